@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reds_core.cost.latency_table import LatencySettings
-from reds_core.cost.resources import RESOURCES
-from reds_core.errors import UnsupportedError, argument
+from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource, FullExport, Target
 from reds_core.framework.task import Task
-from reds_core.knapsack.levels import UNTOUCHED, Dimension, LevelSettings
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
-from reds_core.plan import Accuracy
-from reds_core.report.facts import Metric, metric_of
-from reds_core.report.units import byte_size
+from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, SubnetworkRecord
+from reds_core.report.facts import metric_of
+from reds_core.runs.device_figures import DeviceMeasurement, spread
+from reds_core.runs.export_warnings import int8_warnings, refused_warning, usage_warnings
 from reds_core.runs.file_names import full_device_file, full_file, member_files
+from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.targets import RunTargets
 
 CALIBRATION_EXAMPLES = 200
-INT8_LOSS_POINTS = 2.0
-"""The loss of accuracy from the float32 file to the int8 file, in points, above which there is a warning."""
-INT8_CHANGE = 0.05
-"""The relative difference in another metric between the int8 and float32 files above which there is a warning."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +37,50 @@ class FullFiles:
         exported: The accuracy of each file for a device, by kind.
         files: The names of these files by kind.
         shared: What members can share of them, by kind.
+        devices: What devices that join runs make of them, by the name of the device.
     """
 
     accuracy: float | None = None
     exported: Mapping[str, float | None] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, FullExport] = field(default_factory=dict)
+    devices: Mapping[str, DeviceRecord] = field(default_factory=dict)
+
+    def record(self, usage: Mapping[str, int], before: float | None) -> FullRecord:
+        """Return the record of the full network in the plan.
+
+        Args:
+            usage: What it uses of each resource, in base units.
+            before: The accuracy of the input model on test data; None without test data.
+        """
+        return FullRecord(usage, FullAccuracy(before, self.accuracy, self.exported), self.files, self.devices)
+
+
+@dataclass(frozen=True)
+class MemberFiles:
+    """The files of a subnetwork, and what was measured on them.
+
+    Attributes:
+        files: Their names by kind; None for kinds that were not written.
+        accuracy: The accuracy of each on test data.
+        devices: What devices that join runs make of them, by the name of the device.
+        latency_measured_ns: The latency of the exported file on this machine, in ns; None if it was not measured.
+    """
+
+    files: Mapping[str, str | None]
+    accuracy: Accuracy
+    devices: Mapping[str, DeviceRecord]
+    latency_measured_ns: float | None
+
+    def added_to(self, record: SubnetworkRecord) -> SubnetworkRecord:
+        """Return the record of the subnetwork with its files and their figures."""
+        return replace(
+            record,
+            accuracy=self.accuracy,
+            files=self.files,
+            devices=self.devices,
+            latency_measured_ns=self.latency_measured_ns,
+        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +91,7 @@ class Exporter:
         targets: The framework of the models, and the targets that write, read and count their files.
         folder: The folder of the run.
         task: How outputs are compared with labels.
+        measurement: Measures files on the devices that join runs.
         calibration: Training data from which examples to calibrate files are taken; None omits files that need them.
         test: Test data for the final figures, or None.
         warn: Called with warnings about files that the format of the device cannot express, and about int8 files that
@@ -69,6 +102,7 @@ class Exporter:
     targets: RunTargets
     folder: Path
     task: Task
+    measurement: DeviceMeasurement
     calibration: Arrays | None
     test: Data | None
     warn: Callable[[str], None]
@@ -79,7 +113,7 @@ class Exporter:
         """The framework of the models."""
         return self.targets.framework
 
-    def measured_latency_ns(self, files: Mapping[str, str | None]) -> float | None:
+    def _measured_latency_ns(self, files: Mapping[str, str | None]) -> float | None:
         """The latency on this machine of the exported file that the latency settings apply to, in ns.
 
         None if there are no latency settings or no such file.
@@ -103,12 +137,16 @@ class Exporter:
         self.framework.save_model(model, path)
         accuracy = None if self.test is None else self.accuracy(self.framework.load_model(path))
         shared = {} if self.calibration is None else self._export_full(model)
-        exported = {
+        exported: Mapping[str, float | None] = {
             kind.name: None if self.test is None else self._exported_accuracy(target, shared[kind.name].path)
             for target, kind in self._int8_targets
             if kind.name in shared
         }
-        return FullFiles(accuracy, exported, {kind: each.path.name for kind, each in shared.items()}, shared)
+        files = {kind: each.path.name for kind, each in shared.items()}
+        for kind, each in shared.items():
+            self._warn_of_loss(path, accuracy, each.path, exported[kind])
+        exported, devices = self.measurement.measured(files, exported)
+        return FullFiles(accuracy, exported, files, shared, devices)
 
     def shared_files(self, model: Any, files: Mapping[str, str]) -> Mapping[str, FullExport]:
         """Return what members can share of the files of the full network that an earlier run wrote.
@@ -152,53 +190,46 @@ class Exporter:
         return None if self.calibration is None else calibration_examples(self.calibration)
 
     def save_member(
-        self,
-        model: Any,
-        name: str,
-        before: float | None,
-        settings: LevelSettings = UNTOUCHED,
-        usage: Mapping[str, int] | None = None,
-        changed: LevelSettings = UNTOUCHED,
-        shared: Mapping[str, FullExport] | None = None,
-        capacities: Mapping[str, int] | None = None,
-    ) -> tuple[Mapping[str, str | None], Accuracy]:
-        """Write the files of one subnetwork.
+        self, model: Any, member: PlannedMember, before: float | None, shared: Mapping[str, FullExport]
+    ) -> MemberFiles:
+        """Write the files of one subnetwork and measure them.
 
         Files that the format of a device cannot express are left out with a warning, so that a trained network is not
-        lost. If the framework's default targets are asked, those that follow such a file are not tried.
+        lost. If the framework's default targets are used, those that follow such a file are not tried.
 
         Args:
             model: The model of the subnetwork.
-            name: The name of the subnetwork.
+            member: What was decided of it.
             before: Its accuracy without fine-tuning.
-            settings: The levels of its layers besides widths.
-            usage: What the subnetwork uses by its plan, in base units of each resource.
-            changed: Those of the levels that do not leave a layer as it is.
-            shared: The files of the full network whose integer weights the subnetwork shares, by kind. None gives it
-                weights of its own.
-            capacities: What its budget allows, in base units of each resource.
-
-        Returns:
-            The names of the files by kind, None for kinds that were not written, and their accuracies.
+            shared: The files of the full network whose integer weights the subnetwork shares, by kind. Without any it
+                has weights of its own.
         """
         kinds = self.targets.kinds
-        paths = {kind: self.folder / file for kind, file in zip(kinds.all, member_files(kinds, name), strict=True)}
+        names = member_files(kinds, member.name)
+        paths = {kind: self.folder / file for kind, file in zip(kinds.all, names, strict=True)}
         self.framework.save_model(model, paths[kinds.model])
-        written = self._export(model, settings, paths, shared or {})
+        written = self._export(model, member.settings, paths, shared)
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
         for kind, (target, network) in written.items():
-            refused = self.targets.refused(target, network, changed)
-            if not refused and usage is not None:
-                for warning in usage_warnings(paths[kind].name, target.usage(paths[kind]), usage, capacities or {}):
-                    self.warn(warning)
-            # files in float32 have none of them, as everybody expects
-            if 0 < len(refused) < len(list(changed.chosen())):
-                self.warn(_refused_text(paths[kind].name, refused))
+            self._warn_of_plan(paths[kind], target, network, member)
         accuracy = self._accuracies(before, paths, written)
         self._warn_of_int8(paths, written, accuracy)
-        return {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}, accuracy
+        files = {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}
+        exported, devices = self.measurement.measured(files, accuracy.exported)
+        accuracy = replace(accuracy, exported=exported)
+        return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files))
+
+    def _warn_of_plan(self, path: Path, target: Target, network: Network, member: PlannedMember) -> None:
+        """Warn of a file that uses more than the plan states."""
+        changed = member.changed
+        refused = self.targets.refused(target, network, changed)
+        if not refused:
+            for warning in usage_warnings(path.name, target.usage(path), member.usage, member.capacities):
+                self.warn(warning)
+        elif len(refused) < len(list(changed.chosen())):  # files in float32 have no levels at all, as is expected
+            self.warn(refused_warning(path.name, refused))
 
     def _export(
         self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path], shared: Mapping[str, FullExport]
@@ -257,93 +288,15 @@ class Exporter:
             figure = accuracy.exported[exact.name]
         for kind in written:
             if kind.is_int8:
-                figures = figure, accuracy.exported[kind.name]
-                metric = metric_of({"metric": self.task.described().metric})
-                for warning in int8_warnings(paths[exact], paths[kind], *figures, metric):
-                    self.warn(warning)
+                self._warn_of_loss(paths[exact], figure, paths[kind], accuracy.exported[kind.name])
 
-
-def usage_warnings(
-    name: str, counted: Mapping[str, int], planned: Mapping[str, int], capacities: Mapping[str, int]
-) -> list[str]:
-    """Compare what a file uses, counted from the file alone, with what the plan states.
-
-    A file uses more than was planned if its converter stores a layer in a form that descriptions of networks do not
-    know, such as a recurrent layer step by step. The network is trained by then, so that this is not an error, even if
-    the file exceeds the budget. A file may use a few bytes less, such as for a batch norm of a single channel.
-
-    Args:
-        name: The name of the file.
-        counted: What the file uses of each resource that its target counts.
-        planned: What the plan states. Resources that it does not state are not compared.
-        capacities: What the budget allows of each resource that it limits.
-
-    Returns:
-        One sentence for each resource of which the file uses more.
-    """
-    warnings = []
-    for resource, used in counted.items():
-        if used <= planned.get(resource, used):
-            continue
-        excess = used - capacities.get(resource, used)
-        above = f", which is {excess} above the budget," if excess > 0 else ""
-        is_peak = resource in RESOURCES and RESOURCES[resource].steps is not None
-        scratch = "needs scratch memory for a layer or " if is_peak else ""
-        warnings.append(
-            f"'{name}' uses {used} {resource}{above} where {planned[resource]} are planned, because it {scratch}stores "
-            "a layer in another form than is counted"
-        )
-    return warnings
-
-
-def _refused_text(name: str, refused: Mapping[Dimension, str]) -> str:
-    """A warning that a file does not have all levels of the plan, because only another target realises them."""
-    reasons: dict[str, list[str]] = {}
-    for dimension, reason in refused.items():
-        reasons.setdefault(reason, []).append(dimension.site)
-    texts = (
-        f"{sites[0]}{f' and {len(sites) - 1} more' if len(sites) > 1 else ''}: {reason}"
-        for reason, sites in reasons.items()
-    )
-    return (
-        f"'{name}' does not have all levels of the plan, so it may use more than the plan states ({'; '.join(texts)})"
-    )
-
-
-def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float | None, metric: Metric) -> list[str]:
-    """Sentences that warn of an int8 file that is worse than the float32 file of the same subnetwork.
-
-    There is a warning if the int8 file loses more than two points of accuracy, if another metric differs by more than a
-    twentieth (in either direction, since it is not known whether more is better), or if the int8 file is larger.
-
-    Args:
-        float32: The float32 file.
-        int8: The int8 file.
-        exact: The metric of the float32 file on test data; None if it was not measured.
-        found: The metric of the int8 file on test data; None if it was not measured.
-        metric: What is measured.
-    """
-    warnings = []
-    if exact is not None and found is not None and math.isfinite(exact):
-        figures = f"{metric.name} {metric.text(found)} on test data where '{float32.name}' has {metric.text(exact)}"
-        if metric.is_share and not 100 * (exact - found) <= INT8_LOSS_POINTS + 1e-9:
-            warnings.append(f"'{int8.name}' loses {100 * (exact - found):.1f} points to int8: {figures}")
-        elif not metric.is_share and not abs(found - exact) <= INT8_CHANGE * abs(exact):
-            warnings.append(f"'{int8.name}' is far from float32: {figures}")
-    sizes = [path.stat().st_size for path in (int8, float32)]
-    if sizes[0] > sizes[1]:
-        warnings.append(
-            f"'{int8.name}' is larger than the float32 file '{float32.name}': {byte_size(sizes[0])} where that has "
-            f"{byte_size(sizes[1])}; {argument('int8', False)} leaves int8 files out"
-        )
-    return warnings
+    def _warn_of_loss(self, float32: Path, exact: float | None, int8: Path, found: float | None) -> None:
+        """Warn of an int8 file that is worse than a float32 file, given the metric of each on test data."""
+        metric = metric_of({"metric": self.task.described().metric})
+        for warning in int8_warnings(float32, int8, exact, found, metric):
+            self.warn(warning)
 
 
 def calibration_examples(data: Arrays) -> Arrays:
     """Return the training examples on which files are calibrated."""
-    return _spread(data, CALIBRATION_EXAMPLES)
-
-
-def _spread(data: Arrays, count: int) -> Arrays:
-    """At most `count` evenly spaced examples, since data is often sorted by class."""
-    return data.take(np.linspace(0, len(data) - 1, min(count, len(data))).astype(np.int64))
+    return spread(data, CALIBRATION_EXAMPLES)

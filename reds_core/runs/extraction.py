@@ -21,22 +21,22 @@ from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
 from reds_core.plugin import PluginOptions
-from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
 from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.dataset import Dataset
-from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
+from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter
 from reds_core.runs.file_names import full_device_file
-from reds_core.runs.finish import report, solution_figures
+from reds_core.runs.finish import report
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
 from reds_core.runs.member_data import MemberData, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
+from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import SHARED, RunSettings, merged_options
@@ -125,10 +125,11 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         below, above = plan.subnetworks[at - 1] if at else None, next(iter(plan.subnetworks[at:]), None)
         decision = _decide(family, budget, below, above, search)
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
-        model = _cut(family, decision, source, budget)
+        member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
+        model = _cut(family, member, source)
         family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
-        exporter = _exporter(family, targets, model, data, watcher)
+        exporter = _exporter(family, registry, targets, model, data, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
             train_member(family, budget.name, model, decision.settings, data, watcher)
@@ -139,12 +140,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
         shared = _shared(family, request, exporter, watcher)
-        measurement = device_measurement(
-            registry, targets, folder, settings.task, data.test, plan.full.usage["macs"], watcher.warn
-        )
-        record = _export(family, budget, decision, model, exporter, measurement, before, shared)
+        files = exporter.save_member(model, member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
-        record = dataclasses.replace(record, extraction=added)
+        record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
         save_plan(plan, folder)
         report(plan, folder, watcher)
@@ -247,27 +245,29 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     return member.shares_weights and member.files.get(family.framework.file.name) is not None
 
 
-def _cut(family: FinishedFamily, decision: Decision, source: SubnetworkRecord | None, budget: SubnetworkBudget) -> Any:
+def _cut(family: FinishedFamily, member: PlannedMember, source: SubnetworkRecord | None) -> Any:
     """Extract the subnetwork from a larger member, or from the full network, and check what it uses."""
     framework, larger, network = family.framework, family.full, family.network
     if source is not None:
         larger = framework.load_model(family.folder / str(source.files[framework.file.name]))
         network = framework.inspect(larger)
-    model = framework.extract(larger, network, member_kept(decision.widths))
-    usage = family.statement.usage(decision.widths, decision.settings)
-    costs, levels = family.statement.costs, family.levels
-    check_model(framework, model, usage, costs, budget.name, levels.transforms, levels.complete(decision.settings))
+    model = framework.extract(larger, network, member_kept(member.decision.widths))
+    member.check(framework, model)
     return model
 
 
-def _exporter(family: FinishedFamily, targets: RunTargets, model: Any, data: MemberData, watcher: Watcher) -> Exporter:
+def _exporter(
+    family: FinishedFamily, registry: Registry, targets: RunTargets, model: Any, data: MemberData, watcher: Watcher
+) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
     timing = None if latencies is None else latencies.settings
     calibration = data.calibration if settings.int8 else None
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
-    return Exporter(targets, family.folder, settings.task, calibration, data.test, watcher.warn, timing)
+    macs, warn = family.plan.full.usage["macs"], watcher.warn
+    measurement = device_measurement(registry, targets, family.folder, settings.task, data.test, macs, warn)
+    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing)
 
 
 def _shared(
@@ -284,40 +284,6 @@ def _shared(
             f"'{full_device_file(kind)}' from which it could share them"
         )
     return shared
-
-
-def _export(
-    family: FinishedFamily,
-    budget: SubnetworkBudget,
-    decision: Decision,
-    model: Any,
-    exporter: Exporter,
-    measurement: DeviceMeasurement,
-    before: float | None,
-    shared: Mapping[str, FullExport],
-) -> SubnetworkRecord:
-    """Write and measure the subnetwork."""
-    levels = family.levels.complete(decision.settings)
-    usage = family.statement.usage(decision.widths, decision.settings)
-    changed = family.levels.changed(levels)
-    capacities = family.statement.capacities(budget)
-    files, accuracy = exporter.save_member(model, budget.name, before, levels, usage, changed, shared, capacities)
-    exported, devices = measurement.measured(files, accuracy.exported)
-    figures: Mapping[str, Any] = {} if decision.solution is None else solution_figures(decision.solution)
-    return SubnetworkRecord(
-        name=budget.name,
-        budget=_plain(budget),
-        widths=dict(decision.widths),
-        kept={g: tuple(int(c) for c in family.order[g][:w]) for g, w in decision.widths.items()},
-        usage=usage,
-        settings=levels.levels if family.settings.names_targets else None,
-        bound_independent=decision.bound_independent,
-        accuracy=dataclasses.replace(accuracy, exported=exported),
-        files=files,
-        devices=devices,
-        latency_measured_ns=exporter.measured_latency_ns(files),
-        **figures,
-    )
 
 
 def _warnings(plan: Plan, record: SubnetworkRecord, base: RunSettings) -> list[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnavailableError
-from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
+from reds_core.knapsack.levels import UNTOUCHED
 from reds_core.knapsack.solution import Solution
 from reds_core.plan import (
     FORMAT,
     LEVELS_FORMAT,
-    FullAccuracy,
     FullRecord,
     GroupRecord,
     Plan,
@@ -25,10 +23,11 @@ from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
-from reds_core.runs.device_figures import DeviceMeasurement, device_measurement
+from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.session import Session
@@ -56,25 +55,24 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     timing = None if inputs.latencies is None else inputs.latencies.settings
     calibration = inputs.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
-    exporter = Exporter(targets, folder, settings.task, calibration, inputs.test, session.watcher.warn, timing)
-    usage = session.statement.usage(network.channels)
-    measurement = device_measurement(
-        session.registry, targets, folder, settings.task, inputs.test, usage["macs"], session.watcher.warn
-    )
+    usage, warn = session.statement.usage(network.channels), session.watcher.warn
+    measurement = device_measurement(session.registry, targets, folder, settings.task, inputs.test, usage["macs"], warn)
+    exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     full = exporter.save_full(state.family.full)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
-    _check(session, state.family.full, usage, "full", UNTOUCHED)
+    levels = session.levels
+    check_model(
+        framework, state.family.full, usage, inputs.costs, "full", levels.transforms, levels.complete(UNTOUCHED)
+    )
     records = []
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
-        records.append(_export(session, exporter, measurement, state, member, budget, full))
-    exported, devices = measurement.measured(full.files, full.exported)
-    record = FullRecord(usage, FullAccuracy(before, full.accuracy, exported), full.files, devices)
-    plan = plan_of(session, checkpoint, records, record, max_drop)
+        records.append(_export(session, exporter, state, member, full))
+    plan = plan_of(session, checkpoint, records, full.record(usage, before), max_drop)
     report(plan, folder, session.watcher)
     _save_recipe(session)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
@@ -133,47 +131,24 @@ def plan_of(
 
 
 def _export(
-    session: Session,
-    exporter: Exporter,
-    measurement: DeviceMeasurement,
-    state: PruningState,
-    member: int,
-    budget: SubnetworkBudget,
-    full: FullFiles,
+    session: Session, exporter: Exporter, state: PruningState, member: int, full: FullFiles
 ) -> SubnetworkRecord:
     """Write and measure one subnetwork."""
-    shared = full.shared if session.settings.int8 == SHARED else None
-    inputs, framework = session.inputs, session.inputs.framework
-    choice, kept, model = state.choices[member], state.kept(member), state.family.members[member]
-    usage = session.statement.usage(choice.widths, choice.settings)
-    _check(session, model, usage, budget.name, choice.settings)
-    raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, kept)
+    inputs, framework, model = session.inputs, session.inputs.framework, state.family.members[member]
+    planned = _planned(session, state, member)
+    planned.check(framework, model)
+    raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, planned.kept)
     if raw is not None:
-        session.levels.project(framework, raw, choice.settings)
+        session.levels.project(framework, raw, planned.decision.settings)
     before = None if raw is None else exporter.accuracy(raw)
-    settings = session.levels.complete(choice.settings)
-    changed = session.levels.changed(settings)
-    capacities = session.statement.capacities(budget)
-    files, accuracy = exporter.save_member(model, budget.name, before, settings, usage, changed, shared, capacities)
-    exported, devices = measurement.measured(files, accuracy.exported)
-    return replace(
-        member_record(session, state, member),
-        accuracy=replace(accuracy, exported=exported),
-        files=files,
-        devices=devices,
-        latency_measured_ns=exporter.measured_latency_ns(files),
-    )
+    shared = full.shared if session.settings.int8 == SHARED else {}
+    files = exporter.save_member(model, planned, before, shared)
+    return files.added_to(member_record(session, state, member))
 
 
-def _check(session: Session, model: Any, usage: Mapping[str, int], name: str, settings: LevelSettings) -> None:
-    """Count what a network uses again from its own layers, at the levels that they have.
-
-    Raises:
-        ContractViolation: If it does not use what was planned.
-    """
-    levels = session.levels
-    framework, costs = session.inputs.framework, session.inputs.costs
-    check_model(framework, model, usage, costs, name, levels.transforms, levels.complete(settings))
+def _planned(session: Session, state: PruningState, member: int) -> PlannedMember:
+    """One subnetwork as it was decided."""
+    return PlannedMember(session.budgets[member], state.choices[member], state.order, session.statement, session.levels)
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:
@@ -184,19 +159,12 @@ def member_record(session: Session, state: PruningState, member: int) -> Subnetw
         state: The family after the last step.
         member: The index of the subnetwork, smallest first.
     """
-    choice, budget = state.choices[member], session.budgets[member]
-    price = _thinning_price(session, state, choice.solution, budget)
-    return SubnetworkRecord(
-        name=budget.name,
-        budget={r: a.plain for r, a in budget.amounts.items()},
-        widths=dict(choice.widths),
-        kept={g: tuple(int(c) for c in channels) for g, channels in state.kept(member).items()},
-        usage=session.statement.usage(choice.widths, choice.settings),
-        settings=session.levels.complete(choice.settings).levels if session.settings.names_targets else None,
-        bound_independent=choice.bound_independent,
+    planned = _planned(session, state, member)
+    price = _thinning_price(session, state, planned.decision.solution, planned.budget)
+    return replace(
+        planned.record(session.settings.names_targets),
         thinning_price=None if price is None else price.share,
         thinning_value=None if price is None else price.value,
-        **({} if choice.solution is None else solution_figures(choice.solution)),
     )
 
 
@@ -223,18 +191,3 @@ def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
         write_report(plan, folder)
     except UnavailableError as error:
         watcher.warn(f"no report was written: {error}")
-
-
-def solution_figures(solution: Solution) -> dict[str, Any]:
-    """The fields of a SubnetworkRecord that are taken from a solution."""
-    return {
-        "value": solution.value,
-        "bound": solution.bound,
-        "gap": solution.gap,
-        "status": solution.status.value,
-        "limit": None if solution.limit is None else solution.limit.value,
-        "solver": solution.solver,
-        "wall_s": solution.wall_s,
-        "align": None if solution.alignment is None else solution.alignment.multiple,
-        "align_price": None if solution.alignment is None else solution.alignment.price,
-    }

@@ -18,7 +18,7 @@ import reds_core
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.target import ExportSource
-from reds_core.runs.exporting import usage_warnings
+from reds_core.runs.export_warnings import usage_warnings
 
 
 @dataclass(frozen=True)

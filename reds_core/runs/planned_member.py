@@ -1,0 +1,111 @@
+"""A subnetwork as it was decided, before its files are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from reds_core.cost.budget import SubnetworkBudget
+from reds_core.formulation.statement import Statement
+from reds_core.framework.framework import Framework
+from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.solution import Solution
+from reds_core.network.axis import Kept
+from reds_core.plan import SubnetworkRecord
+from reds_core.pruning.promise import check_model
+from reds_core.pruning.pruner import Decision
+from reds_core.runs.layer_levels import LayerLevels
+
+
+@dataclass(frozen=True)
+class PlannedMember:
+    """A subnetwork as it was decided.
+
+    Attributes:
+        budget: The budget that it meets, which gives it its name.
+        decision: Its widths, and the levels of its layers.
+        order: The channels of the input model in each group, the most important first.
+        statement: The network, and how its resources are counted.
+        levels: What the run does with the levels of layers.
+    """
+
+    budget: SubnetworkBudget
+    decision: Decision
+    order: Kept
+    statement: Statement
+    levels: LayerLevels
+
+    @property
+    def name(self) -> str:
+        """The name of the subnetwork."""
+        return self.budget.name
+
+    @cached_property
+    def usage(self) -> Mapping[str, int]:
+        """What it uses of each resource, in base units."""
+        return self.statement.usage(self.decision.widths, self.decision.settings)
+
+    @property
+    def capacities(self) -> Mapping[str, int]:
+        """What its budget allows of each resource that it limits, in base units."""
+        return self.statement.capacities(self.budget)
+
+    @property
+    def settings(self) -> LevelSettings:
+        """The level of every layer for which levels are decided."""
+        return self.levels.complete(self.decision.settings)
+
+    @property
+    def changed(self) -> LevelSettings:
+        """Those of the levels that do not leave a layer as it is."""
+        return self.levels.changed(self.settings)
+
+    @property
+    def kept(self) -> Kept:
+        """The channels of the input model that each group keeps, the most important first."""
+        return {group: self.order[group][:width] for group, width in self.decision.widths.items()}
+
+    def check(self, framework: Framework, model: Any) -> None:
+        """Count what the model of the subnetwork uses again from its own layers, at the levels that they have.
+
+        Raises:
+            ContractViolation: If it does not use what was planned.
+        """
+        check_model(
+            framework, model, self.usage, self.statement.costs, self.name, self.levels.transforms, self.settings
+        )
+
+    def record(self, names_targets: bool) -> SubnetworkRecord:
+        """Return its record in the plan, without what can only be known from its files.
+
+        Args:
+            names_targets: Whether the plan states the levels of layers, as those of runs with transforms or targets do.
+        """
+        decision = self.decision
+        return SubnetworkRecord(
+            name=self.name,
+            budget={resource: amount.plain for resource, amount in self.budget.amounts.items()},
+            widths=dict(decision.widths),
+            kept={group: tuple(int(c) for c in channels) for group, channels in self.kept.items()},
+            usage=self.usage,
+            settings=self.settings.levels if names_targets else None,
+            bound_independent=decision.bound_independent,
+            **({} if decision.solution is None else _solution_figures(decision.solution)),
+        )
+
+
+def _solution_figures(solution: Solution) -> dict[str, Any]:
+    """The fields of a SubnetworkRecord that are taken from a solution."""
+    return {
+        "value": solution.value,
+        "bound": solution.bound,
+        "gap": solution.gap,
+        "status": solution.status.value,
+        "limit": None if solution.limit is None else solution.limit.value,
+        "solver": solution.solver,
+        "wall_s": solution.wall_s,
+        "align": None if solution.alignment is None else solution.alignment.multiple,
+        "align_price": None if solution.alignment is None else solution.alignment.price,
+    }
