@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from reds_core import hookimpl
 
 if TYPE_CHECKING:
-    from reds_core.framework import Device
+    from reds_core.framework import Target
 
 
 @hookimpl
-def reds_targets() -> Sequence[type[Device]]:
+def reds_targets() -> Sequence[type[Target]]:
     """Return the targets."""
     from reds_c_engine.engine_device import CEngine
 

@@ -1,15 +1,30 @@
-"""The C engine as a device, for which families are deployed."""
+"""The C engine as a target, which writes a file of each member, and for which families are deployed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reds_c_engine.layouts import LayoutName
 from reds_core.errors import InputError
-from reds_core.framework import Deployment, Device, MemberFile, Profile
+from reds_core.framework import (
+    INT8_BYTES,
+    Deployment,
+    ExportedModel,
+    ExportSource,
+    FileKind,
+    Framework,
+    MemberFile,
+    Profile,
+    Target,
+)
+from reds_core.network import Network
+
+if TYPE_CHECKING:
+    from reds_c_engine.packed_files import PackedFiles
 
 
 @dataclass(frozen=True)
@@ -25,19 +40,46 @@ class EngineOptions:
     examples: int = 8
 
 
-class CEngine(Device):
-    """An engine in C99 that holds the weights of a family once and switches between its members by one store."""
+class CEngine(Target):
+    """An engine in C99 that holds the weights of a family once and switches between its members by one store.
+
+    Its files are int8 files that record which kernels the engine packs in 4 or 2 bits, so that any interpreter of
+    LiteRT files runs them.
+    """
 
     name = "c-engine"
-    reads = ("tflite-int8",)
+    made_from = "tensorflow"
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
+    file = FileKind("c-engine", "C engine", "-c-engine.tflite", element_size_bytes=INT8_BYTES)
+    reads = ("c-engine", "tflite-int8")
     configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
     remark = (
         "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "
         "library. Latency is that of the machine that profiled."
     )
     Options = EngineOptions
+
+    @property
+    def _files(self) -> PackedFiles:
+        from reds_c_engine.packed_files import PackedFiles
+
+        return PackedFiles()
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        return self._files.refusal(network, site, what, level)
+
+    def export(self, source: ExportSource, path: Path) -> None:
+        self._files.export(source, path)
+
+    def load(self, framework: Framework, path: Path) -> ExportedModel:
+        return self._files.load(framework, path)
+
+    def usage(self, path: Path) -> Mapping[str, int]:
+        return self._files.usage(path)
+
+    def notes(self, framework: Framework, model: Any) -> tuple[str, ...]:
+        return self._files.notes(framework, model)
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         from reds_litert.graph import read_graph

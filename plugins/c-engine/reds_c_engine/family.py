@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reds_litert.graph import FileGraph, read_graph
+from reds_litert.graph import FileGraph
+from reds_litert.kernel_bits import read_packed_graph
 
 from reds_c_engine.lowering import layer_name, lowered
 from reds_c_engine.placing import placed
@@ -23,22 +24,37 @@ def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
         InputError: If a file is damaged, or the files are not of one family.
         UnsupportedError: If the engine cannot run a member.
     """
-    graphs = [(name, read_graph(content)) for name, content in contents]
+    graphs = [(name, read_packed_graph(content)) for name, content in contents]
     full = graphs[-1][1]
     for name, graph in graphs:
         _check_interface(name, graph, full)
     store = WeightStore(full)
     members: list[Member] = []
     own: list[OwnKernels] = []
-    for name, graph in graphs:
-        kernels = store.kernels_of(graph)
+    # the largest first, since smaller ones may share what it does not share with the full network
+    found = [store.kernels_of(graph) for _, graph in reversed(graphs)]
+    for (name, graph), kernels in zip(graphs, reversed(found), strict=True):
         try:
             members.append(placed(name, graph, lowered(graph, kernels)))
         except UnsupportedError as error:
             raise UnsupportedError(f"{error.what} (member '{name}')", error.fix) from error
+        _check_rows(graph, kernels)
         layers = _own_kernels(graph, kernels)
         own += [OwnKernels(name, layers)] if layers else []
     return Family(tuple(members), store.content, tuple(own))
+
+
+def check_runs(content: bytes) -> None:
+    """Check that the engine can run a file.
+
+    Raises:
+        InputError: If the file is damaged.
+        UnsupportedError: If the engine cannot run it.
+    """
+    graph = read_packed_graph(content)
+    kernels = WeightStore(graph).kernels_of(graph)
+    _check_rows(graph, kernels)
+    lowered(graph, kernels)
 
 
 def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
@@ -58,8 +74,8 @@ def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
         )
 
 
-def _own_kernels(graph: FileGraph, kernels: Mapping[int, Kernel]) -> tuple[str, ...]:
-    """Return the names of the layers whose weights are not those of the full network.
+def _check_rows(graph: FileGraph, kernels: Mapping[int, Kernel]) -> None:
+    """Check the lengths of the rows of kernels.
 
     Raises:
         UnsupportedError: If the rows of a kernel are longer than the engine can express.
@@ -71,6 +87,10 @@ def _own_kernels(graph: FileGraph, kernels: Mapping[int, Kernel]) -> tuple[str, 
                 f"the C engine cannot run layer '{layer}', which reads {kernel.row} values at a time",
                 f"use at most {LARGEST_ROW}",
             )
+
+
+def _own_kernels(graph: FileGraph, kernels: Mapping[int, Kernel]) -> tuple[str, ...]:
+    """Return the names of the layers that have a copy of weights of their own."""
     return tuple(
         layer_name(graph.tensors[graph.operators[index].outputs[0]])
         for index, kernel in kernels.items()

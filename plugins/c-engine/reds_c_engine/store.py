@@ -46,21 +46,21 @@ class StoredKernel:
 
 
 class WeightStore:
-    """The weights of a family. Those of the full network come first, then kernels that are no part of one of them.
+    """The weights of a family. Those of the full network come first, then kernels that are not parts of earlier ones.
 
     Args:
         full: The graph of the full network.
     """
 
     def __init__(self, full: FileGraph) -> None:
-        self._full = full
         self._content = bytearray()
-        self._kernels: dict[int, StoredKernel] = {}
+        kernels: dict[int, StoredKernel] = {}
         for index, operator in enumerate(full.operators):
             if operator.kind in WITH_WEIGHTS:
                 kernel = full.tensors[operator.inputs[1]]
                 if kernel.data is not None:
-                    self._kernels[index] = self._added(kernel)
+                    kernels[index] = self._added(kernel)
+        self._holders = [_Holder(full, kernels)]
 
     @property
     def content(self) -> bytes:
@@ -70,22 +70,27 @@ class WeightStore:
     def kernels_of(self, member: FileGraph) -> Mapping[int, Kernel]:
         """Return where the weights of each operator of a member lie, by the index of the operator.
 
-        A kernel that is not a part of that of the full network, value by value, is added to the store.
+        A kernel that is not a part of that of the full network, value by value, nor of a member before, is added to the
+        store. Members share the most if the largest come first.
         """
-        slices = kernel_slices(self._full, member)
+        slices = [kernel_slices(holder.graph, member) for holder in self._holders]
         found: dict[int, Kernel] = {}
+        added: dict[int, StoredKernel] = {}
         for index, operator in enumerate(member.operators):
             if operator.kind not in WITH_WEIGHTS:
                 continue
             kernel = member.tensors[operator.inputs[1]]
             if kernel.data is None:
                 continue
-            place = slices.get(index)
-            shared = None if place is None else self._shared(operator.kind, kernel, place)
-            if shared is None:
-                own = self._added(kernel)
-                shared = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False)
-            found[index] = shared
+            parts = zip(self._holders, (each.get(index) for each in slices), strict=True)
+            shared = (holder.shared(operator.kind, kernel, part) for holder, part in parts if part is not None)
+            place = next((each for each in shared if each is not None), None)
+            if place is None:
+                own = added[index] = self._added(kernel)
+                place = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False)
+            found[index] = place
+        if added:
+            self._holders.append(_Holder(member, added))
         return found
 
     def _added(self, kernel: FileTensor) -> StoredKernel:
@@ -95,15 +100,28 @@ class WeightStore:
         self._content += data.tobytes() if kernel.bits == 8 else packed_rows(data, kernel.bits)
         return StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
 
-    def _shared(self, kind: str, kernel: FileTensor, part: KernelSlice) -> Kernel | None:
-        """Return a kernel as a part of that of the full network; None if it is not one that the engine can express."""
-        stored = self._kernels.get(part.operator)
+
+@dataclass(frozen=True, eq=False)
+class _Holder:
+    """A network some of whose kernels are in the store.
+
+    Attributes:
+        graph: Its graph.
+        kernels: Where they lie, by the index of the operator.
+    """
+
+    graph: FileGraph
+    kernels: Mapping[int, StoredKernel]
+
+    def shared(self, kind: str, kernel: FileTensor, part: KernelSlice) -> Kernel | None:
+        """Return a kernel as a part of one of this network; None if it is not one that the engine can express."""
+        stored = self.kernels.get(part.operator)
         if stored is None or stored.bits != kernel.bits:
             return None
-        full = self._full.tensors[self._full.operators[part.operator].inputs[1]].data
-        assert full is not None
+        whole = self.graph.tensors[self.graph.operators[part.operator].inputs[1]].data
+        assert whole is not None
         assert kernel.data is not None
-        if not np.array_equal(part.cut(kind, full), kernel.data):
+        if not _is_within(kind, part, whole.shape) or not np.array_equal(part.cut(kind, whole), kernel.data):
             return None
         if kind == DEPTHWISE:
             return _depthwise(stored, part.outputs)
@@ -111,6 +129,13 @@ class WeightStore:
             return None
         first = stored.offset_bytes + int(part.outputs[0]) * stored.rows_of_channel * stored.row_bytes
         return _row_parts(stored, first, part.inputs, kind)
+
+
+def _is_within(kind: str, part: KernelSlice, shape: tuple[int, ...]) -> bool:
+    """Whether a kernel has all channels of a slice. One of a member may have fewer."""
+    axis = -1 if kind == DEPTHWISE else 0
+    inputs = part.inputs.max(initial=0) < shape[-1] or kind == DEPTHWISE
+    return bool(part.outputs.max(initial=0) < shape[axis] and inputs)
 
 
 def _depthwise(stored: StoredKernel, outputs: IntArray) -> Kernel:

@@ -1,4 +1,4 @@
-"""Every behaviour that reds asks of a device, one test each, on one of the sample models of the framework."""
+"""Every behaviour that reds asks of a target, one test each, on some of the sample models of the framework."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from engines import compiler
 from reds_c_engine.engine_device import CEngine
 from reds_tensorflow.framework import TensorFlowFramework
 
-from reds_core.testing import device_conformance
+from reds_core.testing import target_conformance
 
 
-@device_conformance(CEngine, samples=TensorFlowFramework().samples()[:1])
+@target_conformance(CEngine, samples=TensorFlowFramework().samples()[:2])
 def test_conformance(check: Callable[[], None]) -> None:
-    compiler()
+    check()
+
+
+@pytest.mark.slow
+@target_conformance(CEngine)
+def test_conformance_on_all_samples(check: Callable[[], None]) -> None:
     check()

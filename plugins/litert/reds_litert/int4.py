@@ -1,7 +1,9 @@
-"""Weights of 4 bits in .tflite files: an int8 file is rewritten, since the converter makes none.
+"""Weights of fewer than 8 bits in .tflite files: an int8 file is rewritten, since the converter makes none.
 
-The weights of the model are integers of 4 bits times one scale for each output channel, which the converter multiplies
-by the factors of batch norms. The layer of each operator is found by its weights, since its name is lost in the file.
+The weights of the model are integers of 4 or 2 bits times one scale for each output channel, which the converter
+multiplies by the factors of batch norms. The layer of each operator is found by its weights, since its name is lost in
+the file. LiteRT packs weights of 4 bits; for devices that pack others as well, the file holds the integers in 8 bits
+and records how many bits they need.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
+from reds_litert.kernel_bits import give_kernel_bits
 from reds_litert.schema import (
     BIAS,
     INPUT,
@@ -46,7 +49,7 @@ EQUAL = 1e-6
 """Cosines that differ by less are equal."""
 ROUNDING = 0.03
 """The greatest difference of weights from those in the int8 file, in steps of 4 bits. Half a step of 8 bits is
-3.5 / 127 of a step of 4 bits; scales in single precision add a little."""
+3.5 / 127 of a step of 4 bits, and less of a step of 2 bits; scales in single precision add a little."""
 COARSE_ROUNDING = 0.75
 """The greatest difference of weights of large scales from a multiple of their kernel, in steps of 8 bits. Rounding is
 half a step; the multiple that is fitted to rounded weights is not exact."""
@@ -65,22 +68,27 @@ class Kernel:
     Attributes:
         site: The name of the layer.
         values: The weights, float64 (output channels, elements of each).
-        integers: The same as integers of 4 bits.
+        integers: The same as integers of `bits` bits.
+        bits: The number of bits.
     """
 
     site: str
     values: FloatArray
     integers: IntArray
+    bits: int
 
 
-def kernels_of(network: Network, weights: Sequence[npt.NDArray[Any]]) -> tuple[Kernel, ...]:
+def kernels_of(
+    network: Network, weights: Sequence[npt.NDArray[Any]], bits: Mapping[str, int] | None = None
+) -> tuple[Kernel, ...]:
     """Return the kernels of a model in the order of its calls.
 
     Args:
         network: The description of the model.
         weights: The weights of the model in the order of `network.weights`.
+        bits: The number of bits of the integers of each layer; 4 for those that are left out.
     """
-    quantiser, found = UniformQuantiser(BITS), []
+    found = []
     called = dict.fromkeys(index for layer in network.layers for index in layer.weights)
     for index in called:
         weight, array = network.weights[index], np.asarray(weights[index])
@@ -92,32 +100,38 @@ def kernels_of(network: Network, weights: Sequence[npt.NDArray[Any]]) -> tuple[K
         def in_rows(values: npt.NDArray[Any], axes: tuple[int, ...] = axes, channels: int = channels) -> Any:
             return np.moveaxis(values, axes, range(len(axes))).reshape(channels, -1)
 
-        integers = in_rows(quantiser.integers(array, axes))
-        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers))
+        count = (bits or {}).get(weight.layer, BITS)
+        integers = in_rows(UniformQuantiser(count).integers(array, axes))
+        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers, count))
     return tuple(found)
 
 
 def with_int4(content: bytes, kernels: Sequence[Kernel], sites: Sequence[str], keep_int8: bool = False) -> bytes:
-    """Return an int8 file with weights of 4 bits in some layers.
+    """Return an int8 file with weights of fewer than 8 bits in some layers.
 
     Args:
         content: The int8 file, whose activations have 8 or 16 bits.
         kernels: The kernels of all layers of the model.
-        sites: The names of the layers that get weights of 4 bits.
-        keep_int8: Whether the integers of 4 bits take 8 bits each in the file, which then computes the same.
+        sites: The names of the layers that get weights of the bits of their kernels.
+        keep_int8: Whether the integers take 8 bits each in the file, which then computes the same, and records how many
+            bits they need. Otherwise they are packed, and must have 4 bits.
 
     Raises:
         UnsupportedError: If the weights of such a layer are not found in the file, or differ from those of the model.
     """
     model = unpacked(content)
-    found: dict[str, list[_Place]] = {}
+    found: set[str] = set()
+    bits: dict[tuple[int, int], int] = {}
     for kernel, place in _matched(model, kernels):
         if kernel.site in sites:
             _replace(model, kernel, place, keep_int8)
-            found.setdefault(kernel.site, []).append(place)
+            found.add(kernel.site)
+            bits[place.index] = kernel.bits
     for site in sites:
         if site not in found:
             raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it at 8 bits")
+    if keep_int8:
+        give_kernel_bits(model, bits)
     drop_unused_content(model)
     return packed(model)
 
@@ -127,6 +141,7 @@ class _Place:
     """Weights in a file.
 
     Attributes:
+        index: The index of the subgraph, and that of the tensor in it.
         graph: The subgraph.
         tensor: The tensor of the weights.
         operators: The operators that read it.
@@ -135,6 +150,7 @@ class _Place:
         steps: The scale of each channel, float64 (output channels,).
     """
 
+    index: tuple[int, int]
     graph: Any
     tensor: Any
     operators: tuple[Any, ...]
@@ -169,7 +185,7 @@ def _matched(model: Any, kernels: Sequence[Kernel]) -> Iterator[tuple[Kernel, _P
 
 def _places(model: Any) -> Iterator[_Place]:
     """Yield the constant weights of convolutions and fully connected operators, in the order of the file."""
-    for graph in model.subgraphs:
+    for at, graph in enumerate(model.subgraphs):
         readers: dict[int, list[Any]] = {}
         for operator in graph.operators:
             if kind_of(model, operator) in VERSIONS:
@@ -184,7 +200,7 @@ def _places(model: Any) -> Iterator[_Place]:
             axis = 3 if kind_of(model, operators[0]) == _KINDS.DEPTHWISE_CONV_2D else 0
             rows = _rows(values, axis).astype(np.float64) * _scales(tensor)[:, None]
             steps = np.broadcast_to(_scales(tensor), len(rows))
-            yield _Place(graph, tensor, tuple(operators), axis, rows, steps)
+            yield _Place((at, index), graph, tensor, tuple(operators), axis, rows, steps)
 
 
 def _rows(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
@@ -216,14 +232,15 @@ def _likeness(kernel: FloatArray, place: _Place) -> float:
 
 
 def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None:
-    """Give weights their integers of 4 bits, and the biases of their operators the scales that follow."""
+    """Give weights their integers of fewer bits, and the biases of their operators the scales that follow."""
     products = (kernel.integers * place.values).sum(axis=1)
     integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers)
-    scales = _int4_scales(place, integers)
+    scales = _low_bit_scales(place, integers)
     differences = np.abs(place.values - integers * scales[:, None]).max(axis=1)
     if np.any(differences > np.where(place.is_coarse, COARSE_ROUNDING * place.steps, ROUNDING * scales)):
         raise UnsupportedError(
-            f"the weights of layer '{kernel.site}' in the file differ from those of 4 bits", "leave it at 8 bits"
+            f"the weights of layer '{kernel.site}' in the file differ from those of {kernel.bits} bits",
+            "leave it at 8 bits",
         )
     least = _least_scales(model, place)
     is_small = scales < least
@@ -244,12 +261,12 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
         tensor.type = schema.TensorType.INT4
 
 
-def _int4_scales(place: _Place, integers: IntArray) -> FloatArray:
+def _low_bit_scales(place: _Place, integers: IntArray) -> FloatArray:
     """Return the scale of each channel, rounded to single precision.
 
-    The scale of a channel of 8 bits is its largest weight divided by 127, by which those of 4 bits are exact. It is
-    another one if all channels have one scale in the file, or if the bias needs a larger scale. The scales of 4 bits
-    are then those with the least squared difference. A channel of zeros keeps its scale, which may be 0.
+    The scale of a channel of 8 bits is its largest weight divided by 127, by which those of fewer bits are exact. It is
+    another one if all channels have one scale in the file, or if the bias needs a larger scale. The scales of fewer
+    bits are then those with the least squared difference. A channel of zeros keeps its scale, which may be 0.
     """
     old = np.broadcast_to(_scales(place.tensor), len(integers))
     largest = np.abs(integers).max(axis=1)
@@ -303,8 +320,3 @@ def _version(model: Any, graph: Any, operator: Any) -> int:
     kind = kind_of(model, operator)
     is_wide = graph.tensors[operator.inputs[INPUT]].type == schema.TensorType.INT16
     return INT16_FULLY_CONNECTED if is_wide and kind == _KINDS.FULLY_CONNECTED else VERSIONS[kind]
-
-
-def int4_sites(levels: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
-    """Return the layers that have weights of 4 bits."""
-    return tuple(site for site, level in levels.items() if level.get("weight_bits") == BITS)

@@ -7,16 +7,13 @@ tensors first, which leaves gaps between tensors if widths are uneven. Other int
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
 from reds_litert.graph import FileGraph, graph_of
 from reds_litert.kernel_scratch import scratch_sizes
 from reds_litert.memory_plan import ALIGNMENT_BYTES, Buffer, buffers_of, gap, place
-from reds_litert.schema import Content, drop_unused_content, packed, unpacked
+from reds_litert.schema import give_metadata, metadata_in, packed, unpacked
 
 NAME = b"OfflineMemoryAllocation"
 VERSION = 1
@@ -45,7 +42,7 @@ def with_memory_plan(content: bytes) -> bytes:
     for tensor, buffer in found.of_tensor.items():
         offsets[tensor] = placed[buffer]
     plan = np.concatenate([np.array([VERSION, 0, len(offsets)], np.int32), offsets])
-    _replace(model, plan.astype("<i4"))
+    give_metadata(model, NAME, plan.astype("<i4").view(np.uint8))
     return packed(model)
 
 
@@ -88,18 +85,5 @@ def _aligned(size: int) -> int:
 
 def offsets_in(content: bytes) -> list[int] | None:
     """Return the offset of each tensor in the memory plan of a file, or None if the file has no plan."""
-    model = unpacked(content)
-    for entry in model.metadata or []:
-        if entry.name == NAME:
-            plan = np.asarray(model.buffers[entry.buffer].data, np.uint8).view("<i4")
-            return [int(offset) for offset in plan[HEADER:]]
-    return None
-
-
-def _replace(model: Any, plan: npt.NDArray[np.int32]) -> None:
-    model.metadata = [entry for entry in model.metadata or [] if entry.name != NAME]
-    drop_unused_content(model)
-    model.buffers.append(Content(np.frombuffer(plan.tobytes(), np.uint8)))
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = NAME, len(model.buffers) - 1
-    model.metadata.append(entry)
+    plan = metadata_in(unpacked(content), NAME)
+    return None if plan is None else [int(offset) for offset in plan.view("<i4")[HEADER:]]

@@ -23,6 +23,8 @@ TYPES = {
     schema.TensorType.BOOL: np.bool_,
 }
 """The NumPy type of each type of tensors whose elements take whole bytes."""
+INT4 = schema.TensorType.INT4
+"""The type of tensors whose elements take half a byte."""
 INPUT, WEIGHTS, BIAS = 0, 1, 2
 """Indices among the inputs of a convolution or a fully connected operator."""
 
@@ -150,3 +152,19 @@ def unpack4(data: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int8]:
     """Return the integers that `pack4` packed."""
     halves = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:count].astype(np.int8)
     return np.where(halves > 7, halves - 16, halves).astype(np.int8)
+
+
+def give_metadata(model: Any, name: bytes, data: npt.NDArray[np.uint8]) -> None:
+    """Give a file an entry of metadata, in place of one of the same name."""
+    model.metadata = [entry for entry in model.metadata or [] if entry.name != name]
+    drop_unused_content(model)
+    model.buffers.append(Content(data))
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata.append(entry)
+
+
+def metadata_in(model: Any, name: bytes) -> npt.NDArray[np.uint8] | None:
+    """Return the content of an entry of metadata, or None if the file has none of this name."""
+    found = next((entry for entry in model.metadata or [] if entry.name == name), None)
+    return None if found is None else np.asarray(model.buffers[found.buffer].data, np.uint8)

@@ -19,8 +19,19 @@ import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
-from reds_litert.graph import FileGraph, FileOperator, FileTensor, read_graph
-from reds_litert.schema import WEIGHTS, drop_unused_content, give_content, give_scales, packed, replace_bias, unpacked
+from reds_litert.graph import FileGraph, FileOperator, FileTensor
+from reds_litert.kernel_bits import read_packed_graph
+from reds_litert.schema import (
+    INT4,
+    WEIGHTS,
+    drop_unused_content,
+    give_content,
+    give_scales,
+    pack4,
+    packed,
+    replace_bias,
+    unpacked,
+)
 from reds_litert.slices import WITH_KERNELS, KernelSlice, bias_place, channel_axis, input_place, kernel_slices
 
 FIT = 1e-6
@@ -86,7 +97,7 @@ def shared_file(member: Conversions, full: Conversions) -> SharedFile:
         InputError: If a file cannot be read.
     """
     try:
-        graphs = [read_graph(content) for content in (full.int8, full.float32, member.int8, member.float32)]
+        graphs = [read_packed_graph(content) for content in (full.int8, full.float32, member.int8, member.float32)]
     except UnsupportedError:  # loops
         return SharedFile(member.int8, 0, {})
     full_int8, full_float, member_int8, member_float = graphs
@@ -211,10 +222,10 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
     """Cut the kernel of the full network for a member, or return why the member needs a kernel of its own."""
     kind, own, stored = member.operator.kind, member.kernel, full.kernel
     exact, full_exact = member.exact_kernel, full.exact_kernel
-    are_int8 = all(each.bits == 8 and each.dtype == np.int8 and not each.zero_points.any() for each in (own, stored))
+    are_integers = all(each.dtype == np.int8 and not each.zero_points.any() for each in (own, stored))
     if stored.data is None or exact is None or full_exact is None or not stored.scales.size:
         return Reason.NOT_FOLLOWED
-    if not are_int8:
+    if not are_integers or own.bits != stored.bits:
         return Reason.BITS
     axis = channel_axis(kind)
     integers = part.cut(kind, stored.data)
@@ -288,7 +299,8 @@ def _rows(kernel: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
 
 def _replace(model: Any, graph: Any, at: int, operator: FileOperator, fit: _Fit) -> None:
     tensor = graph.tensors[operator.inputs[WEIGHTS]]
-    give_content(model, tensor, fit.integers.reshape(-1).view(np.uint8))
+    integers = fit.integers.reshape(-1)
+    give_content(model, tensor, pack4(integers) if tensor.type == INT4 else integers.view(np.uint8))
     give_scales(tensor, fit.scales, channel_axis(operator.kind))
     if fit.bias is not None:
         place = bias_place(operator.kind)

@@ -28,7 +28,7 @@ INT8_BITS, INT4_BITS = 8, 4
 """Numbers of bits of weights in files that only use integers."""
 DENSE, DEPTHWISE = "Dense", "DepthwiseConv2D"
 INT4_LAYERS = ("Conv1D", "Conv2D", DEPTHWISE, DENSE)
-"""The kinds of layers that become one operator, whose weights may have 4 bits."""
+"""The kinds of layers that become one operator, whose weights may have fewer than 8 bits."""
 FLATTENING = ("Flatten", "Reshape")
 
 
@@ -100,10 +100,13 @@ class IntegerTarget(LiteRtTarget):
 
     Attributes:
         activation_bits: The number of bits of activations.
+        packs: Whether files hold weights of fewer than 8 bits as they are packed. Otherwise they hold them in 8 bits,
+            and record how many bits they need.
     """
 
     Options = IntegerOptions
     activation_bits: ClassVar[int]
+    packs: ClassVar[bool] = True
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
         if what == ACTIVATION_BITS:
@@ -117,15 +120,9 @@ class IntegerTarget(LiteRtTarget):
         kinds = [layer.kind for layer in network.layers if layer.name == site]
         if DEPTHWISE in kinds and self.activation_bits > INT8_BITS:
             return f"LiteRT runs no depthwise convolution of {self.activation_bits}-bit activations and 4-bit weights"
-        other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
-        if other is not None:
-            return f"weights of {other} layers have {INT8_BITS} bits in LiteRT files"
         if DENSE in kinds and self.options.micro:
             return f"tflite-micro runs no {DENSE} layer with 4-bit weights; {self.name}.micro=false allows it in LiteRT"
-        norm = next((norm for kind, norm in zip(kinds, _norms_before(network, site), strict=True) if kind == DENSE), "")
-        if norm:
-            return f"the converter multiplies its weights by the factors of the batch norm '{norm}' before it"
-        return None
+        return low_bits_refusal(network, site)
 
     def converted(self, source: ExportSource) -> bytes:
         from reds_litert import memory_metadata
@@ -135,17 +132,36 @@ class IntegerTarget(LiteRtTarget):
     def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
 
-        content = super().converted(source)
-        # another target may realise levels that these files cannot have: they hold such weights in 8 bits
-        sites = tuple(
-            site
-            for site in int4.int4_sites(source.settings.levels)
-            if self.refusal(source.network, site, WEIGHT_BITS, INT4_BITS) is None
-        )
-        if not sites:
+        content, bits = super().converted(source), self._low_bits(source)
+        if not bits:
             return content
         weights = source.framework.weights(source.model, source.network)
-        return int4.with_int4(content, int4.kernels_of(source.network, weights), sites)
+        kernels = int4.kernels_of(source.network, weights, bits)
+        return int4.with_int4(content, kernels, tuple(bits), keep_int8=not self.packs)
+
+    def _low_bits(self, source: ExportSource) -> dict[str, int]:
+        """Return the number of bits of each layer that has fewer than 8 in the file.
+
+        Another target may realise levels that these files cannot have: they hold such weights in 8 bits.
+        """
+        levels = {site: level.get(WEIGHT_BITS, INT8_BITS) for site, level in source.settings.levels.items()}
+        return {
+            site: bits
+            for site, bits in levels.items()
+            if bits < INT8_BITS and self.refusal(source.network, site, WEIGHT_BITS, bits) is None
+        }
+
+
+def low_bits_refusal(network: Network, site: str) -> str | None:
+    """Return why the weights of a layer cannot be rewritten to fewer than 8 bits in a file, or None if they can."""
+    kinds = [layer.kind for layer in network.layers if layer.name == site]
+    other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
+    if other is not None:
+        return f"weights of {other} layers have {INT8_BITS} bits in LiteRT files"
+    norm = next((norm for kind, norm in zip(kinds, _norms_before(network, site), strict=True) if kind == DENSE), "")
+    if norm:
+        return f"the converter multiplies its weights by the factors of the batch norm '{norm}' before it"
+    return None
 
 
 def _norms_before(network: Network, site: str) -> list[str]:

@@ -1,8 +1,9 @@
 """What a .tflite file uses of the resources that budgets know, counted from the file alone.
 
 Weights are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
-for each output channel if they are integers; biases as they are stored; other constants as they are stored. Shapes,
-axes, paddings and single numbers are not weights. A constant that several operators read is counted once.
+for each output channel if they are integers; biases as they are stored; other constants as they are stored. A kernel
+whose integers are held in 8 bits each counts the bits that the file records for it. Shapes, axes, paddings and single
+numbers are not weights. A constant that several operators read is counted once.
 
 The arena is the memory for activations and scratch in a file with a memory plan.
 """
@@ -10,16 +11,19 @@ The arena is the memory for activations and scratch in a file with a memory plan
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError
+from reds_litert.kernel_bits import kernel_bits_in
 from reds_litert.memory_metadata import arena_bytes
 from reds_litert.schema import TYPES, kind_of, unpacked
 
 SCALE_BYTES = 4
+INT4_BITS = 4
 _KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
 KERNELS = {
     _KINDS.CONV_2D: range(1, 2),
@@ -62,10 +66,14 @@ def usage_of(path: Path) -> dict[str, int]:
 def weight_bytes_of(content: bytes) -> int:
     """Return the size of the weights in the content of a file."""
     model = unpacked(content)
-    return sum(_of_graph(model, graph) for graph in model.subgraphs)
+    bits = kernel_bits_in(model)
+    return sum(
+        _of_graph(model, graph, {tensor: count for (place, tensor), count in bits.items() if place == index})
+        for index, graph in enumerate(model.subgraphs)
+    )
 
 
-def _of_graph(model: Any, graph: Any) -> int:
+def _of_graph(model: Any, graph: Any, bits: Mapping[int, int]) -> int:
     sizes: dict[int, int] = {}
     for operator in graph.operators:
         kind = kind_of(model, operator)
@@ -78,7 +86,7 @@ def _of_graph(model: Any, graph: Any) -> int:
             if place in KERNELS.get(kind, ()):
                 is_integer = tensor.type in (_TYPES.INT8, _TYPES.INT4)
                 channels = int(tensor.shape[3 if kind == _KINDS.DEPTHWISE_CONV_2D else 0])
-                sizes[int(index)] = _stored(tensor) + channels * SCALE_BYTES * is_integer
+                sizes[int(index)] = _stored(tensor, bits.get(int(index))) + channels * SCALE_BYTES * is_integer
             elif place in BIASES.get(kind, ()) or _is_weight(tensor):
                 sizes[int(index)] = _stored(tensor)
     return sum(sizes.values())
@@ -98,8 +106,8 @@ def _count(tensor: Any) -> int:
     return math.prod(int(n) for n in tensor.shape) if tensor.shape is not None else 1
 
 
-def _stored(tensor: Any) -> int:
-    """Return the size of the elements of a tensor in bytes."""
-    if tensor.type == _TYPES.INT4:
-        return math.ceil(_count(tensor) / 2)
+def _stored(tensor: Any, bits: int | None = None) -> int:
+    """Return the size of the elements of a tensor in bytes, of `bits` bits each if that is given."""
+    if tensor.type == _TYPES.INT4 or bits is not None:
+        return math.ceil(_count(tensor) * (bits or INT4_BITS) / 8)
     return _count(tensor) * int(TYPES[tensor.type]().itemsize)
