@@ -1,4 +1,4 @@
-"""Small int8 graphs as .tflite files, assembled from the objects of the schema without a converter."""
+"""Small graphs of integers as .tflite files, assembled from the objects of the schema without a converter."""
 
 from __future__ import annotations
 
@@ -14,10 +14,23 @@ SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
 ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
 
 
-class GraphBuilder:
-    """Collects the tensors and operators of a file with one graph."""
+TYPES: dict[Any, int] = {
+    np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.int16): schema.TensorType.INT16,
+    np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int64): schema.TensorType.INT64,
+}
 
-    def __init__(self) -> None:
+
+class GraphBuilder:
+    """Collects the tensors and operators of a file with one graph.
+
+    Args:
+        bits: The number of bits of activations, 8 or 16.
+    """
+
+    def __init__(self, bits: int = 8) -> None:
+        self.activations = np.dtype(f"int{bits}")
         self.model = schema.ModelT()
         self.model.version = 3
         self.model.operatorCodes = []
@@ -35,15 +48,13 @@ class GraphBuilder:
         axis: int = 0,
         bits: int = 8,
     ) -> int:
-        """Add a tensor, int8 unless `data` says otherwise, and return its index; `bits` is 8 or 4 for weights."""
+        """Add a tensor, of the type of activations unless it has `data`, and return its index; `bits` is 8 or 4 for weights."""
         scales = np.atleast_1d(np.asarray(scale, np.float32))
         tensor = schema.TensorT()
         tensor.name = f"tensor{len(self.graph.tensors)}".encode()
         tensor.shape = list(shape)
-        tensor.type = schema.TensorType.INT8
-        if data is not None and data.dtype == np.int32:
-            tensor.type = schema.TensorType.INT32
-        elif bits == 4:
+        tensor.type = TYPES[self.activations if data is None else data.dtype]
+        if bits == 4:
             tensor.type = schema.TensorType.INT4
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = scales
@@ -94,20 +105,23 @@ def integers(rng: np.random.Generator, shape: tuple[int, ...], least: int = -127
     return rng.integers(least, greatest, shape, endpoint=True).astype(np.int8)
 
 
-def examples(content: bytes, count: int, seed: int = 0) -> npt.NDArray[np.int8]:
-    """Return random inputs of a file, int8 (count, ...), among them the extremes."""
+def examples(content: bytes, count: int, seed: int = 0) -> npt.NDArray[Any]:
+    """Return random inputs of a file, int8 or int16 (count, ...), among them the extremes."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    shape = tuple(int(n) for n in graph.tensors[graph.inputs[0]].shape)[1:]
-    x = np.random.default_rng(seed).integers(-128, 128, (count, *shape)).astype(np.int8)
+    source = graph.tensors[graph.inputs[0]]
+    shape = tuple(int(n) for n in source.shape)[1:]
+    end = 1 << 15 if source.type == schema.TensorType.INT16 else 1 << 7
+    dtype = np.int16 if end > 128 else np.int8
+    x = np.random.default_rng(seed).integers(-end, end, (count, *shape)).astype(dtype)
     if count > 2:
-        x[0], x[1] = -128, 127
+        x[0], x[1] = -end, end - 1
     assert math.prod(shape)
     return x
 
 
-def tflite_micro_outputs(content: bytes, x: npt.NDArray[np.int8], arena_bytes: int = 1 << 22) -> npt.NDArray[np.int8]:
-    """Return what tflite-micro computes, int8 (examples, ...)."""
+def tflite_micro_outputs(content: bytes, x: npt.NDArray[Any], arena_bytes: int = 1 << 22) -> npt.NDArray[Any]:
+    """Return what tflite-micro computes, int8 or int16 (examples, ...)."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)

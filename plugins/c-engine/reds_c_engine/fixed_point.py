@@ -131,3 +131,19 @@ def scaled(x: Any, by: QuantizedMultiplier | QuantizedMultipliers) -> IntArray:
     if isinstance(by, QuantizedMultiplier):
         return multiply_by_quantized_multiplier(x, by.multiplier, by.shift)
     return multiply_by_quantized_multiplier(x, by.multipliers, by.shifts)
+
+
+def reduced_multiplier(multiplier: int) -> int:
+    """Return a multiplier of 31 bits rounded to one of 15 bits, by which integers of 64 bits are multiplied."""
+    return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
+
+
+def scaled_from_64_bits(x: Any, by: QuantizedMultipliers) -> IntArray:
+    """Return integers of up to 48 bits times one factor for each element of the last axis, rounded once.
+
+    This is how sums of products of activations of 16 bits are rescaled: with a multiplier of 15 bits, and halves are
+    rounded upwards.
+    """
+    reduced = np.array([reduced_multiplier(int(multiplier)) for multiplier in by.multipliers], np.int64)
+    shift = 15 - by.shifts
+    return np.asarray((np.asarray(x, np.int64) * reduced + (np.int64(1) << (shift - 1))) >> shift, np.int64)

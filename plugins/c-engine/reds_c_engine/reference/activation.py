@@ -30,15 +30,15 @@ _INT16_MIN, _INT16_MAX = -(1 << 15), (1 << 15) - 1
 def relu(call: Call) -> Int8Array:
     """Return max(x, 0), with a change of scale."""
     by = quantized_multiplier(call.tensor(0).scale / call.output.scale)
-    least = max(INT8_MIN, call.output.zero_point)
-    return Range(least).clip(scaled(call.centred(0), by) + call.output.zero_point)
+    values = np.maximum(scaled(call.centred(0), by), 0)
+    return call.every().clip(values + call.output.zero_point)
 
 
 def relu6(call: Call) -> Int8Array:
     """Return min(max(x, 0), 6), in the scale of the input."""
     source = call.tensor(0)
-    six = min(INT8_MAX, quantized(6.0, source))
-    return Range(source.zero_point, six).clip(call.integers(0))
+    every = call.every()
+    return Range(source.zero_point, min(every.greatest, quantized(6.0, source)), every.bits).clip(call.integers(0))
 
 
 def leaky_relu(call: Call) -> Int8Array:
@@ -47,7 +47,7 @@ def leaky_relu(call: Call) -> Int8Array:
     x = call.centred(0)
     kept = scaled(x, quantized_multiplier(float(source / output)))
     leaked = scaled(x, quantized_multiplier(float(source * np.float32(call.options.alpha) / output)))
-    return Range().clip(np.where(x >= 0, kept, leaked) + call.output.zero_point)
+    return call.every().clip(np.where(x >= 0, kept, leaked) + call.output.zero_point)
 
 
 def hard_swish(call: Call) -> Int8Array:

@@ -17,14 +17,21 @@ INT8_MIN, INT8_MAX = -128, 127
 
 @dataclass(frozen=True)
 class Range:
-    """The range of integers that an output may take."""
+    """The range of integers that an output may take.
+
+    Attributes:
+        least: The least of them.
+        greatest: The greatest of them.
+        bits: The number of bits of the output, 8 or 16.
+    """
 
     least: int = INT8_MIN
     greatest: int = INT8_MAX
+    bits: int = 8
 
-    def clip(self, x: IntArray) -> npt.NDArray[np.int8]:
-        """Limit integers to the range and return them as int8."""
-        return np.clip(x, self.least, self.greatest).astype(np.int8)
+    def clip(self, x: IntArray) -> npt.NDArray[Any]:
+        """Limit integers to the range and return them as int8 or int16."""
+        return np.clip(x, self.least, self.greatest).astype(f"int{self.bits}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +85,16 @@ class Call:
         """Return the bias, which is an optional input."""
         return self.integers(index) if index < len(self.values) and self.values[index] is not None else 0
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether the output has 16 bits."""
+        return bool(self.output.dtype == np.int16)
+
+    def every(self) -> Range:
+        """Return the range of all integers of the type of the output."""
+        bits = 16 if self.is_wide else 8
+        return Range(-(1 << (bits - 1)), (1 << (bits - 1)) - 1, bits)
+
     def range(self) -> Range:
         """Return the range that the fused activation leaves to the output.
 
@@ -89,9 +106,11 @@ class Call:
             least, greatest = _FUSED[kind]
         except KeyError:
             raise UnsupportedError(f"the fused activation {kind} has no integer form", "leave it out") from None
+        every = self.every()
         return Range(
-            INT8_MIN if least is None else max(INT8_MIN, quantized(least, self.output)),
-            INT8_MAX if greatest is None else min(INT8_MAX, quantized(greatest, self.output)),
+            every.least if least is None else max(every.least, quantized(least, self.output)),
+            every.greatest if greatest is None else min(every.greatest, quantized(greatest, self.output)),
+            every.bits,
         )
 
 

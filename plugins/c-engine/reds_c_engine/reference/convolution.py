@@ -9,9 +9,9 @@ from reds_litert.graph import FileTensor
 from reds_c_engine.fixed_point import (
     IntArray,
     QuantizedMultipliers,
-    quantized_multiplier,
     quantized_multipliers,
     scaled,
+    scaled_from_64_bits,
 )
 from reds_c_engine.reference.call import Call
 from reds_c_engine.reference.windows import Steps, steps, windows
@@ -85,8 +85,7 @@ def fully_connected(call: Call) -> Int8Array:
     if len(weights.scales) > 1:
         return _rescaled(call, sums, source, weights)
     product = float(np.float32(source.scale) * np.float32(weights.scale))
-    by = quantized_multiplier(product / call.output.scale)
-    return call.range().clip(scaled(sums, by) + call.output.zero_point)
+    return _written(call, sums, quantized_multipliers([product / call.output.scale]))
 
 
 def _symmetric(call: Call, index: int) -> IntArray:
@@ -101,7 +100,12 @@ def _product(x: IntArray, weights: IntArray) -> IntArray:
 
 
 def _rescaled(call: Call, sums: IntArray, source: FileTensor, weights: FileTensor) -> Int8Array:
-    return call.range().clip(scaled(sums, _multipliers(source, weights, call.output)) + call.output.zero_point)
+    return _written(call, sums, _multipliers(source, weights, call.output))
+
+
+def _written(call: Call, sums: IntArray, by: QuantizedMultipliers) -> Int8Array:
+    values = scaled_from_64_bits(sums, by) if call.is_wide else scaled(sums, by)
+    return call.range().clip(values + call.output.zero_point)
 
 
 def _multipliers(source: FileTensor, weights: FileTensor, output: FileTensor) -> QuantizedMultipliers:

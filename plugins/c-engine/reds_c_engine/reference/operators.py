@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from reds_c_engine.reference import activation, arithmetic, convolution, pooling, shape
+from reds_c_engine.reference import activation, arithmetic, convolution, pooling, shape, wide
 from reds_c_engine.reference.call import Call
 
 Operator = Callable[[Call], npt.NDArray[Any]]
@@ -41,3 +41,32 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "SOFTMAX": activation.softmax,
     }
 )
+
+_ALIKE = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+    "MEAN",
+    "ADD",
+    "SUB",
+    "MUL",
+    "QUANTIZE",
+    "CONCATENATION",
+    "PAD",
+    "PADV2",
+    "RESHAPE",
+    "SQUEEZE",
+    "EXPAND_DIMS",
+    "RELU",
+    "RELU6",
+    "LEAKY_RELU",
+)
+WIDE_OPERATORS: Mapping[str, Operator] = MappingProxyType(
+    {
+        **{kind: OPERATORS[kind] for kind in _ALIKE},
+        "SOFTMAX": wide.softmax,
+    }
+)
+"""The operators for activations of 16 bits."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_c_engine.fixed_point import QuantizedMultiplier, quantized_multiplier, scaled
-from reds_c_engine.reference.call import INT8_MIN, Call, Range
+from reds_c_engine.reference.call import Call
 from reds_c_engine.reference.windows import steps, windows
 
 Int8Array = npt.NDArray[np.int8]
@@ -27,7 +27,7 @@ def average_pool(call: Call) -> Int8Array:
 def max_pool(call: Call) -> Int8Array:
     """Return maxima over the taps inside of the image."""
     x = call.integers(0)
-    seen = windows(x, *steps(call.options, x.shape[1:3], _taps(call)), padding=INT8_MIN)
+    seen = windows(x, *steps(call.options, x.shape[1:3], _taps(call)), padding=call.every().least)
     return call.range().clip(seen.max(axis=(3, 4)))
 
 
@@ -40,7 +40,7 @@ def mean(call: Call) -> Int8Array:
     shift = min(count.bit_length() - 1, 32, 31 + by.shift)
     by = QuantizedMultiplier((by.multiplier << shift) // count, by.shift - shift)
     means = scaled(x.sum(axis=axes), by) + call.output.zero_point
-    return Range().clip(means).reshape(call.output_shape)
+    return call.every().clip(means).reshape(call.output_shape)
 
 
 def _taps(call: Call) -> tuple[int, int]:

@@ -10,22 +10,22 @@ import numpy.typing as npt
 from reds_litert.graph import FileGraph, FileOperator
 
 from reds_c_engine.reference.call import Call
-from reds_c_engine.reference.operators import OPERATORS
+from reds_c_engine.reference.operators import OPERATORS, WIDE_OPERATORS
 from reds_core.errors import UnsupportedError
 
 _ELEMENTS_AT_ONCE = 1 << 22
 """Bounds the memory that patches of convolutions take."""
 
 
-def run(graph: FileGraph, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+def run(graph: FileGraph, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the output of a network with one input and one output.
 
     Args:
-        graph: The graph, with int8 activations.
-        x: The inputs of all examples, int8 (examples, ...).
+        graph: The graph, with int8 or int16 activations.
+        x: The inputs of all examples, int8 or int16 (examples, ...).
 
     Returns:
-        The outputs, int8 (examples, ...).
+        The outputs, int8 or int16 (examples, ...).
 
     Raises:
         UnsupportedError: If the reference has no such operator, or the operator is used in a way that it does not know.
@@ -37,7 +37,7 @@ def run(graph: FileGraph, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     return np.concatenate(parts)
 
 
-def activations(graph: FileGraph, x: npt.NDArray[np.int8]) -> dict[int, npt.NDArray[Any]]:
+def activations(graph: FileGraph, x: npt.NDArray[Any]) -> dict[int, npt.NDArray[Any]]:
     """Return the values of all tensors that the network computes, by the index of the tensor; see `run`.
 
     Several examples at once need a graph in which the first axis of every tensor is that of the examples.
@@ -45,9 +45,10 @@ def activations(graph: FileGraph, x: npt.NDArray[np.int8]) -> dict[int, npt.NDAr
     shape = graph.tensors[graph.inputs[0]].shape
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UnsupportedError("the reference runs networks with one input and one output", "split the network")
-    if x.shape[1:] != shape[1:] or x.dtype != np.int8:
+    dtype = np.dtype(np.int16 if graph.tensors[graph.inputs[0]].dtype == np.int16 else np.int8)
+    if x.shape[1:] != shape[1:] or x.dtype != dtype:
         raise UnsupportedError(
-            f"the input is {x.dtype} {x.shape[1:]}, and the network takes int8 {shape[1:]}", "quantize the examples"
+            f"the input is {x.dtype} {x.shape[1:]}, and the network takes {dtype} {shape[1:]}", "quantize the examples"
         )
     values: dict[int, npt.NDArray[Any]] = {graph.inputs[0]: x}
     for operator in graph.operators:
@@ -58,9 +59,10 @@ def activations(graph: FileGraph, x: npt.NDArray[np.int8]) -> dict[int, npt.NDAr
 def _result(
     graph: FileGraph, operator: FileOperator, values: dict[int, npt.NDArray[Any]], examples: int
 ) -> npt.NDArray[Any]:
-    if operator.kind not in OPERATORS or len(operator.outputs) != 1:
+    operators = WIDE_OPERATORS if graph.tensors[operator.outputs[0]].dtype == np.int16 else OPERATORS
+    if operator.kind not in operators or len(operator.outputs) != 1:
         raise UnsupportedError(
-            f"the reference has no operator {operator.kind}", f"use networks of {', '.join(sorted(OPERATORS))}"
+            f"the reference has no operator {operator.kind}", f"use networks of {', '.join(sorted(operators))}"
         )
     tensors = tuple(graph.tensors[index] if index >= 0 else None for index in operator.inputs)
     given = tuple(
@@ -68,4 +70,4 @@ def _result(
         for index, tensor in zip(operator.inputs, tensors, strict=True)
     )
     call = Call(operator, tensors, given, graph.tensors[operator.outputs[0]], examples)
-    return OPERATORS[operator.kind](call)
+    return operators[operator.kind](call)
