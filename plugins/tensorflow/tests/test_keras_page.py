@@ -40,6 +40,7 @@ def epochs(folder: Path) -> list[str]:
     return [line.split(",")[0] for line in log.read_text().splitlines()[1:]] if log.exists() else []
 
 
+@pytest.mark.slow
 def test_the_script_ends_with_the_same_weights_after_a_kill(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     printed = finish(start(whole))

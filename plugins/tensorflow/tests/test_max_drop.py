@@ -55,6 +55,7 @@ def accuracy(path: Path, held_back: Arrays) -> float:
     return float(np.mean(outputs.argmax(axis=1) == held_back.y))
 
 
+@pytest.mark.slow
 def test_the_network_that_is_found_loses_no_more_as_measured_by_keras(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     plan = reds_core.prune(model, "digits", None, out, settings=SETTINGS)

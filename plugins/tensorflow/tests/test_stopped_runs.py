@@ -72,7 +72,8 @@ def weights(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [3, 40])
 def test_runs_stopped_at_random_moments_end_as_the_undisturbed_one(
     run: StoppableRun, whole: tuple[Path, float], count: int
 ) -> None:
