@@ -25,7 +25,7 @@ SOURCES = [
     and path.name not in ("cli.py", "errors.py")
 ]
 """Where errors and warnings are worded that a caller in Python may see."""
-OTHER_PROGRAMS = re.compile(r"pip install|dask worker|^# A run of reds: ")
+OTHER_PROGRAMS = re.compile(r"(pip|apt-get) install|dask worker|^--specs=|^-Wl,|^# A run of reds: ")
 
 
 @pytest.mark.parametrize(

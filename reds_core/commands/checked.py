@@ -8,16 +8,22 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from reds_core.commands.completing import installed_text
+from reds_core.commands.completing import able_text, installed_text
 from reds_core.commands.plain_help import Notes, usage_piece, write_parameters, write_rows
 from reds_core.errors import InputError
 
 NOTES: Notes = {
     name: partial(installed_text, kind)
-    for kind in ("solver", "scorer", "pruner", "transform", "target")
+    for kind in ("solver", "scorer", "pruner", "transform")
     for name in (kind, f"{kind}s")
-}
+} | dict.fromkeys(("target", "targets"), partial(able_text, "export"))
 """The options whose help lists the plugins that are installed."""
+NOTES_OF_COMMANDS: dict[str, Notes] = {
+    "evaluate": {"on": partial(able_text, "load")},
+    "export": {"target": partial(able_text, "export", "deploy")},
+    "profile": {"on": partial(able_text, "profile")},
+}
+"""Options of single commands whose help lists other plugins."""
 
 
 class CheckedCommand(TyperCommand):
@@ -43,7 +49,8 @@ class CheckedCommand(TyperCommand):
         return ["[OPTIONS]", *(usage_piece(argument) for argument in arguments)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        write_parameters(self.get_params(ctx), formatter, NOTES)
+        notes = {**NOTES, **NOTES_OF_COMMANDS.get(str(self.name), {})}
+        write_parameters(self.get_params(ctx), formatter, notes)
 
 
 class CommandList(TyperGroup):

@@ -32,6 +32,20 @@ def plugin_list(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def device_names(*methods: str) -> Callable[[str], list[str]]:
+    """A function that completes the name of a target that can do something.
+
+    Args:
+        methods: The methods of targets for it, of which one suffices: "export" writes files, "deploy" writes families,
+            "profile" profiles files, and "load" runs them.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in _able(methods) if name.startswith(incomplete)]
+
+    return complete
+
+
 def choices(names: Iterable[str]) -> Callable[[str], list[str]]:
     """A function that completes one of some names."""
 
@@ -43,7 +57,25 @@ def choices(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def installed_text(kind: str) -> str:
     """A sentence that lists the plugins of one kind that can be used."""
-    return f"Installed: {', '.join(_usable((kind,))) or 'none'}."
+    return _installed(_usable((kind,)))
+
+
+def able_text(*methods: str) -> str:
+    """A sentence that lists the targets that can do something; see `device_names`."""
+    return _installed(_able(methods))
+
+
+def _installed(names: list[str]) -> str:
+    return f"Installed: {', '.join(names) or 'none'}."
+
+
+def _able(methods: tuple[str, ...]) -> list[str]:
+    """The targets that have one of some methods of their own."""
+    from reds_core.framework.device import Device
+    from reds_core.registry import Registry
+
+    found = Registry().available(Device).items()
+    return [name for name, cls in found if any(getattr(cls, m, None) != getattr(Device, m, None) for m in methods)]
 
 
 def _usable(kinds: tuple[str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import device_names
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
@@ -45,7 +45,7 @@ def evaluate_command(
             metavar="NAME",
             help="The target that runs the file, such as tflite-micro, since runtimes round in different ways.",
             show_default="the one that wrote it",
-            autocompletion=plugin_names("target"),
+            autocompletion=device_names("load"),
         ),
     ] = None,
     metric: Metric = None,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reds_core.commands.completing import plugin_names
-from reds_core.commands.shared import DataSource, Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.completing import device_names
+from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json
 from reds_core.commands.verbosity import chosen_verbose
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def export_command(
         str,
         typer.Option(
             metavar="NAME",
-            help="The target: c-engine writes a C99 engine that holds the weights of all members once; others, such as "
-            "tflite-16x8, write one file of each member.",
-            autocompletion=plugin_names("target"),
+            help="The target: c-engine writes a C99 engine that stores the weights of all members once; others, such "
+            "as tflite-16x8, write one file for each member.",
+            autocompletion=device_names("export", "deploy"),
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
@@ -31,11 +31,19 @@ def export_command(
         str | None,
         typer.Option(
             metavar="NAME,...",
-            help="The subnetworks besides the full network, such as 25,50.",
+            help="The subnetworks to write besides the full network, such as 25,50.",
             show_default="all of them",
         ),
     ] = None,
-    data: DataSource = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="The data of the run, as for `reds prune`. It is only needed for a target that calibrates files, "
+            "such as tflite-16x8, if the data was given as objects in Python.",
+            show_default="read from where the run did",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write to a folder that holds other files than an earlier export.")
     ] = False,

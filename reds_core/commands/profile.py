@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import device_names
 from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json
 from reds_core.commands.verbosity import chosen_verbose
 
@@ -21,13 +21,18 @@ def profile_command(
         typer.Option(
             metavar="NAME",
             help="The target that profiles: litert times files on this machine; tflite-micro counts the memory that a "
-            "microcontroller needs, where only the activations are exact and the whole arena is an upper bound.",
-            autocompletion=plugin_names("target"),
+            "microcontroller needs, where only the activations are exact and the whole arena is an upper bound; "
+            "c-engine compiles a file to C and times it on this machine, or counts its instructions on an emulated core.",
+            autocompletion=device_names("profile"),
         ),
     ],
     config: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The configuration of the target.", show_default="its first one, if any"),
+        typer.Option(
+            metavar="NAME",
+            help="The configuration of the target, such as cortex-m4.",
+            show_default="its first one, if any",
+        ),
     ] = None,
     option: OptionTexts = None,
     as_json: Json = False,

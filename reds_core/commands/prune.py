@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import choices, plugin_names
+from reds_core.commands.completing import choices, device_names, plugin_names
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.commands.shared import (
@@ -136,7 +136,7 @@ OPTIONS = SettingOptions(
             flag="--transform", metavar="NAME,...", complete=plugin_names("transform"), read=_comma_separated
         ),
         "targets": OptionRule(
-            flag="--target", metavar="NAME,...", complete=plugin_names("target"), read=_comma_separated
+            flag="--target", metavar="NAME,...", complete=device_names("export"), read=_comma_separated
         ),
         "exchange_rate": OptionRule(metavar="RATE"),
         "calibrate": OptionRule(least=2),

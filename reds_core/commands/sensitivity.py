@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import plugin_names
+from reds_core.commands.completing import device_names, plugin_names
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import (
     Imports,
@@ -50,7 +50,7 @@ def sensitivity_command(
         typer.Option(
             metavar="NAME,...",
             help=f"The targets that have to realise the levels. Without any, all levels are measured. {REPEATABLE}",
-            autocompletion=plugin_names("target"),
+            autocompletion=device_names("export"),
         ),
     ] = None,
     examples: Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import choices, plugin_names
+from reds_core.commands.completing import choices, device_names, plugin_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.resources import RESOURCES
@@ -105,7 +105,7 @@ TargetNames = Annotated[
         "--target",
         metavar="NAME,...",
         help=f"A target, of which one has to realise a level for it to be offered. {REPEATABLE}",
-        autocompletion=plugin_names("target"),
+        autocompletion=device_names("export"),
     ),
 ]
 TIME_LIMIT = typer.Option(metavar="SECONDS", help="The time limit of each solve.")

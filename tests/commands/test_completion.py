@@ -45,6 +45,10 @@ def completed(line: str, more: str = "") -> subprocess.CompletedProcess[str]:
         ("reds formulate m.keras --score-level ", ["channel", "kernel"]),
         ("reds new s", ["solver", "scorer"]),
         ("reds suite ex", ["export"]),
+        ("reds export slim --target c", ["c-engine"]),
+        ("reds prune --target c", []),
+        ("reds profile slim --on lit", ["litert"]),
+        ("reds evaluate f.tflite --on c", []),
     ],
 )
 def test_words_are_completed(line: str, expected: list[str]) -> None:
