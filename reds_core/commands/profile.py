@@ -22,7 +22,7 @@ def profile_command(
             metavar="NAME",
             help="The target that profiles: litert times files on this machine; tflite-micro counts the memory that a "
             "microcontroller needs, where only the activations are exact and the whole arena is an upper bound; "
-            "c-engine compiles a file to C and times it on this machine, or counts its instructions on an emulated core.",
+            "c-engine compiles files to C and times them on this machine, or counts instructions on an emulated core.",
             autocompletion=device_names("profile"),
         ),
     ],
