@@ -71,8 +71,8 @@ def test_a_file_that_the_device_cannot_run_is_named(place: Workplace) -> None:
     plan = pruned(place, registry=toy_registry(Lacking), watcher=heard)
     assert [record.devices for record in plan.subnetworks] == [{}, {}]
     assert "toy_board" not in plan.subnetworks[0].accuracy.exported
-    why = "is not measured on toy-board: toy-board has no operator DENSE, which 'subnet-50-int8.tflite' needs"
-    assert heard.warnings == [f"'subnet-50-int8.tflite' {why}"], "once, although it cannot run the others either"
+    why = "is not measured on toy-board: toy-board has no operator DENSE, which 'full-int8.tflite' needs"
+    assert heard.warnings == [f"'full-int8.tflite' {why}"], "once, although it cannot run the others either"
 
 
 def test_few_examples_are_run_of_a_large_network(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

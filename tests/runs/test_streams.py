@@ -110,7 +110,7 @@ def test_without_test_data_no_accuracy_is_measured_and_a_warning_says_so(place: 
     listener = Listener()
     plan = place.prune(data=data, watcher=listener)
     assert "no test data is given, so no accuracies are measured" in listener.warnings
-    assert plan.full.accuracy == FullAccuracy(None, None)
+    assert plan.full.accuracy == FullAccuracy(None, None, {"tflite_int8": None})
     assert all(s.accuracy.after is None for s in plan.subnetworks)
     assert all(name for s in plan.subnetworks for name in s.files.values())
 
