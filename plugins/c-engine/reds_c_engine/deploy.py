@@ -10,6 +10,7 @@ from pathlib import Path
 from reds_c_engine.family import family_of
 from reds_c_engine.kernel_files import needed_files
 from reds_c_engine.layouts import LAYOUTS, TEMPLATES, LayoutName, filled
+from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.records import Family, Member
 from reds_c_engine.selftest import Expectations, expectations, vectors_text
 from reds_c_engine.sizes import Sizes
@@ -102,4 +103,4 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _row(index: int, member: Member) -> str:
     scales = (f"{floating(each.scale).removesuffix('f')}, {each.zero_point}" for each in (member.input, member.output))
-    return f"| {index} | {member.name} | {' | '.join(scales)} | {member.arena_bytes:,} |"
+    return f"| {index} | {member.name} | {' | '.join(scales)} | {weight_bytes(member):,} | {member.arena_bytes:,} |"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from reds_litert.graph import FileGraph, FileTensor
 from reds_litert.slices import KernelSlice, kernel_slices
 
-from reds_c_engine.packing import packed_rows
+from reds_c_engine.packing import packed_weights
 from reds_c_engine.records import Kernel, Segment
 from reds_core.arrays import IntArray
 
@@ -38,11 +38,6 @@ class StoredKernel:
     row: int
     rows_of_channel: int
     bits: int
-
-    @property
-    def row_bytes(self) -> int:
-        """The size of a row, in whole bytes."""
-        return math.ceil(self.row * self.bits / 8)
 
 
 class WeightStore:
@@ -97,7 +92,7 @@ class WeightStore:
         assert kernel.data is not None
         offset, row = len(self._content), kernel.shape[-1]
         data = kernel.data.astype(np.int8)
-        self._content += data.tobytes() if kernel.bits == 8 else packed_rows(data, kernel.bits)
+        self._content += data.tobytes() if kernel.bits == 8 else packed_weights(data, kernel.bits)
         return StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
 
 
@@ -127,8 +122,10 @@ class _Holder:
             return _depthwise(stored, part.outputs)
         if not _is_run(part.outputs):
             return None
-        first = stored.offset_bytes + int(part.outputs[0]) * stored.rows_of_channel * stored.row_bytes
-        return _row_parts(stored, first, part.inputs, kind)
+        first_bits = int(part.outputs[0]) * stored.rows_of_channel * stored.row * stored.bits
+        if first_bits % 8:
+            return None
+        return _row_parts(stored, stored.offset_bytes + first_bits // 8, part.inputs, kind)
 
 
 def _is_within(kind: str, part: KernelSlice, shape: tuple[int, ...]) -> bool:
@@ -164,7 +161,7 @@ def _row_parts(stored: StoredKernel, first_bytes: int, inputs: IntArray, kind: s
     is_even = len({segment.count for segment in segments}) == 1 and len(distances) == 1
     if kind == "FULLY_CONNECTED" and is_even and is_at_byte:
         (distance,) = distances
-        is_regular = distance * len(segments) == stored.row and distance * stored.bits % 8 == 0
+        is_regular = distance * len(segments) == stored.row
         if is_regular:  # the same channels of each position of an image
             return Kernel(first_bytes + begin // 8, distance, taps=len(segments), bits=stored.bits)
     if kind == TRANSPOSED:

@@ -101,6 +101,20 @@ def test_packed_weights(objects: KernelObjects, tmp_path: Path) -> None:
     assert found.engine.sizes.weights_bytes <= 0.52 * len(family_of(family()).store)
 
 
+def test_members_share_with_each_other_what_they_do_not_share_with_the_full_network(
+    eight_bits: Contents, objects: KernelObjects, tmp_path: Path
+) -> None:
+    """The kernels of three members have 4 bits; those of the smaller two are parts of those of the largest."""
+    contents = [*family(bits=4)[:-1], eight_bits[-1]]
+    found = objects.linked(contents, tmp_path)
+    x = examples(contents[0][1], EXAMPLES)
+    for index, (_, content) in enumerate(contents):
+        assert np.array_equal(found.outputs(index, x), run(read_graph(content), x))
+    assert [own.member for own in found.engine.family.own_kernels] == ["75"]
+    alone = [len(family_of([each]).store) for each in contents[-2:]]
+    assert len(found.engine.family.store) == sum(alone)
+
+
 def test_the_text_is_the_same_each_time_and_compiles_without_warnings(eight_bits: Contents, tmp_path: Path) -> None:
     first, second = (generated(eight_bits).files for _ in range(2))
     assert first == second

@@ -36,7 +36,7 @@ class LiteRt(Device):
     name = "litert"
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
-    reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic")
+    reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic", "c-engine")
     remark = "Latency is the median of many inferences on the machine that profiled, which is not that of a device."
     Options = ProfileOptions
 

@@ -8,10 +8,10 @@ static inline int32_t reds_field(uint32_t byte, int32_t place, int32_t bits) {
   return (int32_t)(byte << (32 - bits - place)) >> (32 - bits);
 }
 
-/* A weight of a row, of 8, 4 or 2 bits. */
-static inline int32_t reds_weight_at(const uint8_t *row, int32_t element, int32_t bits) {
+/* A weight of 8, 4 or 2 bits. */
+static inline int32_t reds_weight_at(const uint8_t *weights, int32_t element, int32_t bits) {
   const int32_t bit = element * bits;
-  return reds_field(row[bit >> 3], bit & 7, bits);
+  return reds_field(weights[bit >> 3], bit & 7, bits);
 }
 
 #endif

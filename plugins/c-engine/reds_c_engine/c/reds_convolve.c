@@ -14,21 +14,22 @@ typedef struct {
   int32_t segment_count;
   reds_segment whole; /* the only segment where the settings name none */
   int32_t channels;   /* of the input, all groups */
-  int32_t row;        /* of weights, in bytes */
-  int32_t stride;     /* from one output channel to the next in the weights, in bytes */
+  int32_t row;        /* of weights, in elements */
+  int32_t stride;     /* from one output channel to the next in the weights, in elements */
   int contiguous;     /* the taps of a row of the kernel are adjacent, both in the image and in the weights */
 } convolution;
 
-/* A block of output channels: its weights and its sums. */
+/* A block of output channels: the place of its weights, and its sums. */
 typedef struct {
-  const uint8_t *weights;
+  int32_t element;      /* the place of its first weight, in elements */
   const int32_t *start; /* what to add to next: the bias, then `sums` */
   int32_t outputs;
   int32_t sums[REDS_BLOCK];
 } block;
 
-static void dot(const convolution *c, const reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
-  c->dot(runs, inputs, b->weights + weight, b->outputs, b->start, b->sums);
+static void dot(const convolution *c, reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
+  runs->element = b->element + weight;
+  c->dot(runs, inputs, c->settings->weights, b->outputs, b->start, b->sums);
   b->start = b->sums;
 }
 
@@ -39,7 +40,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
   int32_t weight = (r.y.first * s->kernel_width + r.x.first) * row;
   if (c->contiguous) {
     const int32_t count = columns * s->row, rows = r.y.end - r.y.first;
-    const reds_runs runs = {rows, count, line, s->kernel_width * row, c->stride, 0, s->weight_bits};
+    reds_runs runs = {rows, count, line, s->kernel_width * row, c->stride, 0, s->weight_bits};
     dot(c, &runs, input, weight, b);
     return;
   }
@@ -48,8 +49,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
       runs.count = g->count;
-      runs.element = g->weight;
-      dot(c, &runs, input + g->input, weight, b);
+      dot(c, &runs, input + g->input, weight + g->weight, b);
     }
   }
 }
@@ -66,8 +66,7 @@ static void add_padding(const convolution *c, reds_rectangle r, block *b) {
       const reds_segment *const g = &c->segments[i];
       for (int32_t e = 0; e < g->count; e += piece) {
         runs.count = g->count - e < piece ? g->count - e : piece;
-        runs.element = g->weight + e;
-        dot(c, &runs, zeros, weight, b);
+        dot(c, &runs, zeros, weight + g->weight + e, b);
       }
     }
   }
@@ -78,9 +77,9 @@ static void convolve_position(const convolution *c, const int8_t *input, reds_re
   const reds_convolution *const s = c->settings;
   const int32_t of_group = s->out_channels / s->groups;
   block b;
-  b.weights = s->weights;
+  b.element = 0;
   for (int32_t first = 0; first < s->out_channels; first += of_group, input += s->in_channels) {
-    for (int32_t o = 0; o < of_group; o += REDS_BLOCK, b.weights += b.outputs * c->stride) {
+    for (int32_t o = 0; o < of_group; o += REDS_BLOCK, b.element += b.outputs * c->stride) {
       b.outputs = reds_block(of_group - o);
       b.start = s->bias + first + o;
       add_image(c, input, inside, &b);
@@ -105,8 +104,7 @@ static void convolve_copy(const convolution *c, const int8_t *input, reds_rectan
   const int32_t of_tap = s->in_channels, of_row = s->kernel_width * of_tap, line = s->dilation_y * s->in_width * of_tap;
   const int32_t before = inside.x.first * of_tap, within = (inside.x.end - inside.x.first) * of_tap;
   const int32_t elements = s->kernel_height * of_row;
-  const reds_runs runs = {1, elements, 0, 0, c->stride, 0, s->weight_bits};
-  const uint8_t *weights = s->weights;
+  reds_runs runs = {1, elements, 0, 0, c->stride, 0, s->weight_bits};
   int8_t copy[piece];
   int32_t sums[REDS_BLOCK];
   if (inside.y.end - inside.y.first < s->kernel_height || within < of_row) {
@@ -115,15 +113,14 @@ static void convolve_copy(const convolution *c, const int8_t *input, reds_rectan
   for (int32_t ky = inside.y.first; ky < inside.y.end; ky++, input += line) {
     copy_bytes(copy + ky * of_row + before, input, within);
   }
-  for (int32_t o = 0; o < s->out_channels; o += REDS_BLOCK, weights += REDS_BLOCK * c->stride) {
+  for (int32_t o = 0; o < s->out_channels; o += REDS_BLOCK, runs.element += REDS_BLOCK * c->stride) {
     const int32_t outputs = reds_block(s->out_channels - o);
-    c->dot(&runs, copy, weights, outputs, s->bias + o, sums);
+    c->dot(&runs, copy, s->weights, outputs, s->bias + o, sums);
     reds_output(s, o, outputs, sums, output + o);
   }
 }
 
 void reds_convolve_any(const reds_convolution *s, reds_dot_function *dot, const int8_t *input, int8_t *output) {
-  const int32_t whole_bytes = s->row * s->weight_bits % 8 == 0;
   convolution c;
   c.settings = s;
   c.dot = dot;
@@ -133,9 +130,9 @@ void reds_convolve_any(const reds_convolution *s, reds_dot_function *dot, const 
   c.segments = s->segments ? s->segments : &c.whole;
   c.segment_count = s->segments ? s->segment_count : 1;
   c.channels = s->in_channels * s->groups;
-  c.row = (s->row * s->weight_bits + 7) / 8;
+  c.row = s->row;
   c.stride = s->kernel_height * s->kernel_width * c.row;
-  c.contiguous = !s->segments && s->groups == 1 && s->dilation_x == 1 && s->row == s->in_channels && whole_bytes;
+  c.contiguous = !s->segments && s->groups == 1 && s->dilation_x == 1 && s->row == s->in_channels;
   const int copied = c.contiguous && s->kernel_height * s->kernel_width * s->row <= piece;
   for (int32_t oy = 0; oy < s->out_height; oy++) {
     const int32_t top = oy * s->stride_y - s->pad_top;

@@ -43,10 +43,9 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
                            const uint8_t *weights, int32_t element, const int32_t *start, int32_t *sums) {
   for (int32_t k = 0; k < count; k++) {
     const int32_t place = (channel + k) / multiplier - channel / multiplier;
-    const uint8_t *row = weights;
-    int32_t sum = start[k];
-    for (int32_t i = 0; i < taps->count; i++, row += taps->row) {
-      sum += taps->inputs[i][place] * reds_weight_at(row, element + k, taps->bits);
+    int32_t sum = start[k], at = element + k;
+    for (int32_t i = 0; i < taps->count; i++, at += taps->row) {
+      sum += taps->inputs[i][place] * reds_weight_at(weights, at, taps->bits);
     }
     sums[k] = sum;
   }
@@ -56,10 +55,10 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
 static void convolve_block(const reds_convolution *s, reds_taps_function *add, const int8_t *image, position *p,
                            int32_t element, int32_t channel, int32_t count, int8_t *output) {
   const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
-  const uint8_t *weights = s->weights;
+  const uint8_t *const weights = s->weights;
   const int32_t *start = s->bias + channel;
   int32_t sums[REDS_BLOCK];
-  for (int32_t first = 0; first < all; first += REDS_TAPS, weights += REDS_TAPS * p->taps.row) {
+  for (int32_t first = 0; first < all; first += REDS_TAPS, element += REDS_TAPS * p->taps.row) {
     if (multiplier != 1) {
       list_taps(s, image + channel / multiplier, first, p);
       add_multiplied(&p->taps, channel, multiplier, count, weights, element, start, sums);
@@ -84,7 +83,7 @@ void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *
   position p;
   memset(zeros, s->input_zero, sizeof zeros);
   p.zeros = zeros;
-  p.taps.row = (s->row * s->weight_bits + 7) / 8;
+  p.taps.row = s->row;
   p.taps.bits = s->weight_bits;
   p.top = -s->pad_top;
   for (int32_t oy = 0; oy < s->out_height; oy++, p.top += s->stride_y) {

@@ -6,9 +6,9 @@
 /* The elements that a dot product takes: `rows` runs of `count` consecutive ones. */
 typedef struct {
   int32_t rows, count;
-  int32_t input_step, weight_step; /* from one run to the next, in bytes */
-  int32_t stride;                  /* from the weights of one output channel to those of the next, in bytes */
-  int32_t element;                 /* the place of the first weight of a run, in elements */
+  int32_t input_step, weight_step; /* from one run to the next, in elements */
+  int32_t stride;                  /* from the weights of one output channel to those of the next, in elements */
+  int32_t element;                 /* the place of the first weight, in elements */
   int32_t bits;                    /* of a weight */
 } reds_runs;
 

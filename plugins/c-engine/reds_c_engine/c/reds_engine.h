@@ -43,7 +43,7 @@ typedef struct {
  * of `weights`; for depthwise convolutions, that of tap (y, x) and output channel o is (y * kernel_width + x) * row + o.
  * `row` is the number of channels of the full network, of which a member uses the first, or those of `segments`.
  * Segments of depthwise convolutions are runs of output channels: `input` is the first of them.
- * Weights of 4 or 2 bits are packed with the first in the lowest bits of a byte, and rows are whole bytes.
+ * Weights of 4 or 2 bits are packed with the first in the lowest bits of a byte, without gaps between rows.
  *
  * `bias` holds bias - input_zero * (sum of the weights of the channel that the member uses, all taps), so that kernels
  * multiply inputs as they are stored; a tap outside of the image then counts as the input `input_zero`. */

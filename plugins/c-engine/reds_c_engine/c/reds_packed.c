@@ -1,4 +1,4 @@
-/* Convolutions with weights of 4 or 2 bits, packed with the first in the lowest bits of a byte; rows are whole bytes. */
+/* Convolutions with weights of 4 or 2 bits, packed with the first in the lowest bits of a byte. */
 #include "reds_convolve.h"
 
 void reds_convolve_packed(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {

@@ -174,13 +174,24 @@ static void dot_four_2_bits(const reds_runs *runs, const int8_t *inputs, const u
   sums[3] = sum_d;
 }
 
-/* Element by element, from element `first` of each run on, for what is not whole bytes. */
-static int32_t dot_one(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t first,
-                       int32_t sum) {
-  for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step, weights += runs->weight_step) {
-    for (int32_t i = first; i < runs->count; i++) {
-      sum += inputs[i] * reds_weight_at(weights, runs->element + i, runs->bits);
+/* The products of the inputs of each run from the one `first` on with weights from element `element` on. */
+static int32_t dot_one(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t element,
+                       int32_t first, int32_t sum) {
+  const int32_t bits = runs->bits, in_byte = 8 / bits;
+  for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step, element += runs->weight_step) {
+    int32_t i = first;
+    for (; i < runs->count && (element + i) % in_byte != 0; i++) {
+      sum += inputs[i] * reds_weight_at(weights, element + i, bits);
     }
+    const uint8_t *byte = weights + (element + i) / in_byte;
+    for (; i + in_byte <= runs->count; i += in_byte, byte++) {
+      if (bits == 4) {
+        sum += inputs[i] * reds_field(*byte, 0, 4) + inputs[i + 1] * reds_field(*byte, 4, 4);
+      } else {
+        sum = add_byte(inputs + i, *byte, sum);
+      }
+    }
+    for (; i < runs->count; i++) sum += inputs[i] * reds_weight_at(weights, element + i, bits);
   }
   return sum;
 }
@@ -188,15 +199,20 @@ static int32_t dot_one(const reds_runs *runs, const int8_t *inputs, const uint8_
 void reds_dot_packed(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t outputs,
                      const int32_t *start, int32_t *sums) {
   dot_part *const four = runs->bits == 4 ? dot_four_4_bits : dot_four_2_bits;
-  const int32_t in_byte = runs->bits == 4 ? 2 : 4;
-  if (runs->element % in_byte == 0) {
-    const int32_t bytes = runs->count / in_byte, done = bytes * in_byte;
+  const int32_t in_byte = 8 / runs->bits, bytes = runs->count / in_byte, done = bytes * in_byte;
+  int32_t element = runs->element;
+  if ((element | runs->stride | runs->weight_step) % in_byte == 0) {
+    reds_runs whole = *runs; /* with distances in bytes */
+    whole.stride /= in_byte;
+    whole.weight_step /= in_byte;
     for (; outputs >= 4; outputs -= 4, start += 4, sums += 4) {
-      four(runs, inputs, weights + runs->element / in_byte, bytes, start, sums);
-      for (int32_t k = 0; k < 4; k++, weights += runs->stride) {
-        if (done < runs->count) sums[k] = dot_one(runs, inputs, weights, done, sums[k]);
+      four(&whole, inputs, weights + element / in_byte, bytes, start, sums);
+      for (int32_t k = 0; k < 4; k++, element += runs->stride) {
+        if (done < runs->count) sums[k] = dot_one(runs, inputs, weights, element, done, sums[k]);
       }
     }
   }
-  for (; outputs > 0; outputs--, weights += runs->stride) *sums++ = dot_one(runs, inputs, weights, 0, *start++);
+  for (; outputs > 0; outputs--, element += runs->stride) {
+    *sums++ = dot_one(runs, inputs, weights, element, 0, *start++);
+  }
 }

@@ -2,9 +2,9 @@
 #include "reds_bits.h"
 #include "reds_taps.h"
 
-static int32_t add_one(const reds_tap_list *taps, int32_t place, const uint8_t *row, int32_t element, int32_t sum) {
-  for (int32_t i = 0; i < taps->count; i++, row += taps->row) {
-    sum += taps->inputs[i][place] * reds_weight_at(row, element, taps->bits);
+static int32_t add_one(const reds_tap_list *taps, int32_t place, const uint8_t *weights, int32_t element, int32_t sum) {
+  for (int32_t i = 0; i < taps->count; i++, element += taps->row) {
+    sum += taps->inputs[i][place] * reds_weight_at(weights, element, taps->bits);
   }
   return sum;
 }
@@ -13,7 +13,7 @@ static int32_t add_one(const reds_tap_list *taps, int32_t place, const uint8_t *
 static void add_four(const reds_tap_list *taps, int32_t place, const uint8_t *row, const int32_t *start,
                      int32_t *sums) {
   const int8_t *const *const end = taps->inputs + taps->count;
-  const int32_t step = taps->row;
+  const int32_t step = taps->row * taps->bits / 8;
   int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3];
   if (taps->bits == 4) {
     for (const int8_t *const *tap = taps->inputs; tap != end; row += step) {
@@ -42,7 +42,7 @@ static void add_four(const reds_tap_list *taps, int32_t place, const uint8_t *ro
 
 void reds_add_taps_packed(const reds_tap_list *taps, int32_t place, int32_t count, const uint8_t *weights,
                           int32_t element, const int32_t *start, int32_t *sums) {
-  if (element * taps->bits % 8 == 0) {
+  if ((element | taps->row) * taps->bits % 8 == 0) {
     for (; count >= 4; count -= 4, place += 4, element += 4, start += 4, sums += 4) {
       add_four(taps, place, weights + element * taps->bits / 8, start, sums);
     }

@@ -8,7 +8,7 @@ enum { REDS_TAPS = 32 }; /* Larger kernels are computed in parts. */
 typedef struct {
   const int8_t *inputs[REDS_TAPS]; /* of each tap, the inputs of all channels from some channel on */
   int32_t count;
-  int32_t row;                     /* from the weights of one tap to those of the next, in bytes */
+  int32_t row;                     /* from the weights of one tap to those of the next, in elements */
   int32_t bits;                    /* of a weight */
 } reds_tap_list;
 

@@ -48,11 +48,10 @@ def limited(values: np.ndarray, zero: int, least: int, greatest: int) -> np.ndar
 
 
 def packed(weights: np.ndarray, bits: int) -> np.ndarray:
-    """Rows (last axis) of weights in whole bytes, the first in the lowest bits."""
+    """Weights without gaps, the first in the lowest bits of a byte."""
     each = 8 // bits
-    fill = -weights.shape[-1] % each
-    padded = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, fill)], constant_values=1)
-    fields = (padded.astype(np.int64) & ((1 << bits) - 1)).reshape(*padded.shape[:-1], -1, each)
+    padded = np.pad(weights.reshape(-1), (0, -weights.size % each), constant_values=1)
+    fields = (padded.astype(np.int64) & ((1 << bits) - 1)).reshape(-1, each)
     return (fields << (bits * np.arange(each))).sum(-1).astype(np.uint8)
 
 
