@@ -258,7 +258,7 @@ class _Maker:
                 )
             calibration = calibration_examples(found)
         full = ExportSource(framework, model, framework.inspect(model), calibration=calibration)
-        is_shared = target.file.is_int8 and family.settings.int8 == "shared"
+        is_shared = target.file.is_calibrated and family.settings.int8 == "shared"
         shared = FullExport(full, work / full_device_file(target.file)) if is_shared else None
         if shared is not None:  # first, since the members share its integers
             target.export(full, shared.path)

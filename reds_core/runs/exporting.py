@@ -132,19 +132,20 @@ class Exporter:
         return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
 
     def save_full(self, model: Any) -> FullFiles:
-        """Write the files of the full network: the model, and the int8 files with the weights that members share."""
+        """Write the files of the full network: the model, and those with the integer weights that members share."""
         path = self.folder / full_file(self.framework.file)
         self.framework.save_model(model, path)
         accuracy = None if self.test is None else self.accuracy(self.framework.load_model(path))
         shared = {} if self.calibration is None else self._export_full(model)
         exported: Mapping[str, float | None] = {
             kind.name: None if self.test is None else self._exported_accuracy(target, shared[kind.name].path)
-            for target, kind in self._int8_targets
+            for target, kind in self._calibrated_targets
             if kind.name in shared
         }
         files = {kind: each.path.name for kind, each in shared.items()}
-        for kind, each in shared.items():
-            self._warn_of_loss(path, accuracy, each.path, exported[kind])
+        for _, kind in self._calibrated_targets:
+            if kind.is_int8 and kind.name in shared:
+                self._warn_of_loss(path, accuracy, shared[kind.name].path, exported[kind.name])
         exported, devices = self.measurement.measured(files, exported)
         return FullFiles(accuracy, exported, files, shared, devices)
 
@@ -155,7 +156,7 @@ class Exporter:
             model: The model of the full network.
             files: The names of its files for devices by kind. Those that are missing in the folder are left out.
         """
-        kinds = [kind.name for _, kind in self._int8_targets if kind.name in files]
+        kinds = [kind.name for _, kind in self._calibrated_targets if kind.name in files]
         paths = {kind: self.folder / Path(files[kind]).name for kind in kinds}
         found = {kind: path for kind, path in paths.items() if path.is_file()}
         if not found:
@@ -164,17 +165,17 @@ class Exporter:
         return {kind: FullExport(source, path) for kind, path in found.items()}
 
     @property
-    def _int8_targets(self) -> list[tuple[Target, FileKind]]:
+    def _calibrated_targets(self) -> list[tuple[Target, FileKind]]:
         kinds = ((target, self.targets.kind(target)) for target in self.targets.targets)
-        return [(target, kind) for target, kind in kinds if kind.is_int8]
+        return [(target, kind) for target, kind in kinds if kind.is_calibrated]
 
     def _export_full(self, model: Any) -> dict[str, FullExport]:
-        """Write the int8 files of the full network, apart from those that cannot express it."""
+        """Write the calibrated files of the full network, apart from those that cannot express it."""
         shared: dict[str, FullExport] = {}
-        if not self._int8_targets:
+        if not self._calibrated_targets:
             return shared
         source = ExportSource(self.framework, model, self.framework.inspect(model), calibration=self._examples)
-        for target, kind in self._int8_targets:
+        for target, kind in self._calibrated_targets:
             path = self.folder / full_device_file(kind)
             try:
                 target.export(source, path)

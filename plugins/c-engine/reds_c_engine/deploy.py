@@ -38,7 +38,7 @@ def generated(contents: Sequence[tuple[str, bytes]], layout: LayoutName = "plain
     """Return the engine of a family. Equal files give equal text.
 
     Args:
-        contents: The name and the content of the int8 .tflite file of each member, smallest first; the full one last.
+        contents: The name and the content of the .tflite file of each member, smallest first; the full one last.
         layout: How the files are laid out.
         examples: The number of inputs of the self-test.
 

@@ -52,7 +52,7 @@ class CEngine(Target):
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
     file = FileKind("c-engine", "C engine", "-c-engine.tflite", element_size_bytes=INT8_BYTES)
-    reads = ("c-engine", "tflite-int8")
+    reads = ("c-engine", "tflite-int8", "tflite-16x8")
     configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
     remark = (
         "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "

@@ -15,7 +15,7 @@ from reds_core.errors import InputError, UnsupportedError
 
 
 def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
-    """Return the family of some int8 .tflite files.
+    """Return the family of some .tflite files with activations of 8 or of 16 bits.
 
     Args:
         contents: The name and the content of the file of each member, smallest first; the full network last.
@@ -58,7 +58,7 @@ def check_runs(content: bytes) -> None:
 
 
 def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
-    """Check that a member has inputs and outputs of the shapes of the full network.
+    """Check that a member has inputs and outputs of the shapes and the type of those of the full network.
 
     Raises:
         InputError: If it has others.
@@ -67,6 +67,12 @@ def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
         [tuple(one.tensors[index].shape for index in indices) for indices in (one.inputs, one.outputs)]
         for one in (graph, full)
     ]
+    types = [one.tensors[one.inputs[0]].dtype for one in (graph, full) if one.inputs]
+    if len(set(types)) > 1:
+        raise InputError(
+            f"member '{name}' has activations of type {types[0]}, and the full network of type {types[1]}",
+            "give files of one kind",
+        )
     if shapes[0] != shapes[1]:
         raise InputError(
             f"member '{name}' has inputs and outputs of the shapes {shapes[0]}, and the full network {shapes[1]}",

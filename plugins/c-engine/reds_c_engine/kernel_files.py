@@ -9,6 +9,7 @@ from pathlib import Path
 FOLDER = Path(__file__).with_name("c")
 """The folder of the engine's files in C."""
 ENGINE = "reds_engine.c"
+INTERFACES = ("reds_engine.h", "reds_wide.h")
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"(reds_\w+\.h)"', re.MULTILINE)
 _DEFINITION = re.compile(r"^(?!static\b)\w[\w\s*]*?\b(reds_\w+)\s*\([^;{}]*\)\s*\{", re.MULTILINE)
 _NAME = re.compile(r"\breds_\w+")
@@ -30,6 +31,6 @@ def needed_files(kernels: Iterable[str]) -> tuple[Path, ...]:
             continue
         found.add(path)
         wanted += [FOLDER / name for name in _INCLUDE.findall(texts[path])]
-        if path.name != "reds_engine.h":  # which names all kernels
+        if path.name not in INTERFACES:  # which name all kernels
             wanted += [defining[name] for name in _NAME.findall(texts[path]) if name in defining]
     return tuple(sorted(found))

@@ -8,8 +8,9 @@ from reds_litert.graph import FileGraph
 from reds_litert.memory_plan import Buffer, Placement, place
 
 from reds_c_engine.records import Arithmetic, Member, PlacedStep, Program, Quantization, Step
+from reds_c_engine.wide_records import WideArithmetic
 
-_IN_PLACE = ("reds_lookup", "reds_softmax")
+_IN_PLACE = ("reds_lookup", "reds_softmax", "reds_wide_relu", "reds_wide_softmax")
 """Kernels that may write their output over their input."""
 
 
@@ -38,7 +39,7 @@ def placed(name: str, graph: FileGraph, program: Program) -> Member:
         last[owner] = max(last.get(owner, 0), time, last_read.get(step.output, time))
     owners = list(first)
     buffers = [Buffer(program.sizes_bytes[t], first[t], min(last[t], end)) for t in owners]
-    placement = place(buffers, 1)
+    placement = place(buffers, program.bits // 8)
     places = _input_first(buffers, placement)
     at = dict(zip(owners, places, strict=True))
 
@@ -64,6 +65,7 @@ def placed(name: str, graph: FileGraph, program: Program) -> Member:
         output=Quantization(target.scale, target.zero_point),
         input_shape=source.shape[1:],
         output_shape=target.shape[1:],
+        bits=program.bits,
     )
 
 
@@ -86,6 +88,6 @@ def _input_first(buffers: Sequence[Buffer], placement: Placement) -> tuple[int, 
 
 def _may_overwrite(step: Step, program: Program) -> bool:
     """Whether a step may write its output over its first input."""
-    constant = isinstance(step.settings, Arithmetic) and len(step.inputs) == 1
+    constant = isinstance(step.settings, Arithmetic | WideArithmetic) and len(step.inputs) == 1
     is_elementwise = step.kernel in _IN_PLACE or constant
     return is_elementwise and program.sizes_bytes[step.inputs[0]] == program.sizes_bytes[step.output]

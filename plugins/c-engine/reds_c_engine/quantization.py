@@ -31,16 +31,22 @@ def quantized(value: float, tensor: FileTensor) -> int:
     return tensor.zero_point + rounded(float(np.float32(value) / np.float32(tensor.scale)))
 
 
-def limits(activation: int, tensor: FileTensor) -> tuple[int, int]:
+def limits(activation: int, tensor: FileTensor, least: int = LEAST, greatest: int = GREATEST) -> tuple[int, int]:
     """Return the least and the greatest integer that an operator with an activation function may write.
+
+    Args:
+        activation: The activation function.
+        tensor: The output of the operator.
+        least: The least integer of its type.
+        greatest: The greatest one.
 
     Raises:
         KeyError: If the activation function cannot be part of an operator.
     """
     low, high = ACTIVATIONS[activation]
     return (
-        LEAST if low is None else max(LEAST, quantized(low, tensor)),
-        GREATEST if high is None else min(GREATEST, quantized(high, tensor)),
+        least if low is None else max(least, quantized(low, tensor)),
+        greatest if high is None else min(greatest, quantized(high, tensor)),
     )
 
 

@@ -6,9 +6,8 @@ tuples, so that settings can be compared and stored once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import ClassVar
 
 OUTPUT_RANGE = (-128, 127)
 
@@ -53,8 +52,21 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Convolution:
+class Settings:
+    """Base class of the settings of kernels.
+
+    Attributes:
+        structure: The structure in C that holds them.
+    """
+
+    structure: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Convolution(Settings):
     """Settings of convolutions of every kind and of fully connected layers: `reds_convolution`."""
+
+    structure: ClassVar[str] = "reds_convolution"
 
     kernel: Kernel
     bias: tuple[int, ...]
@@ -83,8 +95,10 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Pooling:
+class Pooling(Settings):
     """Settings of poolings: `reds_pooling`."""
+
+    structure: ClassVar[str] = "reds_pooling"
 
     in_height: int
     in_width: int
@@ -102,8 +116,10 @@ class Pooling:
 
 
 @dataclass(frozen=True)
-class Reduction:
+class Reduction(Settings):
     """Settings of means over all positions: `reds_reduction`."""
+
+    structure: ClassVar[str] = "reds_reduction"
 
     positions: int
     channels: int
@@ -114,7 +130,7 @@ class Reduction:
 
 
 @dataclass(frozen=True)
-class LookupTable:
+class LookupTable(Settings):
     """Settings of functions of each element: `reds_lookup_table`.
 
     Attributes:
@@ -122,17 +138,21 @@ class LookupTable:
         table: The results for the inputs from -128 to 127, as 256 signed bytes.
     """
 
+    structure: ClassVar[str] = "reds_lookup_table"
+
     count: int
     table: bytes
 
 
 @dataclass(frozen=True)
-class Arithmetic:
+class Arithmetic(Settings):
     """Settings of sums and products: `reds_arithmetic`.
 
     Attributes:
         constant: The elements of a constant second input, as signed bytes; None if it is computed.
     """
+
+    structure: ClassVar[str] = "reds_arithmetic"
 
     count: int
     period: int
@@ -152,8 +172,10 @@ class Arithmetic:
 
 
 @dataclass(frozen=True)
-class Blocks:
+class Blocks(Settings):
     """Settings of copies: `reds_blocks`."""
+
+    structure: ClassVar[str] = "reds_blocks"
 
     count: int
     size: int
@@ -162,8 +184,10 @@ class Blocks:
 
 
 @dataclass(frozen=True)
-class Padding:
+class Padding(Settings):
     """Settings of padding: `reds_padding`."""
+
+    structure: ClassVar[str] = "reds_padding"
 
     in_height: int
     in_width: int
@@ -178,30 +202,16 @@ class Padding:
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(Settings):
     """Settings of softmax: `reds_softmax_settings`."""
+
+    structure: ClassVar[str] = "reds_softmax_settings"
 
     rows: int
     classes: int
     multiplier: int
     left_shift: int
     least_difference: int
-
-
-Settings = Convolution | Pooling | Reduction | LookupTable | Arithmetic | Blocks | Padding | Softmax
-STRUCTURES: Mapping[type, str] = MappingProxyType(
-    {
-        Convolution: "reds_convolution",
-        Pooling: "reds_pooling",
-        Reduction: "reds_reduction",
-        LookupTable: "reds_lookup_table",
-        Arithmetic: "reds_arithmetic",
-        Blocks: "reds_blocks",
-        Padding: "reds_padding",
-        Softmax: "reds_softmax_settings",
-    }
-)
-"""The structure in C of each class of settings."""
 
 
 @dataclass(frozen=True)
@@ -234,12 +244,14 @@ class Program:
         sizes_bytes: The size of each tensor that takes memory, by its index.
         input: The index of the tensor that is the input of the network.
         output: The index of the tensor that is its output.
+        bits: The number of bits of activations, 8 or 16.
     """
 
     steps: tuple[Step, ...]
     sizes_bytes: dict[int, int]
     input: int
     output: int
+    bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -279,6 +291,7 @@ class Member:
         output: How its output is quantised.
         input_shape: The shape of its input without the batch dimension.
         output_shape: The shape of its output without the batch dimension.
+        bits: The number of bits of activations, 8 or 16.
     """
 
     name: str
@@ -290,6 +303,7 @@ class Member:
     output: Quantization
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -324,3 +338,8 @@ class Family:
     members: tuple[Member, ...]
     store: bytes
     own_kernels: tuple[OwnKernels, ...]
+
+    @property
+    def bits(self) -> int:
+        """The number of bits of activations, 8 or 16."""
+        return self.members[-1].bits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,22 +28,22 @@ class Expectations:
 
     Attributes:
         source: What computed the outputs, as the subject of a sentence.
-        outputs: The outputs, int8 (members, examples, elements).
+        outputs: The outputs, int8 or int16 (members, examples, elements).
     """
 
     source: str
-    outputs: npt.NDArray[np.int8]
+    outputs: npt.NDArray[Any]
 
 
-def random_inputs(examples: int, size: int) -> npt.NDArray[np.int8]:
-    """Return the inputs that the self-test makes, int8 (examples, size)."""
+def random_inputs(examples: int, size: int, bits: int = 8) -> npt.NDArray[Any]:
+    """Return the inputs that the self-test makes, int8 or int16 (examples, size)."""
     state, values = SEED, []
     for _ in range(examples * size):
         state ^= (state << 13) & 0xFFFFFFFF
         state ^= state >> 17
         state ^= (state << 5) & 0xFFFFFFFF
-        values.append((state >> 24) - 128)
-    return np.array(values, np.int8).reshape(examples, size)
+        values.append((state >> (32 - bits)) - (1 << (bits - 1)))
+    return np.array(values, f"int{bits}").reshape(examples, size)
 
 
 def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Expectations:
@@ -55,15 +56,15 @@ def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Ex
     """
     full = family.members[-1]
     outputs = math.prod(full.output_shape)
-    examples = max(1, min(examples, LARGEST_BYTES // (outputs * len(contents))))
-    inputs = random_inputs(examples, math.prod(full.input_shape)).reshape(examples, *full.input_shape)
+    examples = max(1, min(examples, LARGEST_BYTES // (outputs * len(contents) * family.bits // 8)))
+    inputs = random_inputs(examples, math.prod(full.input_shape), family.bits).reshape(examples, *full.input_shape)
     found, source = _by_interpreter(contents, inputs), "tflite-micro"
     if found is None:
         found, source = _by_reference(contents, inputs), "the integer reference of reds"
-    return Expectations(source, np.array(found, np.int8).reshape(len(contents), examples, outputs))
+    return Expectations(source, np.array(found, inputs.dtype).reshape(len(contents), examples, outputs))
 
 
-def _by_interpreter(contents: Sequence[bytes], inputs: npt.NDArray[np.int8]) -> list[npt.NDArray[np.int8]] | None:
+def _by_interpreter(contents: Sequence[bytes], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]] | None:
     """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files."""
     try:
         from tflite_micro import runtime
@@ -82,7 +83,7 @@ def _by_interpreter(contents: Sequence[bytes], inputs: npt.NDArray[np.int8]) -> 
     return found
 
 
-def _by_reference(contents: Sequence[bytes], inputs: npt.NDArray[np.int8]) -> list[npt.NDArray[np.int8]]:
+def _by_reference(contents: Sequence[bytes], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [np.asarray(run(read_graph(content), inputs)) for content in contents]
 
 
@@ -92,5 +93,5 @@ def vectors_text(expected: Expectations) -> str:
     return (
         f"/* What {expected.source} computes for the inputs of the self-test, for each member and each input. */\n"
         f"#define TEST_INPUTS {expected.outputs.shape[1]}\n"
-        f"#define TEST_SEED {SEED}u\n" + array_text("static const int8_t test_outputs", values)
+        f"#define TEST_SEED {SEED}u\n" + array_text("static const reds_net_value test_outputs", values)
     )

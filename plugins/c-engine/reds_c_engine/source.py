@@ -11,7 +11,6 @@ from dataclasses import fields
 import numpy as np
 
 from reds_c_engine.records import (
-    STRUCTURES,
     Family,
     Kernel,
     Member,
@@ -20,7 +19,7 @@ from reds_c_engine.records import (
     Segment,
     Settings,
 )
-from reds_c_engine.sizes import structure_bytes
+from reds_c_engine.sizes import element_bytes, element_type, structure_bytes, structure_fields
 
 WIDTH = 120
 """The largest number of characters of a line."""
@@ -63,9 +62,14 @@ class SettingsWriter:
     """Writes settings as structures, equal ones once, and the arrays that they refer to."""
 
     def __init__(self) -> None:
-        self.wide = Pool("int32_t", "net_numbers")
-        self.narrow = Pool("int8_t", "net_bytes")
-        self.segments = Pool("reds_segment", "net_segments")
+        names = {
+            "int32_t": "net_numbers",
+            "int8_t": "net_bytes",
+            "int16_t": "net_short_numbers",
+            "int64_t": "net_long_numbers",
+            "reds_segment": "net_segments",
+        }
+        self._pools = {element: Pool(element, name) for element, name in names.items()}
         self._names: dict[str, str] = {}
         self._definitions: list[str] = []
         self._structures_bytes = 0
@@ -73,20 +77,19 @@ class SettingsWriter:
     @property
     def text(self) -> str:
         """The definitions of all arrays and structures."""
-        pools = (self.wide.text, self.narrow.text, self.segments.text)
+        pools = (pool.text for pool in self._pools.values())
         return "\n".join([*(text for text in pools if text), *self._definitions])
 
     @property
     def size_bytes(self) -> int:
         """The size of all arrays and structures on a 32-bit processor."""
         return self._structures_bytes + sum(
-            len(pool.values) * size
-            for pool, size in ((self.wide, 4), (self.narrow, 1), (self.segments, structure_bytes("reds_segment")))
+            len(pool.values) * element_bytes(pool.element) for pool in self._pools.values()
         )
 
     def added(self, settings: Settings) -> str:
         """Return the name of the structure that holds some settings."""
-        structure = STRUCTURES[type(settings)]
+        structure = settings.structure
         body = ", ".join(f".{name} = {value}" for name, value in self._fields(settings))
         text = "\n".join(textwrap.wrap(f"{{{body}}}", WIDTH - 2, break_long_words=False, break_on_hyphens=False))
         key = f"{structure} {text}"
@@ -101,23 +104,23 @@ class SettingsWriter:
         for field in fields(settings):
             value = getattr(settings, field.name)
             if isinstance(value, Kernel):
-                yield from self._weights(value)
+                yield from self._weights(value, settings)
             elif isinstance(value, bytes):
-                yield field.name, self.narrow.added(_signed(value))
+                yield field.name, self._pools["int8_t"].added(_signed(value))
             elif value is None:
                 yield field.name, "0"
             elif isinstance(value, tuple):
-                pool = self.narrow if field.name == "shift" else self.wide
-                yield field.name, pool.added(integers(value))
+                yield field.name, self._pools[element_type(settings.structure, field.name)].added(integers(value))
             else:
                 yield field.name, integer(value)
 
-    def _weights(self, kernel: Kernel) -> Iterable[tuple[str, str]]:
+    def _weights(self, kernel: Kernel, settings: Settings) -> Iterable[tuple[str, str]]:
         yield "weights", f"net_weights + {kernel.offset_bytes}"
         yield "row", str(kernel.row)
-        yield "weight_bits", str(kernel.bits)
+        if any(name == "weight_bits" for name, _ in structure_fields(settings.structure)):
+            yield "weight_bits", str(kernel.bits)
         if kernel.segments:
-            yield "segments", self.segments.added(_segment(segment) for segment in kernel.segments)
+            yield "segments", self._pools["reds_segment"].added(_segment(segment) for segment in kernel.segments)
             yield "segment_count", str(len(kernel.segments))
 
 
@@ -181,6 +184,8 @@ extern "C" {{
 #define REDS_NET_OUTPUT_SIZE {output_size} /* {output_shape} */
 #define REDS_NET_ARENA_SIZE {arena} /* bytes for activations, the input included */
 
+typedef {value} reds_net_value; /* an element of an input or an output */
+
 /* What a member is. An integer q of its input or output stands for the real number scale * (q - zero_point). */
 typedef struct {{
   const char *name;
@@ -199,11 +204,11 @@ int net_select(unsigned member);
 
 /* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;
  * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run. */
-const int8_t *net_run(const int8_t *input);
+const {value} *net_run(const {value} *input);
 
 /* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may
  * write over it, so fill it before each run{input_note}. */
-int8_t *net_input(void);
+{value} *net_input(void);
 
 #ifdef __cplusplus
 }}
@@ -217,6 +222,7 @@ def header_text(family: Family) -> str:
     full = family.members[-1]
     same = len({member.input_place for member in family.members}) == 1
     return _HEADER.format(
+        value=value_type(family),
         count=len(family.members),
         input_size=math.prod(full.input_shape),
         output_size=math.prod(full.output_shape),
@@ -235,20 +241,20 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 _WEIGHTS = "/* The weights of the full network. Members read parts of its rows. */"
 _FUNCTIONS = """\
-static int8_t net_arena[REDS_NET_ARENA_SIZE];
+static {value} net_arena[{arena_size}];
 
 static const reds_member *volatile net_current = &net_programs[REDS_NET_MEMBERS - 1];
 
-int net_select(unsigned member) {
+int net_select(unsigned member) {{
   if (member >= REDS_NET_MEMBERS) return -1;
   net_current = &net_programs[member];
   return 0;
-}
+}}
 
-const int8_t *net_run(const int8_t *input) {
+const {value} *net_run(const {value} *input) {{
   const reds_member *member = net_current; /* read once: a run keeps its member when another one is selected */
-  return reds_run(member, input, net_arena);
-}
+  return {run};
+}}
 """
 
 
@@ -265,8 +271,10 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
         for index, member in enumerate(family.members)
     )
     about = ",\n".join(f"  {_about(member)}" for member in family.members)
+    kernels = {placed.step.kernel for member in family.members for placed in member.steps}
+    header = "reds_wide.h" if any(kernel.startswith("reds_wide_") for kernel in kernels) else "reds_engine.h"
     parts = [
-        '#include "reds_net.h"\n\n#include "reds_engine.h"\n',
+        f'#include "reds_net.h"\n\n#include "{header}"\n',
         *(
             [_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))]
             if family.store
@@ -276,7 +284,7 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
         *layers,
         f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",
         f"const reds_net_member reds_net_members[REDS_NET_MEMBERS] = {{\n{about}}};\n",
-        _FUNCTIONS,
+        _functions_text(family),
         _input_text(family),
     ]
     return "\n".join(parts)
@@ -319,12 +327,27 @@ def _about(member: Member) -> str:
     return f'{{"{name}", {numbers(member.input)}, {numbers(member.output)}, {member.arena_bytes}}}'
 
 
+def _functions_text(family: Family) -> str:
+    if family.bits == 8:
+        return _FUNCTIONS.format(
+            value="int8_t", arena_size="REDS_NET_ARENA_SIZE", run="reds_run(member, input, net_arena)"
+        )
+    run = "(const void *)reds_run(member, (const int8_t *)input, (int8_t *)net_arena)"
+    return _FUNCTIONS.format(value=value_type(family), arena_size="REDS_NET_ARENA_SIZE / 2", run=run)
+
+
+def value_type(family: Family) -> str:
+    """Return the type in C of elements of inputs and outputs."""
+    return f"int{family.bits}_t"
+
+
 def _input_text(family: Family) -> str:
-    places = [str(member.input_place) for member in family.members]
+    value = value_type(family)
+    places = [str(member.input_place // (family.bits // 8)) for member in family.members]
     if len(set(places)) == 1:
         place = "" if places[0] == "0" else f" + {places[0]}"
-        return f"int8_t *net_input(void) {{ return net_arena{place}; }}\n"
+        return f"{value} *net_input(void) {{ return net_arena{place}; }}\n"
     return (
         f"static const uint32_t net_input_places[REDS_NET_MEMBERS] = {{{', '.join(places)}}};\n\n"
-        "int8_t *net_input(void) { return net_arena + net_input_places[net_current - net_programs]; }\n"
+        f"{value} *net_input(void) {{ return net_arena + net_input_places[net_current - net_programs]; }}\n"
     )

@@ -1,4 +1,4 @@
-"""One store of integer weights for all members of a family: the kernels of the full network's int8 file.
+"""One store of integer weights for all members of a family: the kernels of the full network's file.
 
 The kernels of a member are slices of those of the full network. Only batch norms differ, whose statistics each network
 has of its own, and a converter multiplies each output channel of a kernel by their factor. A member can therefore keep
@@ -40,9 +40,11 @@ largest weight of the row. A conversion rounds each weight a few times in single
 STEP = 0.51
 """The greatest difference between weights and their integers, in steps: rounding, and a little for single precision."""
 LARGEST_SUM = np.iinfo(np.int32).max
-"""The greatest sum of products and bias that kernels can hold."""
-LARGEST_INPUT = 255
-"""The greatest difference between an input and its zero point."""
+"""The greatest sum of products and bias that kernels can hold if activations have 8 bits."""
+LARGEST_WIDE_SUM = 2**47 - 1
+"""The same if activations have 16 bits: kernels multiply sums of 48 bits."""
+LARGEST_INPUT, LARGEST_WIDE_INPUT = 255, 2**15
+"""The greatest difference between an input of 8 or 16 bits and its zero point."""
 PART_ELEMENTS = 2**20
 """How many weights are compared at a time, since kernels can be large."""
 
@@ -204,13 +206,13 @@ class _Fit:
     Attributes:
         integers: The kernel of the member.
         scales: The scale of each output channel, float32 (output channels,).
-        bias: The integers of the bias, int32 (output channels,); None without a bias.
+        bias: The integers of the bias, int32 or int64 (output channels,); None without a bias.
         bias_scales: The scale of each of them, float32 (output channels,).
     """
 
     integers: npt.NDArray[np.int8]
     scales: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.int32] | None
+    bias: npt.NDArray[Any] | None
     bias_scales: npt.NDArray[np.float32]
 
     def equals(self, other: _Fit) -> bool:
@@ -249,13 +251,15 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
         return Reason.RANGE
     if member.bias is None:
         return _Fit(integers, scales, None, bias_scales)
-    if member.bias.data is None or member.bias.dtype != np.int32:
+    if member.bias.data is None or member.bias.dtype not in (np.int32, np.int64):
         return Reason.NOT_FOLLOWED
+    is_wide = member.bias.dtype == np.int64
+    largest_input, largest_sum = (LARGEST_WIDE_INPUT, LARGEST_WIDE_SUM) if is_wide else (LARGEST_INPUT, LARGEST_SUM)
     bias = np.rint(member.exact_bias / bias_scales.astype(np.float64))
-    sums = np.abs(bias) + LARGEST_INPUT * np.abs(stored_rows, dtype=np.int64).sum(axis=1)
-    if sums.max(initial=0) > LARGEST_SUM:
+    sums = np.abs(bias) + largest_input * np.abs(stored_rows, dtype=np.int64).sum(axis=1)
+    if sums.max(initial=0) > largest_sum:
         return Reason.RANGE
-    return _Fit(integers, scales, bias.astype(np.int32), bias_scales)
+    return _Fit(integers, scales, bias.astype(member.bias.dtype), bias_scales)
 
 
 def _factors(rows: npt.NDArray[Any], full_rows: npt.NDArray[Any]) -> FloatArray | None:

@@ -1,4 +1,4 @@
-"""Int8 files of members that share the integers of the full network's file, as a run writes them."""
+"""Files of members with integer weights that share the integers of the full network's file, as a run writes them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAMED_LAYERS = 3
 
 
 def shared(source: ExportSource, full: FullExport, content: bytes) -> bytes:
-    """Return the int8 file of a member with the integers of the full network's file as its kernels.
+    """Return the file of a member with the integers of the full network's file as its kernels.
 
     There is a warning if some kernels cannot be slices of those of the full network.
 
     Args:
         source: What the file is exported from.
-        full: The full network and its int8 file.
-        content: The int8 file of the member with weights of its own.
+        full: The full network and its file of the same kind.
+        content: The file of the member with weights of its own.
 
     Raises:
         InputError: If the file of the full network cannot be read.

@@ -125,9 +125,12 @@ class IntegerTarget(LiteRtTarget):
         return low_bits_refusal(network, site)
 
     def converted(self, source: ExportSource) -> bytes:
-        from reds_litert import memory_metadata
+        from reds_litert import memory_metadata, sharing
 
-        return memory_metadata.with_memory_plan(self._quantised(source))
+        content = self._quantised(source)
+        if source.full is not None:
+            content = sharing.shared(source, source.full, content)
+        return memory_metadata.with_memory_plan(content)
 
     def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
@@ -194,14 +197,6 @@ class Int8Target(IntegerTarget):
     file = FileKind("tflite-int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES)
     numbers = "int8"
     activation_bits = 8
-
-    def _quantised(self, source: ExportSource) -> bytes:
-        content = super()._quantised(source)
-        if source.full is None:
-            return content
-        from reds_litert import sharing
-
-        return sharing.shared(source, source.full, content)
 
     def usage(self, path: Path) -> Mapping[str, int]:
         from reds_litert import usage

@@ -15,7 +15,7 @@ from reds_c_engine.lowering.operator import Operator, image, pad_before, window
 from reds_c_engine.records import Convolution, Step
 
 
-def _factors(one: Operator, kernel: FileTensor, source: FileTensor) -> npt.NDArray[np.float64]:
+def sum_factors(one: Operator, kernel: FileTensor, source: FileTensor) -> npt.NDArray[np.float64]:
     """Return the real factor of the sums of each output channel."""
     channels = one.target.shape[-1]
     scales = np.broadcast_to(kernel.scales, channels).astype(np.float64)
@@ -32,7 +32,7 @@ def _convolution(one: Operator, kernel: FileTensor, source: FileTensor, bias: Fi
     if kernel.dtype != np.int8 or kernel.zero_points.any():
         raise one.refused("its kernel does not consist of symmetric integers of 8 bits or fewer")
     channels = one.target.shape[-1]
-    by = quantized_multipliers(_factors(one, kernel, source))
+    by = quantized_multipliers(sum_factors(one, kernel, source))
     least, greatest = one.limits()
     plain = np.zeros(channels, np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
     return Convolution(
@@ -57,7 +57,8 @@ def _folded(one: Operator, settings: Convolution, row_sums: npt.NDArray[np.int64
     return replace(settings, bias=tuple(bias.tolist()))
 
 
-def _dilations(one: Operator) -> dict[str, int]:
+def dilations(one: Operator) -> dict[str, int]:
+    """Return the fields of a convolution that say how far its taps lie apart."""
     return {"dilation_y": one.options.dilationHFactor, "dilation_x": one.options.dilationWFactor}
 
 
@@ -75,7 +76,7 @@ def conv(one: Operator) -> list[Step]:
         in_channels=row,
         groups=groups,
         **window(one, source, height, width),
-        **_dilations(one),
+        **dilations(one),
     )
     sums = kernel.data.astype(np.int64).sum((1, 2, 3)) if kernel.data is not None else np.int64(0)
     settings = _folded(one, settings, np.asarray(sums))
@@ -105,7 +106,7 @@ def depthwise(one: Operator) -> list[Step]:
         in_channels=channels,
         depth_multiplier=outputs // channels,
         **window(one, source, height, width),
-        **_dilations(one),
+        **dilations(one),
     )
     sums = kernel.data.astype(np.int64).sum((0, 1, 2)) if kernel.data is not None else np.int64(0)
     settings = _folded(one, settings, np.asarray(sums))

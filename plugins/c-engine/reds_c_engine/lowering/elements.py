@@ -47,10 +47,10 @@ def arithmetic(kernel: str) -> Callable[[Operator], list[Step]]:
 def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     a, b, target = one.graph.tensors[first], one.graph.tensors[second], one.target
     shape, data = b.shape, b.data
-    if data is not None and not _repeats(shape, target.shape):
+    if data is not None and not repeats(shape, target.shape):
         shape, data = target.shape, np.broadcast_to(data, target.shape)
     count, period = math.prod(target.shape), math.prod(shape)
-    if a.data is not None or math.prod(a.shape) != count or not _repeats(shape, target.shape):
+    if a.data is not None or math.prod(a.shape) != count or not repeats(shape, target.shape):
         raise one.refused(
             f"it repeats tensors of the shapes {a.shape} and {b.shape} in ways other than channel by channel"
         )
@@ -85,7 +85,7 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
     return one.step(kernel, settings, *((first, second) if data is None else (first,)))
 
 
-def _repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
+def repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:
     """Whether a tensor is as large as another, or has one value for each of the last positions of it."""
     trimmed = list(shape)
     while trimmed and trimmed[0] == 1:

@@ -32,7 +32,7 @@ def pool(kernel: str) -> Callable[[Operator], list[Step]]:
 def mean(one: Operator) -> list[Step]:
     """Return the step of a mean over all positions."""
     source = one.source()
-    if not _is_over_positions(one):
+    if not is_over_positions(one):
         raise one.refused("it is not a mean over all positions")
     positions = math.prod(source.shape[1:-1])
     by = quantized_multiplier(source.scale / one.target.scale)
@@ -51,7 +51,7 @@ def mean(one: Operator) -> list[Step]:
 def greatest(one: Operator) -> list[Step]:
     """Return the step of a maximum over all positions: a pooling whose window is the whole image."""
     source = one.source()
-    if not _is_over_positions(one):
+    if not is_over_positions(one):
         raise one.refused("it is not a maximum over all positions")
     if (source.scale, source.zero_point) != (one.target.scale, one.target.zero_point):
         raise one.refused("its input and its output have different scales")
@@ -60,7 +60,7 @@ def greatest(one: Operator) -> list[Step]:
     return [one.step("reds_max_pool", settings, one.operator.inputs[0])]
 
 
-def _is_over_positions(one: Operator) -> bool:
+def is_over_positions(one: Operator) -> bool:
     """Whether a reduction is over all positions of an image or a sequence, and not over channels."""
     shape, axes = one.source().shape, one.source(1).data
     if axes is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 
-from reds_c_engine.quantization import SAME_PADDING, limits
+from reds_c_engine.quantization import GREATEST, LEAST, SAME_PADDING, limits
 from reds_c_engine.records import Kernel, Settings, Step
 from reds_core.errors import UnsupportedError
 
@@ -72,11 +72,11 @@ class Operator:
         """Return a step that writes the output."""
         return Step(kernel, settings, inputs, self.operator.outputs[0], offset_bytes, layer_name(self.target))
 
-    def limits(self) -> tuple[int, int]:
-        """Return the least and the greatest output."""
+    def limits(self, least: int = LEAST, greatest: int = GREATEST) -> tuple[int, int]:
+        """Return the least and the greatest output, within the range of its type."""
         activation = self.options.fusedActivationFunction
         try:
-            return limits(activation, self.target)
+            return limits(activation, self.target, least, greatest)
         except KeyError:
             raise self.refused(f"it has a fused activation function of kind {activation}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from reds_litert.graph import FileGraph
@@ -12,6 +13,7 @@ from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transpos
 from reds_c_engine.lowering.elements import arithmetic, function
 from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
+from reds_c_engine.lowering.wide import WIDE_LOWERINGS
 from reds_c_engine.records import Kernel, LookupTable, Program, Step
 from reds_c_engine.sizes import misfit
 from reds_c_engine.tables import FUNCTIONS, composed
@@ -55,7 +57,9 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
             f"the C engine cannot run networks of {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
             "give the network one input and one output",
         )
-    shape = graph.tensors[graph.inputs[0]].shape
+    source = graph.tensors[graph.inputs[0]]
+    shape, is_wide = source.shape, source.dtype == np.int16
+    lowerings, dtype = (WIDE_LOWERINGS, np.dtype(np.int16)) if is_wide else (LOWERINGS, np.dtype(np.int8))
     if shape and shape[0] != 1:
         raise UnsupportedError(f"the C engine cannot run a batch of {shape[0]} inputs", "export files of batch size 1")
     renamed: dict[int, int] = {}
@@ -65,10 +69,10 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
         if operator.kind in RENAMING:
             renamed[operator.outputs[0]] = renamed.get(operator.inputs[0], operator.inputs[0])
             continue
-        _check_integers(one)
-        lower = LOWERINGS.get(operator.kind)
+        _check_integers(one, dtype)
+        lower = lowerings.get(operator.kind)
         if lower is None:
-            raise one.refused("there is no kernel for it")
+            raise one.refused(f"there is no kernel for it{' with activations of 16 bits' if is_wide else ''}")
         made = lower(one)
         for step in made:
             field = misfit(step.settings)
@@ -80,19 +84,21 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
     steps = _tables_fused(steps, output)
     used = {graph.inputs[0], *(step.output for step in steps)}
     sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
-    return Program(tuple(steps), sizes, graph.inputs[0], output)
+    return Program(tuple(steps), sizes, graph.inputs[0], output, dtype.itemsize * 8)
 
 
-def _check_integers(one: Operator) -> None:
-    """Refuse tensors of other numbers than integers of 8 bits.
+def _check_integers(one: Operator, dtype: np.dtype[Any]) -> None:
+    """Refuse tensors of other numbers than the integers that are activations.
 
     Raises:
         UnsupportedError: If there is one.
     """
     indices = (*(i for i in one.operator.inputs if i >= 0 and one.graph.tensors[i].data is None), *one.operator.outputs)
     for tensor in (one.graph.tensors[i] for i in indices):
-        if tensor.dtype != np.int8 or not len(tensor.scales):
-            raise one.refused(f"tensor '{tensor.name}' has elements of type {tensor.dtype}, not int8")
+        if tensor.dtype != dtype or not len(tensor.scales):
+            raise one.refused(f"tensor '{tensor.name}' has elements of type {tensor.dtype}, not {dtype}")
+        if dtype == np.int16 and tensor.zero_points.any():
+            raise one.refused(f"tensor '{tensor.name}' of 16 bits has a zero point other than 0")
         if tensor.is_variable:
             raise one.refused("it keeps a state from one run to the next")
 

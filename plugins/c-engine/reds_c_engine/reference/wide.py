@@ -30,7 +30,8 @@ def softmax(call: Call) -> Int16Array:
         _sampled(lambda v: np.float32(1) / (np.float32(1) + v), 0.0, 1.0), between - 3 * (1 << 15)
     )
     shift = 31 - zeros
-    return np.clip((powers * reciprocal + (np.int64(1) << (shift - 1))) >> shift, 0, _INT16_MAX).astype(np.int16)
+    shares = (powers * reciprocal + (np.int64(1) << (shift - 1))) >> shift
+    return np.asarray(np.clip(shares, 0, _INT16_MAX), np.int16)
 
 
 def _sampled(function: Callable[[FloatArray], FloatArray], least: float, greatest: float) -> IntArray:

@@ -6,19 +6,20 @@
 #include "reds_net_vectors.h"
 
 static uint32_t state;
-static int8_t input[REDS_NET_INPUT_SIZE];
+static reds_net_value input[REDS_NET_INPUT_SIZE];
 
-static void make_input(int8_t *to) {
+static void make_input(reds_net_value *to) {
+  const unsigned bits = 8 * sizeof *to;
   for (uint32_t i = 0; i < REDS_NET_INPUT_SIZE; i++) {
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
-    to[i] = (int8_t)((int32_t)(state >> 24) - 128);
+    to[i] = (reds_net_value)((int32_t)(state >> (32 - bits)) - (1 << (bits - 1)));
   }
 }
 
-static uint32_t differences(const int8_t *found, unsigned member, uint32_t example) {
-  const int8_t *expected = test_outputs + (member * (uint32_t)TEST_INPUTS + example) * REDS_NET_OUTPUT_SIZE;
+static uint32_t differences(const reds_net_value *found, unsigned member, uint32_t example) {
+  const reds_net_value *expected = test_outputs + (member * (uint32_t)TEST_INPUTS + example) * REDS_NET_OUTPUT_SIZE;
   uint32_t count = 0;
   for (uint32_t i = 0; i < REDS_NET_OUTPUT_SIZE; i++) count += found[i] != expected[i];
   return count;
@@ -31,10 +32,10 @@ int main(void) {
     make_input(input);
     for (unsigned i = 0; i < 2 * REDS_NET_MEMBERS; i++) { /* upwards, with the input elsewhere; down, in the arena */
       unsigned member = i < REDS_NET_MEMBERS ? i : 2 * REDS_NET_MEMBERS - 1 - i;
-      const int8_t *from = input;
+      const reds_net_value *from = input;
       if (net_select(member)) wrong++;
       if (i >= REDS_NET_MEMBERS) {
-        int8_t *to = net_input();
+        reds_net_value *to = net_input();
         for (uint32_t j = 0; j < REDS_NET_INPUT_SIZE; j++) to[j] = input[j];
         from = to;
       }

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,8 @@ class CompiledEngine:
     engine: Engine
     library: ctypes.CDLL
 
-    def outputs(self, member: int, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-        """What a member computes for some inputs, int8 (examples, ...). Every second input is put into the arena."""
+    def outputs(self, member: int, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What a member computes for inputs, int8 or int16 (examples, ...). Every second one is put into the arena."""
         shape = self.engine.family.members[member].output_shape
         assert self.library.net_select(member) == 0
         outputs = []
@@ -51,9 +52,10 @@ class CompiledEngine:
             place = content.ctypes.data
             if index % 2:
                 place = self.library.net_input()
-                ctypes.memmove(place, content.ctypes.data, content.size)
+                ctypes.memmove(place, content.ctypes.data, content.nbytes)
             found = self.library.net_run(place)
-            outputs.append(np.frombuffer(ctypes.string_at(found, math.prod(shape)), np.int8).reshape(shape))
+            size_bytes = math.prod(shape) * x.dtype.itemsize
+            outputs.append(np.frombuffer(ctypes.string_at(found, size_bytes), x.dtype).reshape(shape))
         return np.array(outputs)
 
 
