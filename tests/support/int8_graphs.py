@@ -35,7 +35,10 @@ class GraphBuilder:
         axis: int = 0,
         bits: int = 8,
     ) -> int:
-        """Add a tensor, int8 unless `data` says otherwise, and return its index; `bits` is 8 or 4 for weights."""
+        """Add a tensor, int8 unless `data` says otherwise, and return its index.
+
+        `bits` is 8 or 4 for weights, or 32 for floating point.
+        """
         scales = np.atleast_1d(np.asarray(scale, np.float32))
         tensor = schema.TensorT()
         tensor.name = f"tensor{len(self.graph.tensors)}".encode()
@@ -45,6 +48,8 @@ class GraphBuilder:
             tensor.type = schema.TensorType.INT32
         elif bits == 4:
             tensor.type = schema.TensorType.INT4
+        elif bits == 32:
+            tensor.type = schema.TensorType.FLOAT32
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = scales
         tensor.quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)

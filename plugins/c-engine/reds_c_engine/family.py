@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 from reds_litert.graph import FileGraph, read_graph
 
-from reds_c_engine.lowering import layer_name, lowered
+from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed
 from reds_c_engine.records import Family, Kernel, Member, OwnKernels
-from reds_c_engine.store import LARGEST_ROW, WeightStore
+from reds_c_engine.store import LARGEST_ROW, WITH_WEIGHTS, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
 
@@ -26,19 +28,47 @@ def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
     graphs = [(name, read_graph(content)) for name, content in contents]
     full = graphs[-1][1]
     for name, graph in graphs:
+        with _named(name, len(graphs)):
+            _check_operators(graph)
+    for name, graph in graphs:
         _check_interface(name, graph, full)
     store = WeightStore(full)
     members: list[Member] = []
     own: list[OwnKernels] = []
     for name, graph in graphs:
         kernels = store.kernels_of(graph)
-        try:
+        with _named(name, len(graphs)):
             members.append(placed(name, graph, lowered(graph, kernels)))
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{error.what} (member '{name}')", error.fix) from error
         layers = _own_kernels(graph, kernels)
         own += [OwnKernels(name, layers)] if layers else []
     return Family(tuple(members), store.content, tuple(own))
+
+
+@contextmanager
+def _named(member: str, count: int) -> Iterator[None]:
+    """Add the name of a member to errors, unless it is the only one."""
+    try:
+        yield
+    except UnsupportedError as error:
+        if count == 1:
+            raise
+        raise UnsupportedError(f"{error.what} (member '{member}')", error.fix) from error
+
+
+def _check_operators(graph: FileGraph) -> None:
+    """Check that a graph has no operator without a kernel, and neither inputs nor weights in floating point.
+
+    Raises:
+        UnsupportedError: If it has.
+    """
+    weights = (operator.inputs[1] for operator in graph.operators if operator.kind in WITH_WEIGHTS)
+    for tensor in (graph.tensors[index] for index in (*graph.inputs, *weights)):
+        if np.issubdtype(tensor.dtype, np.floating):
+            raise UnsupportedError(
+                f"the C engine cannot run files in floating point: tensor '{tensor.name}' has the type {tensor.dtype}",
+                "give an int8 file, such as subnet-50-int8.tflite",
+            )
+    check_kinds(graph)
 
 
 def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:

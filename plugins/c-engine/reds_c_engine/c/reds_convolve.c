@@ -27,7 +27,7 @@ typedef struct {
   int32_t sums[REDS_BLOCK];
 } block;
 
-static void dot(const convolution *c, const reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
+static void add_dot(const convolution *c, const reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
   c->dot(runs, inputs, b->weights + weight, b->outputs, b->start, b->sums);
   b->start = b->sums;
 }
@@ -40,7 +40,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
   if (c->contiguous) {
     const int32_t count = columns * s->row, rows = r.y.end - r.y.first;
     const reds_runs runs = {rows, count, line, s->kernel_width * row, c->stride, 0, s->weight_bits};
-    dot(c, &runs, input, weight, b);
+    add_dot(c, &runs, input, weight, b);
     return;
   }
   reds_runs runs = {columns, 0, s->dilation_x * c->channels, row, c->stride, 0, s->weight_bits};
@@ -49,7 +49,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
       const reds_segment *const g = &c->segments[i];
       runs.count = g->count;
       runs.element = g->weight;
-      dot(c, &runs, input + g->input, weight, b);
+      add_dot(c, &runs, input + g->input, weight, b);
     }
   }
 }
@@ -67,7 +67,7 @@ static void add_padding(const convolution *c, reds_rectangle r, block *b) {
       for (int32_t e = 0; e < g->count; e += piece) {
         runs.count = g->count - e < piece ? g->count - e : piece;
         runs.element = g->weight + e;
-        dot(c, &runs, zeros, weight, b);
+        add_dot(c, &runs, zeros, weight, b);
       }
     }
   }

@@ -50,6 +50,7 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
     Raises:
         UnsupportedError: If an operator has no kernel, or the network has several inputs or outputs.
     """
+    check_kinds(graph)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UnsupportedError(
             f"the C engine cannot run networks of {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
@@ -66,10 +67,7 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
             renamed[operator.outputs[0]] = renamed.get(operator.inputs[0], operator.inputs[0])
             continue
         _check_integers(one)
-        lower = LOWERINGS.get(operator.kind)
-        if lower is None:
-            raise one.refused("there is no kernel for it")
-        made = lower(one)
+        made = LOWERINGS[operator.kind](one)
         for step in made:
             field = misfit(step.settings)
             if field is not None:
@@ -81,6 +79,19 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
     used = {graph.inputs[0], *(step.output for step in steps)}
     sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
     return Program(tuple(steps), sizes, graph.inputs[0], output)
+
+
+def check_kinds(graph: FileGraph) -> None:
+    """Check that there is a kernel for each operator of a network.
+
+    Raises:
+        UnsupportedError: If there is none for an operator. Conversions to floating point are named last, since they
+            only serve an operator that is computed in it.
+    """
+    missing = [one for one in graph.operators if one.kind not in LOWERINGS and one.kind not in RENAMING]
+    missing.sort(key=lambda one: one.kind == "DEQUANTIZE")
+    if missing:
+        raise Operator(graph, missing[0], None).refused("there is no kernel for it")
 
 
 def _check_integers(one: Operator) -> None:
