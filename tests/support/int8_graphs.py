@@ -50,7 +50,7 @@ class GraphBuilder:
     ) -> int:
         """Add a tensor, of the type of activations unless it has `data`, and return its index.
 
-        `bits` is 8 or 4 for weights.
+        `bits` is 8 or 4 for weights, or 32 for floating point.
         """
         scales = np.atleast_1d(np.asarray(scale, np.float32))
         tensor = schema.TensorT()
@@ -59,6 +59,8 @@ class GraphBuilder:
         tensor.type = TYPES[self.activations if data is None else data.dtype]
         if bits == 4:
             tensor.type = schema.TensorType.INT4
+        elif bits == 32:
+            tensor.type = schema.TensorType.FLOAT32
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = scales
         tensor.quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)

@@ -109,7 +109,19 @@ class CEngine(Target):
 
 
 def _read(path: Path) -> bytes:
+    """Return the content of a file, which can be read as a LiteRT model.
+
+    Raises:
+        InputError: If the file is missing, damaged or of another kind.
+        UnsupportedError: If it has several graphs.
+    """
+    from reds_litert.graph import read_graph
+
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
+        read_graph(content)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror})", "export the family again") from error
+    except InputError as error:
+        raise InputError(f"'{path}' cannot be read as a LiteRT model", "give an int8 .tflite file") from error
+    return content

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 from reds_litert.graph import FileGraph
 from reds_litert.kernel_bits import read_packed_graph
 
-from reds_c_engine.lowering import layer_name, lowered
+from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed
 from reds_c_engine.records import Family, Kernel, Member, OwnKernels
-from reds_c_engine.store import LARGEST_ROW, WeightStore
+from reds_c_engine.store import LARGEST_ROW, WITH_WEIGHTS, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
 
@@ -27,6 +29,9 @@ def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
     graphs = [(name, read_packed_graph(content)) for name, content in contents]
     full = graphs[-1][1]
     for name, graph in graphs:
+        with _named(name, len(graphs)):
+            _check_operators(graph)
+    for name, graph in graphs:
         _check_interface(name, graph, full)
     store = WeightStore(full)
     members: list[Member] = []
@@ -34,11 +39,9 @@ def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
     # the largest first, since smaller ones may share what it does not share with the full network
     found = [store.kernels_of(graph) for _, graph in reversed(graphs)]
     for (name, graph), kernels in zip(graphs, reversed(found), strict=True):
-        try:
+        with _named(name, len(graphs)):
             members.append(placed(name, graph, lowered(graph, kernels)))
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{error.what} (member '{name}')", error.fix) from error
-        _check_rows(graph, kernels)
+            _check_rows(graph, kernels)
         layers = _own_kernels(graph, kernels)
         own += [OwnKernels(name, layers)] if layers else []
     return Family(tuple(members), store.content, tuple(own))
@@ -52,9 +55,37 @@ def check_runs(content: bytes) -> None:
         UnsupportedError: If the engine cannot run it.
     """
     graph = read_packed_graph(content)
+    _check_operators(graph)
     kernels = WeightStore(graph).kernels_of(graph)
     _check_rows(graph, kernels)
     lowered(graph, kernels)
+
+
+@contextmanager
+def _named(member: str, count: int) -> Iterator[None]:
+    """Add the name of a member to errors, unless it is the only one."""
+    try:
+        yield
+    except UnsupportedError as error:
+        if count == 1:
+            raise
+        raise UnsupportedError(f"{error.what} (member '{member}')", error.fix) from error
+
+
+def _check_operators(graph: FileGraph) -> None:
+    """Check that a graph has no operator without a kernel, and neither inputs nor weights in floating point.
+
+    Raises:
+        UnsupportedError: If it has.
+    """
+    weights = (operator.inputs[1] for operator in graph.operators if operator.kind in WITH_WEIGHTS)
+    for tensor in (graph.tensors[index] for index in (*graph.inputs, *weights)):
+        if np.issubdtype(tensor.dtype, np.floating):
+            raise UnsupportedError(
+                f"the C engine cannot run files in floating point: tensor '{tensor.name}' has the type {tensor.dtype}",
+                "give an int8 file, such as subnet-50-int8.tflite",
+            )
+    check_kinds(graph)
 
 
 def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:

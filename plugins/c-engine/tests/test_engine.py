@@ -172,7 +172,7 @@ def test_what_the_engine_cannot_run_is_named() -> None:
     x = build.tensor((1, 8))
     y = build.operator("SIN", [x], build.tensor((1, 8)))
     assert refused(build, x, y) == (
-        "the C engine cannot run operator SIN of layer 'tensor1': there is no kernel for it (member 'full'); "
+        "the C engine cannot run operator SIN of layer 'tensor1': there is no kernel for it; "
         "replace the layer, or deploy the .tflite files"
     )
     build = GraphBuilder()
@@ -194,6 +194,61 @@ def test_what_the_engine_cannot_run_is_named() -> None:
     axes = build.tensor((2,), data=np.array([1, 2], np.int32))
     y = build.operator("REDUCE_MAX", [x, axes], build.tensor((1, 1)), options("ReducerOptions"))
     assert "its in_height is 70000, which is too large" in refused(build, x, y)
+
+
+def test_an_operator_in_floating_point_is_named_rather_than_the_conversions_around_it() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 8))
+    real = build.operator("DEQUANTIZE", [x], build.tensor((1, 8), bits=32))
+    real = build.operator("ELU", [real], build.tensor((1, 8), bits=32))
+    y = build.operator("QUANTIZE", [real], build.tensor((1, 8)))
+    assert "operator ELU of layer 'tensor2': there is no kernel for it" in refused(build, x, y)
+
+
+def test_files_in_floating_point_are_refused(eight_bits: Contents, tmp_path: Path) -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 4), bits=32)
+    kernel = build.tensor((2, 4), data=np.ones((2, 4), np.float32), bits=32)
+    y = build.operator("FULLY_CONNECTED", [x, kernel], build.tensor((1, 2), bits=32))
+    assert "cannot run files in floating point: tensor 'tensor0' has the type float32" in refused(build, x, y)
+    with pytest.raises(UnsupportedError, match=r"in floating point: .* \(member '25'\)"):
+        family_of([("25", build.content(x, y)), eight_bits[-1]])
+
+
+def test_a_file_that_is_not_litert_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"model\.keras' cannot be read as a LiteRT model; give an int8 \.tflite file"):
+        CEngine().profile(path, "host")
+
+
+def test_damaged_files_are_refused(eight_bits: Contents) -> None:
+    content = eight_bits[-1][1]
+    name = content.index(b"tensor")
+    build = GraphBuilder()
+    x = build.tensor((1, 4))
+    no_such_tensor = build.content(x, build.operator("TANH", [77], build.tensor((1, 4))))
+    for damaged in (content[:name] + b"\xff" + content[name + 1 :], content[: len(content) // 2], no_such_tensor):
+        with pytest.raises(InputError, match="cannot be read as a LiteRT model"):
+            family_of([("full", damaged)])
+
+
+def test_kernels_for_packed_weights_are_left_out_where_no_weights_are_packed(eight_bits: Contents) -> None:
+    assert not [name for name in generated(eight_bits).files if "packed" in name]
+    assert "reds_packed_dot.c" in generated(family(bits=4)).files
+
+
+def test_objects_of_another_compiler_are_built_again(eight_bits: Contents, tmp_path: Path) -> None:
+    compiler()
+    written(generated(eight_bits), tmp_path)
+
+    def made(*flags: str) -> bool:
+        done = subprocess.run(["make", *flags], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return "reds_net.c" in done.stdout
+
+    assert made("CFLAGS=-O0")
+    assert not made("CFLAGS=-O0")
+    assert made("CFLAGS=-O0 -DOTHER")
 
 
 def test_files_of_two_families_are_refused(eight_bits: Contents) -> None:

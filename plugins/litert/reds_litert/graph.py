@@ -113,11 +113,26 @@ def read_graph(content: bytes) -> FileGraph:
             raise ValueError("no .tflite file")
         model = unpacked(content)
         graphs = model.subgraphs
+        graph = graph_of(model, graphs[0])
+        _check_indices(graph)
     except Exception as error:  # reading damaged content may raise anything
         raise InputError("the content cannot be read as a LiteRT model", "export it again") from error
     if len(graphs) != 1:
         raise UnsupportedError(f"the file has {len(graphs)} graphs, as with loops", "unroll the loops")
-    return graph_of(model, graphs[0])
+    return graph
+
+
+def _check_indices(graph: FileGraph) -> None:
+    """Check that a graph names no tensors that it does not have. An input of -1 is one that is left out.
+
+    Raises:
+        ValueError: If it does.
+    """
+    inputs = (index for operator in graph.operators for index in operator.inputs)
+    outputs = (index for operator in graph.operators for index in operator.outputs)
+    indices = {*graph.inputs, *graph.outputs, *outputs, *(index for index in inputs if index != -1)}
+    if not indices <= set(range(len(graph.tensors))):
+        raise ValueError("there is no such tensor")
 
 
 def graph_of(model: Any, graph: Any) -> FileGraph:

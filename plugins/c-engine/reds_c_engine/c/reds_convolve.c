@@ -27,7 +27,7 @@ typedef struct {
   int32_t sums[REDS_BLOCK];
 } block;
 
-static void dot(const convolution *c, reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
+static void add_dot(const convolution *c, reds_runs *runs, const int8_t *inputs, int32_t weight, block *b) {
   runs->element = b->element + weight;
   c->dot(runs, inputs, c->settings->weights, b->outputs, b->start, b->sums);
   b->start = b->sums;
@@ -41,7 +41,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
   if (c->contiguous) {
     const int32_t count = columns * s->row, rows = r.y.end - r.y.first;
     reds_runs runs = {rows, count, line, s->kernel_width * row, c->stride, 0, s->weight_bits};
-    dot(c, &runs, input, weight, b);
+    add_dot(c, &runs, input, weight, b);
     return;
   }
   reds_runs runs = {columns, 0, s->dilation_x * c->channels, row, c->stride, 0, s->weight_bits};
@@ -49,7 +49,7 @@ static void add_image(const convolution *c, const int8_t *input, reds_rectangle 
     for (int32_t i = 0; i < c->segment_count; i++) {
       const reds_segment *const g = &c->segments[i];
       runs.count = g->count;
-      dot(c, &runs, input + g->input, weight + g->weight, b);
+      add_dot(c, &runs, input + g->input, weight + g->weight, b);
     }
   }
 }
@@ -66,7 +66,7 @@ static void add_padding(const convolution *c, reds_rectangle r, block *b) {
       const reds_segment *const g = &c->segments[i];
       for (int32_t e = 0; e < g->count; e += piece) {
         runs.count = g->count - e < piece ? g->count - e : piece;
-        dot(c, &runs, zeros, weight + g->weight + e, b);
+        add_dot(c, &runs, zeros, weight + g->weight + e, b);
       }
     }
   }

@@ -52,6 +52,7 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
     Raises:
         UnsupportedError: If an operator has no kernel, or the network has several inputs or outputs.
     """
+    check_kinds(graph)
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UnsupportedError(
             f"the C engine cannot run networks of {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
@@ -70,10 +71,7 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
             renamed[operator.outputs[0]] = renamed.get(operator.inputs[0], operator.inputs[0])
             continue
         _check_integers(one, dtype)
-        lower = lowerings.get(operator.kind)
-        if lower is None:
-            raise one.refused(f"there is no kernel for it{' with activations of 16 bits' if is_wide else ''}")
-        made = lower(one)
+        made = lowerings[operator.kind](one)
         for step in made:
             field = misfit(step.settings)
             if field is not None:
@@ -85,6 +83,23 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
     used = {graph.inputs[0], *(step.output for step in steps)}
     sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
     return Program(tuple(steps), sizes, graph.inputs[0], output, dtype.itemsize * 8)
+
+
+def check_kinds(graph: FileGraph) -> None:
+    """Check that there is a kernel for each operator of a network.
+
+    Raises:
+        UnsupportedError: If there is none for an operator. Conversions to floating point are named last, since they
+            only serve an operator that is computed in it.
+    """
+    is_wide = any(graph.tensors[index].dtype == np.int16 for index in graph.inputs)
+    lowerings = WIDE_LOWERINGS if is_wide else LOWERINGS
+    missing = [one for one in graph.operators if one.kind not in lowerings and one.kind not in RENAMING]
+    missing.sort(key=lambda one: one.kind == "DEQUANTIZE")
+    if missing:
+        raise Operator(graph, missing[0], None).refused(
+            f"there is no kernel for it{' with activations of 16 bits' if is_wide else ''}"
+        )
 
 
 def _check_integers(one: Operator, dtype: np.dtype[Any]) -> None:
