@@ -135,9 +135,7 @@ def drop_unused_content(model: Any) -> None:
     """Empty all buffers that nothing refers to."""
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     used |= {entry.buffer for entry in model.metadata or []}
-    for index, buffer in enumerate(model.buffers):
-        if index not in used:
-            buffer.data = None
+    model.buffers = [buffer if index in used else schema.BufferT() for index, buffer in enumerate(model.buffers)]
 
 
 def pack4(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
