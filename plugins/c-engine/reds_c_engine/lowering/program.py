@@ -69,7 +69,10 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
         lower = LOWERINGS.get(operator.kind)
         if lower is None:
             raise one.refused("there is no kernel for it")
-        made = lower(one)
+        try:
+            made = lower(one)
+        except OverflowError as error:
+            raise one.refused("its scales are too far apart") from error
         for step in made:
             field = misfit(step.settings)
             if field is not None:
