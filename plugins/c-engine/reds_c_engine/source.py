@@ -198,7 +198,8 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
 int net_select(unsigned member);
 
 /* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;
- * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run. */
+ * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run, or until
+ * an input is written to net_input(). */
 const int8_t *net_run(const int8_t *input);
 
 /* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may

@@ -15,7 +15,9 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_litert.schema import TYPES, kind_of, unpack4, unpacked
 
 IDENTIFIER = b"TFL3"
-_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+"""The bytes 4 to 8 of the content of a .tflite file."""
+OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+"""The names of the builtin operators by their codes."""
 _INT4 = schema.TensorType.INT4
 
 
@@ -110,7 +112,7 @@ def read_graph(content: bytes) -> FileGraph:
     """
     try:
         if content[4:8] != IDENTIFIER:
-            raise ValueError("no .tflite file")
+            raise ValueError("it is not a .tflite file")
         model = unpacked(content)
         graphs = model.subgraphs
     except Exception as error:  # reading damaged content may raise anything
@@ -126,7 +128,7 @@ def graph_of(model: Any, graph: Any) -> FileGraph:
         tuple(_tensor(model, tensor) for tensor in graph.tensors),
         tuple(
             FileOperator(
-                _NAMES[kind_of(model, operator)],
+                OPERATOR_NAMES[kind_of(model, operator)],
                 _indices(operator.inputs),
                 _indices(operator.outputs),
                 operator.builtinOptions,
