@@ -48,7 +48,10 @@ class GraphBuilder:
         axis: int = 0,
         bits: int = 8,
     ) -> int:
-        """Add a tensor, of the type of activations unless it has `data`, and return its index; `bits` is 8 or 4 for weights."""
+        """Add a tensor, of the type of activations unless it has `data`, and return its index.
+
+        `bits` is 8 or 4 for weights.
+        """
         scales = np.atleast_1d(np.asarray(scale, np.float32))
         tensor = schema.TensorT()
         tensor.name = f"tensor{len(self.graph.tensors)}".encode()

@@ -268,11 +268,7 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
     about = ",\n".join(f"  {_about(member)}" for member in family.members)
     parts = [
         '#include "reds_net.h"\n\n#include "reds_engine.h"\n',
-        *(
-            [_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))]
-            if family.store
-            else []
-        ),
+        *_weights_text(family),
         writer.text + "\n",
         *layers,
         f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",

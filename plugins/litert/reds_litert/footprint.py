@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_litert.graph import IDENTIFIER, OPERATOR_NAMES
-from reds_litert.schema import kind_of, unpacked
+from reds_litert.graph import OPERATOR_NAMES
+from reds_litert.schema import IDENTIFIER, kind_of, unpacked
 
 
 @dataclass(frozen=True)
