@@ -52,9 +52,11 @@ def branches() -> Any:
 
 
 def tied() -> Any:
-    """A convolution that is called twice, so that two operators read one kernel."""
+    """A grouped convolution, and one that is called twice, so that two operators read one kernel."""
     x = inputs = L.Input(SHAPE)
     x = L.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+    x = L.Conv2D(12, 3, groups=4, padding="same", activation="relu")(x)
+    x = L.Conv2D(8, 1, activation="relu")(x)
     twice = L.Conv2D(8, 3, padding="same", activation="relu")
     return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(twice(twice(x)))))
 
@@ -131,5 +133,5 @@ def small_family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture(scope="session")
 def tied_family() -> Family:
-    """A small family in which two operators read one kernel."""
+    """A small family with a grouped convolution, and with two operators that read one kernel."""
     return family(tied)
