@@ -56,11 +56,12 @@ class GraphBuilder:
         tensor = schema.TensorT()
         tensor.name = f"tensor{len(self.graph.tensors)}".encode()
         tensor.shape = list(shape)
-        tensor.type = TYPES[self.activations if data is None else data.dtype]
         if bits == 4:
             tensor.type = schema.TensorType.INT4
         elif bits == 32:
             tensor.type = schema.TensorType.FLOAT32
+        else:
+            tensor.type = TYPES[self.activations if data is None else data.dtype]
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = scales
         tensor.quantization.zeroPoint = np.full(len(scales), zero_point, np.int64)

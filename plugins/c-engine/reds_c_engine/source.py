@@ -203,7 +203,8 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
 int net_select(unsigned member);
 
 /* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;
- * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run. */
+ * they are not copied. Returns REDS_NET_OUTPUT_SIZE integers in the arena, which are valid until the next run, or until
+ * an input is written to net_input(). */
 const {value} *net_run(const {value} *input);
 
 /* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may
@@ -275,11 +276,7 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
     header = "reds_wide.h" if any(kernel.startswith("reds_wide_") for kernel in kernels) else "reds_engine.h"
     parts = [
         f'#include "reds_net.h"\n\n#include "{header}"\n',
-        *(
-            [_WEIGHTS, array_text("static const int8_t net_weights", list(_signed(family.store)))]
-            if family.store
-            else []
-        ),
+        *_weights_text(family),
         writer.text + "\n",
         *layers,
         f"static const reds_member net_programs[REDS_NET_MEMBERS] = {{\n{programs}}};\n",

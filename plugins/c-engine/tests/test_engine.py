@@ -251,6 +251,18 @@ def test_objects_of_another_compiler_are_built_again(eight_bits: Contents, tmp_p
     assert made("CFLAGS=-O0 -DOTHER")
 
 
+def test_scales_that_are_too_far_apart_are_refused() -> None:
+    build = GraphBuilder()
+    x = build.tensor((1, 4), 1.0)
+    y = build.operator("RELU", [x], build.tensor((1, 4), 1e-9))
+    assert "operator RELU of layer 'tensor1': its scales are too far apart" in refused(build, x, y)
+    build = GraphBuilder()
+    x, y = build.tensor((1, 4), 1.0), build.tensor((1, 2), 1e-12)
+    weights = build.tensor((2, 4), 1.0, data=np.ones((2, 4), np.int8))
+    build.operator("FULLY_CONNECTED", [x, weights], y, options("FullyConnectedOptions"))
+    assert "operator FULLY_CONNECTED of layer 'tensor1': its scales are too far apart" in refused(build, x, y)
+
+
 def test_files_of_two_families_are_refused(eight_bits: Contents) -> None:
     build = GraphBuilder()
     x = build.tensor((1, 4), 0.05)

@@ -9,6 +9,8 @@ import pytest
 from c_kernels import STRICT, C, Case, KernelLibrary, call, compiler, sources
 from case_files import program
 from kernel_cases import everything
+from reds_c_engine.reference import run
+from reds_litert.graph import read_graph
 from softmax_file import softmax_case, softmax_file
 
 
@@ -23,7 +25,9 @@ def test_kernel_is_bit_exact(kernels: KernelLibrary, kind: str) -> None:
         check(kernels, everything()[kind](random))
 
 
-@pytest.mark.parametrize(("scale", "beta"), [(0.1, 1.0), (0.02, 1.0), (0.5, 1.0), (0.0037, 2.0), (3.0, 0.25)])
+@pytest.mark.parametrize(
+    ("scale", "beta"), [(0.1, 1.0), (0.02, 1.0), (0.5, 1.0), (0.0037, 2.0), (3.0, 0.25), (20.0, 1.0)]
+)
 def test_softmax_is_that_of_tflite_micro(kernels: KernelLibrary, scale: float, beta: float) -> None:
     runtime = pytest.importorskip("tflite_micro").runtime
     random = np.random.default_rng(5)
@@ -38,9 +42,12 @@ def test_softmax_is_that_of_tflite_micro(kernels: KernelLibrary, scale: float, b
 @pytest.mark.slow
 def test_kernels_have_no_undefined_behaviour(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
-    (tmp_path / "cases.c").write_text(
-        program([make(random) for kind, make in everything().items() for _ in range(2 if "large" in kind else 40)])
-    )
+    cases = [make(random) for kind, make in everything().items() for _ in range(2 if "large" in kind else 40)]
+    values = random.integers(-128, 128, (3, 10)).astype(np.int8)
+    for scale in (0.0037, 0.1, 20.0):
+        expected = run(read_graph(softmax_file(1, 10, scale, 1.0)), values)
+        cases.append(softmax_case(values, scale, 1.0, expected))
+    (tmp_path / "cases.c").write_text(program(cases))
     files = map(str, [tmp_path / "cases.c", *sources()])
     sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     call(compiler(), *STRICT, "-g", *sanitizers, f"-I{C}", *files, "-o", str(tmp_path / "cases"))

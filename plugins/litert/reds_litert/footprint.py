@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ai_edge_litert import schema_py_generated as schema
-
 from reds_core.errors import InputError
-from reds_litert.schema import kind_of, unpacked
-
-IDENTIFIER = b"TFL3"
-_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+from reds_litert.graph import OPERATOR_NAMES
+from reds_litert.schema import IDENTIFIER, kind_of, unpacked
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def _name(model: Any, operator: Any) -> str:
     """Return the kind of an operator; a custom operator has the name that the file gives it."""
     code = model.operatorCodes[operator.opcodeIndex]
     custom: str | None = None if code.customCode is None else code.customCode.decode()
-    return custom or _NAMES.get(kind_of(model, operator), str(kind_of(model, operator)))
+    return custom or OPERATOR_NAMES.get(kind_of(model, operator), str(kind_of(model, operator)))
 
 
 def _size(buffer: Any) -> int:

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_litert.schema import TYPES, kind_of, unpack4, unpacked
+from reds_litert.schema import IDENTIFIER, TYPES, kind_of, unpack4, unpacked
 
-IDENTIFIER = b"TFL3"
-_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+"""The names of the builtin operators by their codes."""
 _INT4 = schema.TensorType.INT4
 
 
@@ -110,7 +110,7 @@ def read_graph(content: bytes) -> FileGraph:
     """
     try:
         if content[4:8] != IDENTIFIER:
-            raise ValueError("no .tflite file")
+            raise ValueError("it is not a .tflite file")
         model = unpacked(content)
         graphs = model.subgraphs
         graph = graph_of(model, graphs[0])
@@ -141,7 +141,7 @@ def graph_of(model: Any, graph: Any) -> FileGraph:
         tuple(_tensor(model, tensor) for tensor in graph.tensors),
         tuple(
             FileOperator(
-                _NAMES[kind_of(model, operator)],
+                OPERATOR_NAMES[kind_of(model, operator)],
                 _indices(operator.inputs),
                 _indices(operator.outputs),
                 operator.builtinOptions,

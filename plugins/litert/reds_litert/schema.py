@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+IDENTIFIER = b"TFL3"
+"""The bytes 4 to 8 of the content of a .tflite file."""
 ALIGNMENT_BYTES = 16
 """Alignment of the content of a tensor in the file, which kernels read in place."""
 TYPES = {
@@ -40,7 +42,7 @@ def packed(model: Any) -> bytes:
         Content(np.asarray(b.data, np.uint8)) if b.data is not None and len(b.data) else b for b in model.buffers
     ]
     builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
+    builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -135,9 +137,7 @@ def drop_unused_content(model: Any) -> None:
     """Empty all buffers that nothing refers to."""
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     used |= {entry.buffer for entry in model.metadata or []}
-    for index, buffer in enumerate(model.buffers):
-        if index not in used:
-            buffer.data = None
+    model.buffers = [buffer if index in used else schema.BufferT() for index, buffer in enumerate(model.buffers)]
 
 
 def pack4(integers: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

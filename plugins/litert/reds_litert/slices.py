@@ -15,9 +15,9 @@ from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrou
 from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.schema import BIAS, INPUT, WEIGHTS
 
-DEPTHWISE, DENSE, TRANSPOSED = "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
+CONV, DEPTHWISE, DENSE, TRANSPOSED = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
-WITH_KERNELS = ("CONV_2D", TRANSPOSED, DEPTHWISE, DENSE)
+WITH_KERNELS = (CONV, TRANSPOSED, DEPTHWISE, DENSE)
 """The operators whose kernels can be slices."""
 _CHANGING_NUMBERS_ONLY = ("QUANTIZE", "DEQUANTIZE")
 """Operators that some conversions of a model have and others do not."""
@@ -182,6 +182,9 @@ class _Follower:
             channels = regrouped(source.axes, source.full, flat, flat_pruned)[-1]
         if member.kind == DEPTHWISE:
             outputs = self._depthwise_outputs(at, channels, source, kernel.shape[3], pruned.shape[3])
+        elif member.kind == CONV and kernel.shape[-1] == pruned.shape[-1] < source.full[-1]:
+            outputs = _grouped_outputs(channels, source, kernel.shape, pruned.shape)
+            channels = same(kernel.shape[-1])
         else:
             outputs = self._first(at, kernel.shape[of_kernel], pruned.shape[of_kernel])
         result = step.pruned_results[0]
@@ -222,6 +225,27 @@ class _Follower:
             else:
                 found.append(each if each is not None and len(each.indices) == kept else None)
         return tuple(found)
+
+
+def _grouped_outputs(
+    channels: Channels | None, source: Source, full: tuple[int, ...], member: tuple[int, ...]
+) -> Channels | None:
+    """The output channels of a grouped convolution, of which a member keeps whole groups.
+
+    Args:
+        channels: The channels of the input.
+        source: The input.
+        full: The shape of the full kernel, whose last axis holds the input channels of one group.
+        member: The shape of the kernel of the member.
+    """
+    size, count, kept = full[-1], source.full[-1] // full[-1], source.pruned[-1] // full[-1]
+    outputs = full[0] // count
+    if channels is None or len(channels.indices) != kept * size or member[0] != kept * outputs:
+        return None
+    groups = channels.indices.reshape(kept, size)[:, 0] // size
+    if not np.array_equal(channels.indices.reshape(kept, size), groups[:, None] * size + np.arange(size)):
+        return None
+    return Channels((groups[:, None] * outputs + np.arange(outputs)).reshape(-1))
 
 
 def _sources(graph: FileGraph) -> dict[int, int]:

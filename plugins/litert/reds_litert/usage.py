@@ -20,7 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 from reds_core.errors import InputError
 from reds_litert.kernel_bits import kernel_bits_in
 from reds_litert.memory_metadata import arena_bytes
-from reds_litert.schema import TYPES, kind_of, unpacked
+from reds_litert.schema import IDENTIFIER, TYPES, kind_of, unpacked
 
 SCALE_BYTES = 4
 INT4_BITS = 4
@@ -53,7 +53,7 @@ def usage_of(path: Path) -> dict[str, int]:
     """
     try:
         content = path.read_bytes()
-        if content[4:8] != b"TFL3":
+        if content[4:8] != IDENTIFIER:
             raise ValueError("no .tflite file")
         arena = arena_bytes(content)
         return {"weight_bytes": weight_bytes_of(content)} | ({} if arena is None else {"arena": arena})

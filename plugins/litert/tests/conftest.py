@@ -51,6 +51,16 @@ def branches() -> Any:
     return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(x)))
 
 
+def tied() -> Any:
+    """A grouped convolution, and one that is called twice, so that two operators read one kernel."""
+    x = inputs = L.Input(SHAPE)
+    x = L.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+    x = L.Conv2D(12, 3, groups=4, padding="same", activation="relu")(x)
+    x = L.Conv2D(8, 1, activation="relu")(x)
+    twice = L.Conv2D(8, 3, padding="same", activation="relu")
+    return keras.Model(inputs, L.Dense(5)(L.GlobalAveragePooling2D()(twice(twice(x)))))
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A full network and a member with batch-norm statistics of its own.
@@ -119,3 +129,9 @@ def _spread_norms(model: Any, rng: np.random.Generator) -> None:
 def small_family(request: pytest.FixtureRequest) -> Family:
     """A small family, as a chain with depthwise convolutions and with branches."""
     return family(request.param)
+
+
+@pytest.fixture(scope="session")
+def tied_family() -> Family:
+    """A small family with a grouped convolution, and with two operators that read one kernel."""
+    return family(tied)

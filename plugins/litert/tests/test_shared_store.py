@@ -39,6 +39,18 @@ def test_all_kernels_are_slices_of_the_full_integers(small_family: Any, shared: 
     assert any((kernel(separate, at) != kernel(member, at)).any() for at in places)  # otherwise nothing is tested
 
 
+def test_operators_that_read_one_kernel_still_do(tied_family: Any) -> None:
+    found = shared_file(tied_family.of_member, tied_family.of_full)
+    assert not found.own
+    full, member = read_graph(tied_family.of_full.int8), read_graph(found.content)
+    slices = kernel_slices(full, member)
+    first, second = [at for at, operator in enumerate(member.operators) if operator.kind == "CONV_2D"][-2:]
+    assert member.operators[first].inputs[WEIGHTS] == member.operators[second].inputs[WEIGHTS]
+    for at in (first, second):
+        cut = slices[at].cut(member.operators[at].kind, kernel(full, slices[at].operator))
+        np.testing.assert_array_equal(cut, kernel(member, at))
+
+
 def test_activations_and_operators_stay_as_they_are(small_family: Any, shared: SharedFile) -> None:
     separate, member = read_graph(small_family.of_member.int8), read_graph(shared.content)
     assert [(o.kind, o.outputs) for o in member.operators] == [(o.kind, o.outputs) for o in separate.operators]

@@ -46,6 +46,17 @@ def test_int8_files_have_the_same_slices(small_family: Any) -> None:
         np.testing.assert_array_equal(part.inputs, other.inputs)
 
 
+def test_grouped_convolutions_keep_whole_groups(tied_family: Any) -> None:
+    full, member = (read_graph(each.float32) for each in (tied_family.of_full, tied_family.of_member))
+    slices, at = kernel_slices(full, member), places(member)[1]
+    assert full.tensors[full.operators[at].inputs[0]].shape[-1] == 4 * kernel(full, at).shape[-1]
+    np.testing.assert_array_equal(slices[at].outputs, np.arange(9))
+    np.testing.assert_array_equal(slices[at].cut("CONV_2D", kernel(full, at)), kernel(member, at))
+    assert list(slices) == places(member)
+    for at, part in kernel_slices(full, full).items():
+        np.testing.assert_array_equal(part.cut(full.operators[at].kind, kernel(full, at)), kernel(full, at))
+
+
 def test_a_network_is_the_whole_of_itself(small_family: Any) -> None:
     full, _ = small_family.graphs
     for at, part in kernel_slices(full, full).items():

@@ -47,7 +47,8 @@ static int32_t reciprocal(int32_t x) {
 
 /* exp of a difference of inputs, in Q0.31. */
 static int32_t exp_of_difference(const reds_softmax_settings *s, int32_t difference) {
-  return exp_of_negative(reds_multiply_high(difference * ((int32_t)1 << s->left_shift), s->multiplier));
+  const int32_t shifted = (int32_t)((uint32_t)difference << s->left_shift);
+  return exp_of_negative(reds_multiply_high(shifted, s->multiplier));
 }
 
 void reds_softmax(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {

@@ -14,6 +14,9 @@ from reds_c_engine.fixed_point import quantized_multipliers
 from reds_c_engine.lowering.operator import Operator, image, pad_before, window
 from reds_c_engine.records import Convolution, Step
 
+LARGEST_SHIFT = 31
+"""The largest number of bits by which sums can be shifted to the left."""
+
 
 def sum_factors(one: Operator, kernel: FileTensor, source: FileTensor) -> npt.NDArray[np.float64]:
     """Return the real factor of the sums of each output channel."""
@@ -33,6 +36,8 @@ def _convolution(one: Operator, kernel: FileTensor, source: FileTensor, bias: Fi
         raise one.refused("its kernel does not consist of symmetric integers of 8 bits or fewer")
     channels = one.target.shape[-1]
     by = quantized_multipliers(sum_factors(one, kernel, source))
+    if by.shifts.max(initial=0) > LARGEST_SHIFT:
+        raise one.refused("its scales are too far apart")
     least, greatest = one.limits()
     plain = np.zeros(channels, np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
     return Convolution(

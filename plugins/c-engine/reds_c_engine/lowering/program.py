@@ -71,7 +71,10 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
             renamed[operator.outputs[0]] = renamed.get(operator.inputs[0], operator.inputs[0])
             continue
         _check_integers(one, dtype)
-        made = lowerings[operator.kind](one)
+        try:
+            made = lowerings[operator.kind](one)
+        except OverflowError as error:
+            raise one.refused("its scales are too far apart") from error
         for step in made:
             field = misfit(step.settings)
             if field is not None:
