@@ -287,6 +287,11 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
     return "\n".join(parts)
 
 
+def _weights_text(family: Family) -> list[str]:
+    array = "static const int8_t net_weights"
+    return [_WEIGHTS, array_text(array, list(_signed(family.store)))] if family.store else []
+
+
 def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
     rows = "\n".join(
         f"  {_layer(placed, writer)}{',' if place < len(member.steps) else '};'} /* {_comment(placed)} */"
