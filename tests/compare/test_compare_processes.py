@@ -18,7 +18,7 @@ from toy_runs import without_times
 
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import RunOutcome
-from reds_core.plan import FullRecord, Plan, SubnetworkRecord, load_plan
+from reds_core.plan import FullRecord, Plan, StepRecord, SubnetworkRecord, load_plan
 from reds_core.pruning.pruner import PruningState
 from reds_core.runs.checkpoint import load_checkpoint
 
