@@ -46,9 +46,9 @@ def completed(line: str, more: str = "") -> subprocess.CompletedProcess[str]:
         ("reds new s", ["solver", "scorer"]),
         ("reds suite ex", ["export"]),
         ("reds export slim --target c", ["c-engine"]),
-        ("reds prune --target c", []),
+        ("reds prune --target l", []),
         ("reds profile slim --on lit", ["litert"]),
-        ("reds evaluate f.tflite --on c", []),
+        ("reds evaluate f.tflite --on lit", ["litert"]),
     ],
 )
 def test_words_are_completed(line: str, expected: list[str]) -> None:
