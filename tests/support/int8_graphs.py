@@ -19,6 +19,7 @@ TYPES: dict[Any, int] = {
     np.dtype(np.int16): schema.TensorType.INT16,
     np.dtype(np.int32): schema.TensorType.INT32,
     np.dtype(np.int64): schema.TensorType.INT64,
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
 }
 
 

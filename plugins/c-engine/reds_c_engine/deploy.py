@@ -14,7 +14,7 @@ from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.records import Family, Member
 from reds_c_engine.selftest import Expectations, expectations, vectors_text
 from reds_c_engine.sizes import Sizes
-from reds_c_engine.source import SettingsWriter, constants_bytes, floating, header_text, source_text
+from reds_c_engine.source import SettingsWriter, constants_bytes, floating, header_text, source_text, value_type
 
 HEADER, SOURCE = "reds_net.h", "reds_net.c"
 
@@ -85,6 +85,7 @@ def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[
     notes = "".join(f"\n{str(own)[0].upper()}{str(own)[1:]}.\n" for own in family.own_kernels)
     return {
         "MEMBERS": "\n".join(_row(index, member) for index, member in enumerate(family.members)),
+        "VALUE": value_type(family),
         "WEIGHTS": f"{sizes.weights_bytes:,}",
         "TABLES": f"{sizes.tables_bytes:,}",
         "ARENA": f"{max(member.arena_bytes for member in family.members):,}",

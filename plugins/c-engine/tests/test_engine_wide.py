@@ -8,15 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reds_c_engine.deploy import generated, written
+from reds_c_engine.emulator import CORES, Core, unavailable
+from reds_c_engine.emulator.families import outputs_on_core
 from reds_c_engine.family import family_of
+from reds_c_engine.reference import run
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 
 from engines import SANITIZERS, STRICT, KernelObjects, compiler
+from family_graphs import family
 from int8_graphs import GraphBuilder, examples, tflite_micro_outputs
+from reds_litert.graph import read_graph
 from wide_graphs import CASES, content
 
 from reds_core.errors import InputError, UnsupportedError
+
+needs_tools = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -27,6 +34,43 @@ def test_operators(name: str, objects: KernelObjects, tmp_path: Path) -> None:
     found = objects.linked([("full", file)], tmp_path).outputs(0, x)
     assert int((found != tflite_micro_outputs(file, x)).sum()) == 0
     assert len(np.unique(found)) >= 100
+
+
+@pytest.fixture(scope="module")
+def members() -> list[tuple[str, bytes]]:
+    return family(activation_bits=16)
+
+
+def test_members_compute_what_tflite_micro_does(
+    members: list[tuple[str, bytes]], objects: KernelObjects, tmp_path: Path
+) -> None:
+    pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
+    engine = objects.linked(members, tmp_path)
+    assert engine.engine.family.own_kernels == ()
+    assert engine.engine.family.store == family_of(family()).store  # there is one copy of each weight
+    for index, (_, file) in enumerate(members):
+        x = examples(file, 24)
+        found = engine.outputs(index, x)
+        assert int((found != tflite_micro_outputs(file, x)).sum()) == 0
+        assert len(np.unique(found)) >= 100
+
+
+def test_the_type_of_inputs_and_outputs_is_in_the_header(members: list[tuple[str, bytes]]) -> None:
+    headers = {bits: generated(family(activation_bits=bits), examples=1).files["reds_net.h"] for bits in (8, 16)}
+    for bits, header in headers.items():
+        assert f"typedef int{bits}_t reds_net_value;" in header
+        assert f"const int{bits}_t *net_run(const int{bits}_t *input);" in header
+        assert f"int{bits}_t *net_input(void);" in header
+    files = {name for name in generated(members, examples=1).files if name.startswith("reds_wide_")}
+    assert "reds_wide_mean.c" not in files  # the kernels in use and no others
+    assert "reds_wide_pool.c" in files
+
+
+def test_places_are_even_and_arenas_hold_twice_the_bytes(members: list[tuple[str, bytes]]) -> None:
+    wide, narrow = family_of(members), family_of(family())
+    for each, half in zip(wide.members, narrow.members, strict=True):
+        assert each.arena_bytes == 2 * half.arena_bytes
+        assert all(placed.output % 2 == 0 for placed in each.steps)
 
 
 def test_what_has_no_kernel_is_named() -> None:
@@ -48,9 +92,41 @@ def test_members_have_activations_of_one_type() -> None:
 
 
 @pytest.mark.slow
+def test_members_run_clean_under_sanitizers(members: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    run_self_test(members, tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_self_tests_run_clean_under_sanitizers(name: str, tmp_path: Path) -> None:
-    written(generated([("full", content(name))], examples=4), tmp_path)
+    run_self_test([("full", content(name))], tmp_path)
+
+
+@pytest.mark.slow
+@needs_tools
+@pytest.mark.parametrize("core", CORES.values(), ids=lambda core: core.name)
+def test_cores_compute_the_same(members: list[tuple[str, bytes]], core: Core, tmp_path: Path) -> None:
+    written(generated(members, examples=1), tmp_path)
+    x = examples(members[0][1], 6)
+    found = outputs_on_core(core, tmp_path, x)
+    for index, (_, file) in enumerate(members):
+        assert np.array_equal(found[index], run(read_graph(file), x).reshape(len(x), -1))
+
+
+@pytest.mark.slow
+@needs_tools
+@pytest.mark.parametrize("core", CORES.values(), ids=lambda core: core.name)
+@pytest.mark.parametrize("name", CASES)
+def test_operators_on_cores(name: str, core: Core, tmp_path: Path) -> None:
+    file = content(name)
+    written(generated([("full", file)], examples=1), tmp_path)
+    x = examples(file, 4)
+    found = outputs_on_core(core, tmp_path, x)[0]
+    assert np.array_equal(found, run(read_graph(file), x).reshape(len(x), -1))
+
+
+def run_self_test(contents: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    written(generated(contents, examples=4), tmp_path)
     sources = [*map(str, tmp_path.glob("*.c")), str(tmp_path / "test" / "reds_net_test.c")]
     flags = [*STRICT, "-O1", "-g", *SANITIZERS, f"-I{tmp_path}"]
     subprocess.run([compiler(), *flags, *sources, "-o", str(tmp_path / "test.out")], check=True)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ from reds_c_engine.emulator.running import Emulation, run_program
 from reds_core.errors import UnavailableError
 from reds_core.system import temporary_folder
 
-Int8Array = npt.NDArray[np.int8]
+IntArray = npt.NDArray[Any]
+"""An array of int8 or int16."""
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _MEMBERS = re.compile(r"#define REDS_NET_MEMBERS (\d+)")
@@ -49,17 +51,17 @@ class Measurements:
     ram_bytes: int
 
 
-def outputs_on_core(core: Core, engine: Path, x: Int8Array, *, time_limit_s: float = 600.0) -> Int8Array:
+def outputs_on_core(core: Core, engine: Path, x: IntArray, *, time_limit_s: float = 600.0) -> IntArray:
     """Return what the members of an engine compute on an emulated core.
 
     Args:
         core: The core.
         engine: The folder with `reds_net.h` and the C files.
-        x: The inputs, int8 (examples, ...).
+        x: The inputs, int8 or int16 (examples, ...).
         time_limit_s: The time after which the emulator is ended, in seconds.
 
     Returns:
-        The outputs, int8 (members, examples, elements).
+        The outputs, int8 or int16 (members, examples, elements).
 
     Raises:
         UnavailableError: If the tools are missing.
@@ -70,15 +72,15 @@ def outputs_on_core(core: Core, engine: Path, x: Int8Array, *, time_limit_s: flo
         x.tofile(folder / "inputs")
         done = run_program(program, folder=folder, time_limit_s=time_limit_s, counting=False)
         _check(done)
-        return _outputs_in(engine, folder)
+        return _outputs_in(engine, folder, x.dtype)
 
 
-def outputs_on_host(engine: Path, x: Int8Array, flags: Sequence[str] = SANITIZERS) -> Int8Array:
+def outputs_on_host(engine: Path, x: IntArray, flags: Sequence[str] = SANITIZERS) -> IntArray:
     """Return what the members of an engine compute on this machine; see `outputs_on_core`.
 
     Args:
         engine: The folder of the engine.
-        x: The inputs, int8 (examples, ...).
+        x: The inputs, int8 or int16 (examples, ...).
         flags: Further options of the compiler, by default those that report memory errors and undefined behaviour.
 
     Raises:
@@ -95,7 +97,7 @@ def outputs_on_host(engine: Path, x: Int8Array, flags: Sequence[str] = SANITIZER
         )
         done = subprocess.run([folder / "program"], cwd=folder, capture_output=True, text=True, check=False)
         _check(Emulation(done.returncode, done.stdout + done.stderr, {}))
-        return _outputs_in(engine, folder)
+        return _outputs_in(engine, folder, x.dtype)
 
 
 def measure(core: Core, engine: Path, *, time_limit_s: float = 600.0) -> Measurements:
@@ -140,9 +142,9 @@ def _sources(engine: Path) -> list[Path]:
     return sorted(path.resolve() for path in engine.glob("*.c"))
 
 
-def _outputs_in(engine: Path, folder: Path) -> Int8Array:
+def _outputs_in(engine: Path, folder: Path, dtype: np.dtype[Any]) -> IntArray:
     members, size = _number(_MEMBERS, engine), _number(_OUTPUT_SIZE, engine)
-    return np.fromfile(folder / "outputs", np.int8).reshape(-1, members, size).swapaxes(0, 1)
+    return np.fromfile(folder / "outputs", dtype).reshape(-1, members, size).swapaxes(0, 1)
 
 
 def _number(pattern: re.Pattern[str], engine: Path) -> int:

@@ -8,7 +8,7 @@
 
 static const int8_t *place(uint32_t at) {
   if (at == REDS_NO_INPUT) return NULL;
-  return at == REDS_NET_INPUT ? input : net_arena + at;
+  return at == REDS_NET_INPUT ? (const int8_t *)input : (const int8_t *)net_arena + at;
 }
 
 int main(void) {
@@ -19,7 +19,7 @@ int main(void) {
     for (unsigned i = 0; i < net_programs[member].count; i++) {
       const reds_layer *layer = &net_programs[member].layers[i];
       emulator_start();
-      layer->run(layer->settings, place(layer->first), place(layer->second), net_arena + layer->output);
+      layer->run(layer->settings, place(layer->first), place(layer->second), (int8_t *)net_arena + layer->output);
       printf("ticks layer-%u-%u %lu\n", member, i, (unsigned long)emulator_stop() - nothing);
     }
   return 0;

@@ -5,7 +5,7 @@
 
 #include "reds_net.h"
 
-static int8_t input[REDS_NET_INPUT_SIZE];
+static reds_net_value input[REDS_NET_INPUT_SIZE];
 
 int main(void) {
   FILE *in = fopen("inputs", "rb"), *out = fopen("outputs", "wb");
@@ -13,7 +13,7 @@ int main(void) {
   while (fread(input, 1, sizeof input, in) == sizeof input)
     for (unsigned member = 0; member < REDS_NET_MEMBERS; member++) {
       if (net_select(member)) return 3;
-      if (fwrite(net_run(input), 1, REDS_NET_OUTPUT_SIZE, out) != REDS_NET_OUTPUT_SIZE) return 4;
+      if (fwrite(net_run(input), sizeof *input, REDS_NET_OUTPUT_SIZE, out) != REDS_NET_OUTPUT_SIZE) return 4;
     }
   fclose(in);
   return fclose(out) ? 5 : 0;

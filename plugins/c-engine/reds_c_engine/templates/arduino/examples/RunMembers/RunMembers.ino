@@ -5,10 +5,10 @@ void setup() { Serial.begin(115200); }
 void loop() {
   for (unsigned member = 0; member < REDS_NET_MEMBERS; member++) {
     net_select(member);
-    int8_t *input = net_input();
+    reds_net_value *input = net_input();
     for (unsigned long i = 0; i < REDS_NET_INPUT_SIZE; i++) input[i] = 0; // write what your sensor reads
     unsigned long start = micros();
-    const int8_t *output = net_run(input);
+    const reds_net_value *output = net_run(input);
     unsigned long time = micros() - start;
     Serial.print(reds_net_members[member].name);
     Serial.print(": first output ");
