@@ -119,7 +119,7 @@ def _refuse_constant(constant: str) -> None:
 def _written(arguments: tuple[str, ...]) -> set[str]:
     """Return the first components of the paths that a command line may write to."""
     places = {arguments[i + 1] for i, part in enumerate(arguments[:-1]) if part == "--out"}
-    if arguments[0] in ("extract", "report"):
+    if arguments[0] in ("extract", "profile", "report"):
         places |= set(arguments[1:2])
     if "." in places:
         places |= set(INPUTS)
