@@ -229,7 +229,8 @@ class Exporter:
         if not refused:
             for warning in usage_warnings(path.name, target.usage(path), member.usage, member.capacities):
                 self.warn(warning)
-        elif len(refused) < len(list(changed.chosen())):  # files in float32 have no levels at all, as is expected
+        # files of other numbers, such as float32, have no levels at all, as is expected
+        elif target.file.is_int8 or len(refused) < len(list(changed.chosen())):
             self.warn(refused_warning(path.name, refused))
 
     def _export(

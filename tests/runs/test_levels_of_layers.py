@@ -472,3 +472,19 @@ def test_a_warning_names_files_that_lack_levels_of_the_plan(place: Workplace) ->
         "'subnet-30-other.npz' does not have all levels of the plan, so it may use more than the plan states "
         "(head: weights have 8 bits)"
     ]
+
+
+class PlainDevice(OtherDevice):
+    """A target of int8 files that realises no levels."""
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        return "weights have 8 bits"
+
+
+def test_a_warning_names_int8_files_that_have_no_level_of_the_plan(place: Workplace) -> None:
+    both = dataclasses.replace(LEVELS, targets=("toy-device", "toy-other"))
+    heard = Listener()
+    asked = {"settings": both, "registry": toy_registry(ToyBits, ToyTarget, PlainDevice), "watcher": heard}
+    prune(place, **asked, budgets={"weight_bytes": [0.3]})
+    (warning,) = (text for text in heard.warnings if "levels of the plan" in text)
+    assert warning.startswith("'subnet-30-other.npz' does not have all levels of the plan")

@@ -49,6 +49,7 @@ class WeightStore:
 
     def __init__(self, full: FileGraph) -> None:
         self._content = bytearray()
+        self._stored: dict[FileTensor, StoredKernel] = {}
         kernels: dict[int, StoredKernel] = {}
         for index, operator in enumerate(full.operators):
             if operator.kind in WITH_WEIGHTS:
@@ -89,11 +90,15 @@ class WeightStore:
         return found
 
     def _added(self, kernel: FileTensor) -> StoredKernel:
+        """Return the place of a kernel, which is added once if several operators of a network read it."""
+        if kernel in self._stored:
+            return self._stored[kernel]
         assert kernel.data is not None
         offset, row = len(self._content), kernel.shape[-1]
         data = kernel.data.astype(np.int8)
         self._content += data.tobytes() if kernel.bits == 8 else packed_weights(data, kernel.bits)
-        return StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
+        self._stored[kernel] = StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
+        return self._stored[kernel]
 
 
 @dataclass(frozen=True, eq=False)

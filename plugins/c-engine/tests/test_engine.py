@@ -13,6 +13,7 @@ from reds_c_engine.deploy import generated, written
 from reds_c_engine.emulator import unavailable
 from reds_c_engine.engine_device import CEngine, EngineOptions
 from reds_c_engine.family import family_of
+from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.reference import run
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
@@ -113,6 +114,21 @@ def test_members_share_with_each_other_what_they_do_not_share_with_the_full_netw
     assert [own.member for own in found.engine.family.own_kernels] == ["75"]
     alone = [len(family_of([each]).store) for each in contents[-2:]]
     assert len(found.engine.family.store) == sum(alone)
+
+
+def test_a_kernel_that_two_operators_read_is_stored_once(objects: KernelObjects, tmp_path: Path) -> None:
+    build = GraphBuilder()
+    image = x = build.tensor((1, 4, 4, 3))
+    kernel = integers(np.random.default_rng(0), (3, 3, 3, 3))
+    weights = build.tensor(kernel.shape, np.full(3, 0.01, np.float32), data=kernel)
+    for _ in range(2):
+        settings = options("Conv2DOptions", padding=0, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
+        x = build.operator("CONV_2D", [x, weights], build.tensor((1, 4, 4, 3), 0.3, 2), settings)
+    contents = [("full", build.content(image, x))]
+    found = objects.linked(contents, tmp_path)
+    check(found, contents)
+    assert len(found.engine.family.store) == kernel.size
+    assert weight_bytes(found.engine.family.members[0]) == kernel.size + 3 * (4 + 4)
 
 
 def test_the_text_is_the_same_each_time_and_compiles_without_warnings(eight_bits: Contents, tmp_path: Path) -> None:
