@@ -92,6 +92,11 @@ class Device(Plugin, ABC):
     remark: ClassVar[str] = ""
     joins_runs: ClassVar[bool] = False
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of files that the device reads with its options, the preferred one first. By default `reads`."""
+        return self.reads
+
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         """Return what one inference of a file takes. By default, the device does not profile.
 

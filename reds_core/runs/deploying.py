@@ -157,9 +157,9 @@ class _Family:
             InputError: If the run has no such file of a member.
             UnsupportedError: If the device deploys no families, or cannot run a file.
         """
-        if not device.reads:
+        if not device.kinds:
             return device.deploy((), work)  # which refuses
-        kind = next((kind for kind in device.reads if self._file(None, kind) is not None), device.reads[0])
+        kind = next((kind for kind in device.kinds if self._file(None, kind) is not None), device.kinds[0])
         files = [MemberFile(name, self._present(member, name, kind)) for name, member in _named(members)]
         self.watcher.stage(f"exporting for {device.name}")
         with guarded(device):

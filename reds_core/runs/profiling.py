@@ -111,7 +111,7 @@ def files_on(device: Device, plan: Plan) -> Iterator[tuple[str, str]]:
     for member, files in (*((record.name, record.files) for record in plan.subnetworks), (FULL, plan.full.files)):
         # kinds of files have underscores in their names in plans of version 1
         names = {kind.replace("_", "-") if plan.format == FORMAT else kind: name for kind, name in files.items()}
-        for kind in device.reads:
+        for kind in device.kinds:
             name = names.get(kind)
             if name is not None:
                 yield member, name
@@ -150,7 +150,7 @@ class _Profiler:
         if not files:
             raise InputError(
                 f"'{folder}' holds no file that target '{self.device.name}' reads",
-                f"prune with one of these targets: {', '.join(self.device.reads) or 'none'}",
+                f"prune with one of these targets: {', '.join(self.device.kinds) or 'none'}",
             )
         refused: list[UnsupportedError] = []
         for member, name in files:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reds_c_engine.layouts import LayoutName
 from reds_core.errors import InputError
@@ -34,10 +34,13 @@ class EngineOptions:
     Attributes:
         layout: how the files are laid out: plain for a Makefile and CMake, or as an Arduino library or a Zephyr module.
         examples: the number of random inputs of the self-test.
+        activations: the number of bits of activations of the files that are taken from a run; any takes those of 8 bits
+            if there are both.
     """
 
     layout: LayoutName = "plain"
     examples: int = 8
+    activations: Literal["any", "8", "16"] = "any"
 
 
 class CEngine(Target):
@@ -59,6 +62,11 @@ class CEngine(Target):
         "library. Latency is that of the machine that profiled."
     )
     Options = EngineOptions
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        chosen: EngineOptions = self.options
+        return {"any": self.reads, "8": self.reads[:2], "16": self.reads[2:]}[chosen.activations]
 
     @property
     def _files(self) -> PackedFiles:

@@ -10,6 +10,7 @@ import pytest
 from reds_c_engine.deploy import generated, written
 from reds_c_engine.emulator import CORES, Core, unavailable
 from reds_c_engine.emulator.families import outputs_on_core
+from reds_c_engine.engine_device import CEngine, EngineOptions
 from reds_c_engine.family import family_of
 from reds_c_engine.reference import run
 
@@ -131,3 +132,11 @@ def run_self_test(contents: list[tuple[str, bytes]], tmp_path: Path) -> None:
     flags = [*STRICT, "-O1", "-g", *SANITIZERS, f"-I{tmp_path}"]
     subprocess.run([compiler(), *flags, *sources, "-o", str(tmp_path / "test.out")], check=True)
     assert subprocess.run([str(tmp_path / "test.out")], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("activations", "kinds"),
+    [("any", ("c-engine", "tflite-int8", "tflite-16x8")), ("8", ("c-engine", "tflite-int8")), ("16", ("tflite-16x8",))],
+)
+def test_an_option_chooses_the_files_of_a_run(activations: str, kinds: tuple[str, ...]) -> None:
+    assert CEngine(EngineOptions(activations=activations)).kinds == kinds  # type: ignore[arg-type]

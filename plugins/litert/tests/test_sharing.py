@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import read_graph
 from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason
 from reds_litert.sharing import layer_name, own_text
 from reds_litert.slices import WITH_KERNELS, kernel_slices
-from reds_litert.targets import Int8Target, IntegerTarget
+from reds_litert.targets import Int8Target, Int16x8Target, IntegerTarget
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.framework import ConversionCache, ExportSource, FullExport
@@ -64,6 +65,29 @@ def test_a_member_shares_the_integers_of_the_full_network(
     Int8Target().export(source, separate)
     assert own_kernels(full, shared) == 0 < own_kernels(full, separate)
     assert warnings == []
+
+
+@pytest.mark.slow
+def test_files_with_16_bit_activations_share_as_well(small_family: Any, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    full, member = (
+        ExportSource(FRAMEWORK, model, FRAMEWORK.inspect(model), calibration=small_family.examples)
+        for model in (small_family.full, small_family.member)
+    )
+    of_full = FullExport(full, tmp_path / "full-16x8.tflite")
+    Int16x8Target().export(full, of_full.path)
+    shared, separate = tmp_path / "shared-16x8.tflite", tmp_path / "separate-16x8.tflite"
+    Int16x8Target().export(replace(member, full=of_full, warn=warnings.append), shared)
+    Int16x8Target().export(member, separate)
+    assert own_kernels(of_full, shared) == 0 < own_kernels(of_full, separate)
+    assert warnings == []
+    x = (small_family.examples.x[:48],)
+    exact = run_one_by_one(interpreter_of(small_family.of_member.float32), x)[0]
+    errors = [
+        np.sqrt(np.mean((run_one_by_one(interpreter_of(path.read_bytes()), x)[0] - exact) ** 2))
+        for path in (shared, separate)
+    ]
+    assert errors[0] < 1.5 * errors[1]
 
 
 def test_without_a_full_network_files_are_as_converted(source: ExportSource, tmp_path: Path) -> None:

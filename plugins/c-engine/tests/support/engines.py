@@ -29,9 +29,9 @@ def compiler() -> str:
     return found
 
 
-def contents_of(folder: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
-    """The names and the contents of the int8 files of a run, the full one last."""
-    files = [*((name, f"subnet-{name}-int8.tflite") for name in names), ("full", "full-int8.tflite")]
+def contents_of(folder: Path, names: Sequence[str], numbers: str = "int8") -> list[tuple[str, bytes]]:
+    """The names and the contents of the int8 or 16x8 files of a run, the full one last."""
+    files = [*((name, f"subnet-{name}-{numbers}.tflite") for name in names), ("full", f"full-{numbers}.tflite")]
     return [(name, (folder / file).read_bytes()) for name, file in files]
 
 
