@@ -81,9 +81,9 @@ def print_profiles(records: Sequence[ProfileRecord]) -> None:
         table = device.table
         kept = [index for index, column in enumerate(table.columns) if column not in BEYOND_TERMINALS]
         rows = [[row.heading, *(row.cells[i].text for i in kept)] for block in table.blocks for row in block.rows]
-        print_table([table.corner.lower(), *(table.columns[i].lower() for i in kept)], rows)
+        print_table([table.corner.lower(), *(table.columns[i].lower() for i in kept)], rows, _wide_console())
         if device.remark:
-            Console().print(f"\n{device.remark}", markup=False, highlight=False)
+            _wide_console().print(f"\n{device.remark}", markup=False, highlight=False)
 
 
 def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:
@@ -103,10 +103,14 @@ def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:
         console.print(units.on_terminal(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
+def _wide_console() -> Console:
+    """Return a console for wide tables. Pipes and log files have no width of their own."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
+
+
 def print_plan(plan: Plan, folder: Path) -> None:
     """Print the table at the end of a run, and where its files are."""
-    # pipes and log files have no width
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE_COLUMNS)
+    console = _wide_console()
     console.print(summary_table(plan, folder, console.width))
     if plan.max_drop is not None:
         _print_search(plan, plan.max_drop, console)

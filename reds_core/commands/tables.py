@@ -11,11 +11,11 @@ from rich.text import Text
 from reds_core.scales import on_terminal
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on stdout. Cells are plain text, not markup."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], console: Console | None = None) -> None:
+    """Print a table on stdout, or on a console. Cells are plain text, not markup."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(on_terminal(cell)) for cell in row))
-    Console().print(table)
+    (console or Console()).print(table)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from reds_core.errors import InputError, argument, command, suggestion
+from reds_core.errors import InputError, UnsupportedError, argument, command, suggestion
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, MemberFile
 from reds_core.framework.framework import Framework
@@ -93,6 +93,9 @@ def export(
     settings = settings_of(plan, source)
     device = registry.create(Device, target, merged_options(settings.options, given))
     check_options(registry, given, ((Device, target), FRAMEWORKS))
+    if not _exports(type(device)):
+        able = sorted(name for name, kind in registry.available(Device).items() if _exports(kind))
+        raise UnsupportedError(f"target '{target}' exports no families", f"choose from: {', '.join(able) or 'none'}")
     chosen = _chosen(plan, members)
     check_free(place, how)
     with following(verbose, watcher) as followed, locked_folder(place, "an export"):
@@ -109,13 +112,21 @@ def export(
         return made
 
 
+def _exports(device: type[Device]) -> bool:
+    """Whether a device deploys families, or is a target that writes a file of each member."""
+    return device.deploy is not Device.deploy or issubclass(device, Target)
+
+
 def _chosen(plan: Plan, names: str | Sequence[str]) -> tuple[SubnetworkRecord, ...]:
     """Return the subnetworks with some names, smallest first; all of them without names.
 
     Raises:
-        InputError: If there is none of a name.
+        InputError: If there is none of a name, or something else than names is given.
     """
-    asked = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    given = names.split(",") if isinstance(names, str) else names
+    if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+        raise InputError(f"members cannot be {names!r}", "give the names of subnetworks, such as ['25', '50']")
+    asked = [name.strip() for name in given]
     asked = [name for name in asked if name]
     known = [member.name for member in plan.subnetworks]
     for name in asked:

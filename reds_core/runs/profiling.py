@@ -66,7 +66,8 @@ def profile(
     device = registry.create(Device, _given_name(on), options)
     check_options(registry, options or {}, ((Device, on),))
     if type(device).profile is Device.profile:
-        device.profile(place)  # which refuses
+        able = sorted(name for name, kind in registry.available(Device).items() if kind.profile is not Device.profile)
+        raise UnsupportedError(f"target '{on}' does not profile files", f"choose from: {', '.join(able) or 'none'}")
     subject = _Profiler(device, _configuration(device, config))
     with following(verbose, watcher) as followed:
         if not place.is_dir():

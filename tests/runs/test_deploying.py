@@ -133,8 +133,11 @@ def test_a_failed_export_leaves_the_folder_as_it_was(run: Path, tmp_path: Path, 
 def test_missing_files_and_devices_that_deploy_nothing_are_refused(
     run: Path, tmp_path: Path, registry: Registry
 ) -> None:
-    with pytest.raises(UnsupportedError, match="target 'scale' deploys no families"):
+    with pytest.raises(UnsupportedError, match=r"target 'scale' exports no families; choose from: .*shelf"):
         export(run, "scale", out=tmp_path / "made", registry=registry, verbose=0)
+    for members in ([25], 25):
+        with pytest.raises(InputError, match=r"members cannot be .*25.*; give the names of subnetworks"):
+            export(run, "shelf", out=tmp_path / "made", members=members, registry=registry, verbose=0)  # type: ignore[arg-type]
     (run / "full-int8.tflite").unlink()
     with pytest.raises(InputError, match="holds no tflite-int8 file of the full network; prune with data"):
         export(run, "shelf", out=tmp_path / "made", registry=registry, verbose=0)

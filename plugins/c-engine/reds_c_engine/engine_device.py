@@ -59,7 +59,7 @@ class CEngine(Target):
     configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
     remark = (
         "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "
-        "library. Latency is that of the machine that profiled."
+        "library. Latency, of the configuration host, is that of the machine that profiled."
     )
     Options = EngineOptions
 

@@ -199,7 +199,8 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
 
 /* Select the member that the next runs compute: 0 for the smallest one. This stores one pointer and takes effect with
  * the next call of net_run, so an interrupt may call it. Returns 0, or -1 if there is no such member. Before the first
- * call, the full network is selected. */
+ * call, the full network is selected. Scales and zero points differ between members: where they matter, let the
+ * interrupt set a variable of yours, and select that member before the run, so that you know which one has run. */
 int net_select(unsigned member);
 
 /* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;

@@ -12,7 +12,9 @@ from reds_c_engine.emulator import CORES, Core, unavailable
 from reds_c_engine.emulator.families import outputs_on_core
 from reds_c_engine.engine_device import CEngine, EngineOptions
 from reds_c_engine.family import family_of
+from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.reference import run
+from reds_c_engine.wide_records import WideConvolution
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 
@@ -54,6 +56,14 @@ def test_members_compute_what_tflite_micro_does(
         found = engine.outputs(index, x)
         assert int((found != tflite_micro_outputs(file, x)).sum()) == 0
         assert len(np.unique(found)) >= 100
+
+
+def test_weights_of_a_member_have_biases_of_64_bits(members: list[tuple[str, bytes]]) -> None:
+    wide, narrow = family_of(members).members[-1], family_of(family()).members[-1]
+    settings = [placed.step.settings for placed in wide.steps]
+    channels = {each.kernel: each.out_channels for each in settings if isinstance(each, WideConvolution)}
+    assert len(channels) > 2
+    assert weight_bytes(wide) == weight_bytes(narrow) + 2 * sum(channels.values())  # 8 and 2 bytes, not 4 and 4
 
 
 def test_the_type_of_inputs_and_outputs_is_in_the_header(members: list[tuple[str, bytes]]) -> None:
