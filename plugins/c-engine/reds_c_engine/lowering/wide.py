@@ -237,9 +237,8 @@ def _slopes(one: Operator, above: QuantizedMultiplier, below: QuantizedMultiplie
 
 
 def _ratio(one: Operator, factor: float = 1.0) -> QuantizedMultiplier:
-    """Return the scale of the input over that of the output, computed in float32."""
-    ratio = np.float32(one.source().scale) * np.float32(factor) / np.float32(one.target.scale)
-    return quantized_multiplier(float(ratio))
+    """Return the scale of the input times a factor in float32, over that of the output."""
+    return quantized_multiplier(one.source().scale * float(np.float32(factor)) / one.target.scale)
 
 
 def relu(one: Operator) -> list[Step]:
