@@ -172,7 +172,7 @@ def pad(one: Operator) -> list[Step]:
     _check_same_scale(one)
     height, width, channels = image(one, one.source())
     out_height, out_width, out_channels = image(one, one.target)
-    before = [int(pair[0]) for pair in amounts.data]
+    before = [0] * (4 - len(amounts.data)) + [int(pair[0]) for pair in amounts.data]
     settings = Padding(
         height,
         width,
