@@ -29,7 +29,7 @@ from reds_core.runs.given_data import Splits, given_data
 from reds_core.runs.member_data import read_member_data
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
-from reds_core.runs.settings import RunSettings, merged_options
+from reds_core.runs.settings import SHARED, RunSettings, merged_options
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
@@ -186,16 +186,20 @@ class _Family:
             UnsupportedError: If the target cannot express a member.
         """
         kind, paths = target.file, list[Path]()
-        present = {name: self._file(member, kind.name) for name, member in _named(members)}
-        maker = None if None not in present.values() else _Maker.of(self, target, data, work)
+        missing = list[tuple[SubnetworkRecord | None, Path]]()
         for name, member in _named(members):
-            self.watcher.stage(f"exporting {name}")
-            path, found = work / (full_device_file(kind) if member is None else member_file(kind, name)), present[name]
-            if found is not None:
+            path = work / (full_device_file(kind) if member is None else member_file(kind, name))
+            found = self._file(member, kind.name)
+            if found is None:
+                missing.append((member, path))
+            else:
                 shutil.copyfile(found, path)
-            elif maker is not None:
-                maker.write(member, path)
             paths.append(path)
+        if missing:
+            maker = _Maker.of(self, target, data, work)
+            for member, path in missing:
+                self.watcher.stage(f"exporting {FULL if member is None else member.name}")
+                maker.write(member, path)
         return Deployment(tuple(paths))
 
     def _present(self, member: SubnetworkRecord | None, name: str, kind: str) -> Path:
@@ -269,10 +273,11 @@ class _Maker:
                 )
             calibration = calibration_examples(found)
         full = ExportSource(framework, model, framework.inspect(model), calibration=calibration)
-        is_shared = target.file.is_calibrated and family.settings.int8 == "shared"
+        is_shared = target.file.is_calibrated and family.settings.int8 == SHARED
         shared = FullExport(full, work / full_device_file(target.file)) if is_shared else None
-        if shared is not None:  # first, since the members share its integers
-            target.export(full, shared.path)
+        if shared is not None and not shared.path.is_file():  # first, since the members share its integers
+            with guarded(target):
+                target.export(full, shared.path)
         return _Maker(family, framework, target, full, shared)
 
     def write(self, member: SubnetworkRecord | None, path: Path) -> None:

@@ -16,6 +16,7 @@ import reds_core
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, MemberFile
+from reds_core.framework.target import ExportSource, Target
 from reds_core.registry import Registry
 from reds_core.runs.deploying import export
 
@@ -170,6 +171,23 @@ def test_files_that_the_run_lacks_are_calibrated_on_its_data(run: Path, tmp_path
     (run.parent / "data.npz").unlink()
     with pytest.raises(InputError, match="target 'tflite-int8' needs data to calibrate its files; give data"):
         export(run, "tflite-int8", out=tmp_path / "other", members="50", registry=registry, verbose=0)
+
+
+def test_files_that_the_run_lacks_share_the_integers_of_its_full_network(
+    run: Path, tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, bytes | None]] = []
+
+    def noted(self: Target, source: ExportSource, path: Path) -> None:
+        written.append((path.name, None if source.full is None else source.full.path.read_bytes()))
+        path.write_bytes(b"made")
+
+    full = (run / "full-int8.tflite").read_bytes()
+    (run / "subnet-50-int8.tflite").unlink()
+    monkeypatch.setattr(type(registry.create(Target, "tflite-int8")), "export", noted)
+    export(run, "tflite-int8", out=tmp_path / "made", members="25,50", registry=registry, verbose=0)
+    assert written == [("subnet-50-int8.tflite", full)]
+    assert (tmp_path / "made" / "full-int8.tflite").read_bytes() == full
 
 
 def test_the_command_prints_what_was_written(reds: Reds, place: Workplace) -> None:

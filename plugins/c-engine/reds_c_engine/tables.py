@@ -26,6 +26,8 @@ SUM_SHIFT = 20
 """How far inputs of sums are shifted to the left before they are scaled."""
 INTEGER_BITS = 4
 """The number of integer bits of the inputs of the logistic function and of tanh in fixed point."""
+SHIFT16 = 15
+"""The largest number of bits by which integers of 16 bits are shifted to the right."""
 _ONE_QUARTER = 1 << 29
 
 Table = Callable[[FileTensor, FileTensor, Any], IntArray]
@@ -50,9 +52,7 @@ def requantized(source: FileTensor, target: FileTensor, options: Any = None) -> 
 
 
 def _relu(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
-    by = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
-    values = scaled(INPUTS - source.zero_point, by) + target.zero_point
-    return np.maximum(values, target.zero_point)
+    return np.maximum(requantized(source, target), target.zero_point)
 
 
 def _relu6(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
@@ -60,9 +60,8 @@ def _relu6(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
 
 
 def _leaky_relu(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
-    ratio = np.float32(source.scale) * np.float32(options.alpha) / np.float32(target.scale)
-    slope = quantized_multiplier(float(ratio))
-    identity = quantized_multiplier(float(np.float32(source.scale) / np.float32(target.scale)))
+    slope = quantized_multiplier(source.scale * float(np.float32(options.alpha)) / target.scale)
+    identity = quantized_multiplier(source.scale / target.scale)
     inputs = INPUTS - source.zero_point
     return np.where(inputs >= 0, scaled(inputs, identity), scaled(inputs, slope)) + target.zero_point
 
@@ -155,6 +154,8 @@ def _multiplier16(factor: np.float32) -> tuple[int, int]:
 def _hard_swish(source: FileTensor, target: FileTensor, options: Any) -> IntArray:
     fine_scale = np.float32(1 / 128) * np.float32(source.scale)
     factor, shift = _multiplier16(fine_scale / np.float32(target.scale))
+    if not -SHIFT16 <= shift <= 0:
+        raise OverflowError("16 bits are too few for the ratio of both scales")
     slope, slope_shift = _multiplier16(fine_scale / (np.float32(3) / np.float32(32768)))
     fine = (INPUTS - source.zero_point) << 7
     unshifted = _high_mul16(fine, factor, 1 << 14)

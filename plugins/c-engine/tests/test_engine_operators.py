@@ -140,6 +140,14 @@ def pad_of_channels(build: GraphBuilder, rng: np.random.Generator) -> tuple[int,
 
 
 @case
+def pad_of_a_sequence(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, int]:
+    """As a causal convolution of one dimension pads its input."""
+    x = build.tensor((1, 7, 3), 0.05, 4)
+    sides = build.tensor((3, 2), data=np.array([[0, 0], [4, 1], [0, 0]], np.int32))
+    return x, build.operator("PAD", [x, sides], build.tensor((1, 12, 3), 0.05, 4), options("PadOptions"))
+
+
+@case
 def softmax_of_rows(build: GraphBuilder, rng: np.random.Generator) -> tuple[int, int]:
     x = build.tensor((1, 3, 10), 0.06, 13)
     y = build.tensor((1, 3, 10), 1 / 256, -128)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from reds_c_engine.lowering.program import LOWERINGS, RENAMING
 from reds_c_engine.reference import OPERATORS, run
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
@@ -352,6 +353,19 @@ def test_reshape_squeeze_and_expand_dims() -> None:
         "EXPAND_DIMS", [squeezed, build.tensor((1,), data=np.array([3], np.int32))], y, options("ExpandDimsOptions")
     )
     check(build.content(x, y))
+
+
+def test_maximum_along_axes() -> None:
+    build = GraphBuilder()
+    x, y = build.tensor((1, 4, 3, 5), 0.05, 7), build.tensor((1, 5), 0.05, 7)
+    axes = build.tensor((2,), data=np.array([1, -2], np.int32))
+    build.operator("REDUCE_MAX", [x, axes], y, options("ReducerOptions"))
+    check(build.content(x, y))
+
+
+def test_the_reference_knows_all_operators_of_the_engine() -> None:
+    """Otherwise an engine could not be generated without tflite-micro, since its self-test lacks outputs."""
+    assert {*LOWERINGS, *RENAMING} <= set(OPERATORS)
 
 
 def test_what_the_reference_does_not_know_is_refused_with_what_it_knows() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reds_c_engine.lowering import lowered
 from reds_c_engine.records import LookupTable
+from reds_c_engine.reference import run
 from reds_c_engine.tables import FUNCTIONS, composed, table_bytes
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
@@ -15,6 +16,8 @@ pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
 
 from int8_graphs import ACTIVATIONS, GraphBuilder, options, tflite_micro_outputs
 from reds_litert.graph import read_graph
+
+from reds_core.errors import UnsupportedError
 
 INPUTS = np.arange(-128, 128).astype(np.int8)[None]
 OUTPUTS = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
@@ -39,6 +42,29 @@ def test_functions(kind: str) -> None:
             settings: Any = options("LeakyReluOptions", alpha=0.3) if kind == "LEAKY_RELU" else None
             build.operator(kind, [x], y, settings)
             check(build, x, y)
+
+
+@pytest.mark.parametrize("kind", ["RELU", "LEAKY_RELU", "QUANTIZE"])
+def test_results_halfway_between_two_integers(kind: str) -> None:
+    """Their rounding depends on the last bits of the ratio of both scales."""
+    for source, target in ((1 / 128, 0.05), (0.05, 0.004), (0.01, 0.004), (0.3, 0.04), (0.05, 0.2), (0.7, 0.04)):
+        build = GraphBuilder()
+        x, y = build.tensor((1, 256), source, 1), build.tensor((1, 256), target, 18)
+        build.operator(kind, [x], y, options("LeakyReluOptions", alpha=0.25) if kind == "LEAKY_RELU" else None)
+        check(build, x, y)
+        content = build.content(x, y)
+        assert run(read_graph(content), INPUTS).tolist() == tflite_micro_outputs(content, INPUTS).tolist()
+
+
+@pytest.mark.parametrize("target", [1.5, 1e-5])
+def test_scales_of_hard_swish_that_are_too_far_apart_are_refused(target: float) -> None:
+    build = GraphBuilder()
+    x, y = build.tensor((1, 256), 0.002), build.tensor((1, 256), target)
+    content = build.content(x, build.operator("HARD_SWISH", [x], y))
+    with pytest.raises(UnsupportedError, match="its scales are too far apart"):
+        lowered(read_graph(content), {})
+    with pytest.raises(UnsupportedError, match="the scales of HARD_SWISH are too far apart"):
+        run(read_graph(content), INPUTS)
 
 
 @pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])

@@ -78,7 +78,7 @@ def pad(one: Operator) -> list[Step]:
     source = one.source()
     height, width, channels = image(one, source)
     out_height, out_width, out_channels = image(one, one.target)
-    before = [int(pair[0]) for pair in amounts.data]
+    before = [0] * (4 - len(amounts.data)) + [int(pair[0]) for pair in amounts.data]
     if (source.scale, source.zero_point) != (one.target.scale, one.target.zero_point):
         raise one.refused("its input and its output have different scales")
     fill = one.target.zero_point if value is None or value.data is None else int(value.data.reshape(-1)[0])

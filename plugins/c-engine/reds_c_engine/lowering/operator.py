@@ -82,10 +82,11 @@ class Operator:
 
 
 def image(one: Operator, tensor: FileTensor) -> tuple[int, int, int]:
-    """Return height, width and channels."""
-    if len(tensor.shape) != 4:
-        raise one.refused(f"tensor '{tensor.name}' has {len(tensor.shape)} dimensions, not 4")
-    return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+    """Return height, width and channels. A sequence is an image of height 1."""
+    if len(tensor.shape) not in (3, 4):
+        raise one.refused(f"tensor '{tensor.name}' has {len(tensor.shape)} dimensions, not 3 or 4")
+    height = tensor.shape[1] if len(tensor.shape) == 4 else 1
+    return height, tensor.shape[-2], tensor.shape[-1]
 
 
 def pad_before(padding: int, size: int, out: int, kernel: int, stride: int, dilation: int = 1) -> int:

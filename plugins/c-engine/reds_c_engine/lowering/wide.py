@@ -172,7 +172,7 @@ def pad(one: Operator) -> list[Step]:
     _check_same_scale(one)
     height, width, channels = image(one, one.source())
     out_height, out_width, out_channels = image(one, one.target)
-    before = [int(pair[0]) for pair in amounts.data]
+    before = [0] * (4 - len(amounts.data)) + [int(pair[0]) for pair in amounts.data]
     settings = Padding(
         height,
         width,
@@ -237,9 +237,8 @@ def _slopes(one: Operator, above: QuantizedMultiplier, below: QuantizedMultiplie
 
 
 def _ratio(one: Operator, factor: float = 1.0) -> QuantizedMultiplier:
-    """Return the scale of the input over that of the output, computed in float32."""
-    ratio = np.float32(one.source().scale) * np.float32(factor) / np.float32(one.target.scale)
-    return quantized_multiplier(float(ratio))
+    """Return the scale of the input times a factor in float32, over that of the output."""
+    return quantized_multiplier(one.source().scale * float(np.float32(factor)) / one.target.scale)
 
 
 def relu(one: Operator) -> list[Step]:

@@ -24,6 +24,8 @@ Int8Array = npt.NDArray[np.int8]
 _SIGMOID_INTEGER_BITS = 4
 _SOFTMAX_INTEGER_BITS = 5
 _SUM_INTEGER_BITS = 12
+_LARGEST_SHIFT16 = 15
+"""The largest number of bits by which integers of 16 bits are shifted to the right."""
 _INT16_MIN, _INT16_MAX = -(1 << 15), (1 << 15) - 1
 
 
@@ -42,11 +44,11 @@ def relu6(call: Call) -> Int8Array:
 
 
 def leaky_relu(call: Call) -> Int8Array:
-    """Return x, or alpha times x below 0; the factors are rounded to float32."""
-    source, output = np.float32(call.tensor(0).scale), np.float32(call.output.scale)
+    """Return x, or alpha times x below 0."""
+    source, output = call.tensor(0).scale, call.output.scale
     x = call.centred(0)
-    kept = scaled(x, quantized_multiplier(float(source / output)))
-    leaked = scaled(x, quantized_multiplier(float(source * np.float32(call.options.alpha) / output)))
+    kept = scaled(x, quantized_multiplier(source / output))
+    leaked = scaled(x, quantized_multiplier(source * float(np.float32(call.options.alpha)) / output))
     return call.every().clip(np.where(x >= 0, kept, leaked) + call.output.zero_point)
 
 
@@ -55,8 +57,8 @@ def hard_swish(call: Call) -> Int8Array:
     fine = np.float32(1.0 / 128.0) * np.float32(call.tensor(0).scale)
     to_output = quantized_multiplier(float(fine / np.float32(call.output.scale)))
     to_gate = quantized_multiplier(float(fine / (np.float32(3.0) / np.float32(32768.0))))
-    if to_output.shift > 0:
-        raise UnsupportedError("the output of HARD_SWISH has a scale that is too small", "calibrate with other data")
+    if not -_LARGEST_SHIFT16 <= to_output.shift <= 0:
+        raise UnsupportedError("the scales of HARD_SWISH are too far apart", "calibrate with other data")
     x = call.centred(0) << 7
     on_output = _high_mul16(x, _upper16(to_output.multiplier))
     gate = x

@@ -22,6 +22,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "AVERAGE_POOL_2D": pooling.average_pool,
         "MAX_POOL_2D": pooling.max_pool,
         "MEAN": pooling.mean,
+        "REDUCE_MAX": pooling.maximum,
         "ADD": arithmetic.add,
         "SUB": arithmetic.subtract,
         "MUL": arithmetic.multiply,

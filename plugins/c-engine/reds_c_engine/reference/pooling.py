@@ -1,4 +1,4 @@
-"""Poolings and means."""
+"""Poolings, means and maxima."""
 
 from __future__ import annotations
 
@@ -33,14 +33,23 @@ def max_pool(call: Call) -> Int8Array:
 
 def mean(call: Call) -> Int8Array:
     """Return means, whose number of elements is divided into the multiplier."""
-    x = call.centred(0)
-    axes = tuple(sorted({int(axis) % x.ndim for axis in call.integers(1).reshape(-1)}))
+    x, axes = call.centred(0), _axes(call)
     count = math.prod(x.shape[axis] for axis in axes)
     by = quantized_multiplier(call.tensor(0).scale / call.output.scale)
     shift = min(count.bit_length() - 1, 32, 31 + by.shift)
     by = QuantizedMultiplier((by.multiplier << shift) // count, by.shift - shift)
     means = scaled(x.sum(axis=axes), by) + call.output.zero_point
     return call.every().clip(means).reshape(call.output_shape)
+
+
+def maximum(call: Call) -> Int8Array:
+    """Return maxima along axes."""
+    return call.every().clip(call.integers(0).max(axis=_axes(call))).reshape(call.output_shape)
+
+
+def _axes(call: Call) -> tuple[int, ...]:
+    count = call.integers(0).ndim
+    return tuple(sorted({int(axis) % count for axis in call.integers(1).reshape(-1)}))
 
 
 def _taps(call: Call) -> tuple[int, int]:

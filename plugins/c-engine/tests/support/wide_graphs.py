@@ -161,8 +161,10 @@ def function(kind: str, scale: float, output: float, settings: Any = None) -> No
 
 
 function("RELU", 0.0003, 0.0002)
+function("RELU", 0.00025, 0.0003)  # results halfway between two integers
 function("RELU6", 0.0003, 0.0003)
 function("LEAKY_RELU", 0.0003, 0.0004, options("LeakyReluOptions", alpha=0.3))
+function("LEAKY_RELU", 0.00025, 0.0003, options("LeakyReluOptions", alpha=0.25))
 function("QUANTIZE", 0.0003, 0.0002)
 function("QUANTIZE", 0.0002, 0.0003)
 
