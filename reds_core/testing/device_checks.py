@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +203,7 @@ def prints_nothing(subject: DeviceSubject) -> None:
     with captured_stdout() as captured, subject.files.written(trial, content) as path:
         with contextlib.suppress(Skip, RedsError):
             subject.profile(path)
-        with contextlib.suppress(RedsError), tempfile.TemporaryDirectory():
+        with contextlib.suppress(RedsError):
             loaded = subject.make().load(subject.files.framework, path)
             _figures(loaded, trial.data, trial.task)
     if captured.text:
