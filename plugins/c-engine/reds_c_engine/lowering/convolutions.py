@@ -144,7 +144,7 @@ def transposed(one: Operator) -> list[Step]:
         pad_left=pad_before(padding, out_width, width, kernel_width, stride_x),
     )
     if settings.kernel.bits < 8:
-        raise one.refused("its weights have 4 bits")
+        raise one.refused(f"its weights have {settings.kernel.bits} bits")
     return [one.step("reds_convolve_transposed", settings, one.operator.inputs[2])]
 
 
