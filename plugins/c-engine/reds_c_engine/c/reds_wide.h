@@ -32,7 +32,7 @@ typedef struct {
 reds_kernel reds_wide_convolve;            /* any but depthwise */
 reds_kernel reds_wide_convolve_pointwise;  /* 1x1, stride 1, no padding, one group, no segments; also fully connected
                                               layers: out_height * out_width rows of in_channels */
-reds_kernel reds_wide_convolve_depthwise;  /* depthwise, any depth multiplier */
+reds_kernel reds_wide_convolve_depthwise;  /* depthwise, any depth multiplier, at most 504 taps */
 
 /* Poolings. The average is over the taps inside of the image and rounds half away from zero. */
 typedef struct {

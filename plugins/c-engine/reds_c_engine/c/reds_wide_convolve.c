@@ -2,6 +2,9 @@
 #include "reds_wide_dot.h"
 #include "reds_window.h"
 #include <stddef.h>
+#include <string.h>
+
+enum { REDS_WIDE_PATCH = 128 }; /* What so small a kernel sees is copied to the stack. */
 
 /* The taps of a kernel that lie inside of the image, and the first of them. */
 typedef struct {
@@ -37,12 +40,31 @@ static int64_t sum_of_taps(const reds_wide_convolution *s, const taps *t, const 
   return sum;
 }
 
+/* Copy what a kernel sees of the image, zeros outside. */
+static void copy_patch(const reds_wide_convolution *s, const taps *t, reds_taps y, reds_taps x, int16_t *patch) {
+  const int32_t channels = s->in_channels;
+  const int16_t *input = t->input;
+  int16_t *line = patch + (y.first * s->kernel_width + x.first) * channels;
+  if (t->rows * t->columns != s->kernel_height * s->kernel_width) {
+    memset(patch, 0, (size_t)(s->kernel_height * s->kernel_width * channels) * sizeof *patch);
+  }
+  for (int32_t rows = t->rows; rows > 0; rows--, input += t->input_row, line += s->kernel_width * channels) {
+    for (int32_t column = 0; column < t->columns; column++) {
+      const int16_t *const from = input + column * t->input_step;
+      int16_t *const to = line + column * channels;
+      for (int32_t c = 0; c < channels; c++) to[c] = from[c];
+    }
+  }
+}
+
 void reds_wide_convolve(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
   const reds_wide_convolution *const s = settings;
   const int16_t *const image = (const void *)first;
   int16_t *result = (void *)output;
   const int32_t pixel = s->in_channels * s->groups, of_group = s->out_channels / s->groups;
   const int32_t kernel = s->kernel_height * s->kernel_width * s->row;
+  const int is_small = kernel <= REDS_WIDE_PATCH && s->row == s->in_channels && s->groups == 1 && s->segments == NULL;
+  int16_t patch[REDS_WIDE_PATCH];
   taps t;
   (void)second;
   t.input_step = s->dilation_x * pixel;
@@ -61,6 +83,12 @@ void reds_wide_convolve(const void *settings, const int8_t *first, const int8_t 
       t.columns = x.end - x.first;
       t.input = image + (row * s->in_width + column) * pixel;
       t.weight = s->weights + (y.first * s->kernel_width + x.first) * s->row;
+      if (is_small) {
+        copy_patch(s, &t, y, x, patch);
+        reds_wide_outputs(s, patch, kernel, kernel, result);
+        result += s->out_channels;
+        continue;
+      }
       for (int32_t group = 0; group < s->groups; group++) {
         for (const int32_t end = channel + of_group; channel < end; channel++) {
           const int64_t sum = sum_of_taps(s, &t, t.input + group * s->in_channels, t.weight + channel * kernel);

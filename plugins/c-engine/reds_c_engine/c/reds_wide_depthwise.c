@@ -15,7 +15,7 @@ typedef struct {
 
 /* Add the products of `count` output channels from `channel` on. */
 static void add_taps(const reds_wide_convolution *s, const taps *t, int32_t channel, int32_t place, int32_t count,
-                     int64_t *sums) {
+                     int32_t *sums) {
   const int32_t repeat = s->depth_multiplier;
   for (int32_t y = 0; y < t->rows; y++) {
     for (int32_t x = 0; x < t->columns; x++) {
@@ -36,7 +36,7 @@ static void write_channels(const reds_wide_convolution *s, const taps *t, int32_
                            int16_t *output) {
   while (count > 0) {
     const int32_t now = count < block ? count : block;
-    int64_t sums[block] = {0};
+    int32_t sums[block] = {0};
     add_taps(s, t, channel, place, now, sums);
     for (int32_t c = 0; c < now; c++) output[channel + c] = reds_wide_output(s, channel + c, sums[c]);
     channel += now;

@@ -27,4 +27,8 @@ static inline int16_t reds_wide_output(const reds_wide_convolution *s, int32_t c
   return sum > s->greatest ? s->greatest : (int16_t)sum;
 }
 
+/* Write the outputs of all channels for `count` inputs; the weights of the channels lie `row` apart. */
+void reds_wide_outputs(const reds_wide_convolution *s, const int16_t *input, int32_t count, int32_t row,
+                       int16_t *output);
+
 #endif

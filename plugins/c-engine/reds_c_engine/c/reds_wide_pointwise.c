@@ -5,12 +5,10 @@ void reds_wide_convolve_pointwise(const void *settings, const int8_t *first, con
   const reds_wide_convolution *const s = settings;
   const int16_t *input = (const void *)first;
   int16_t *result = (void *)output;
-  const int32_t channels = s->in_channels;
   (void)second;
-  for (int32_t position = s->out_height * s->out_width; position > 0; position--, input += channels) {
-    const int8_t *weight = s->weights;
-    for (int32_t channel = 0; channel < s->out_channels; channel++, weight += s->row) {
-      *result++ = reds_wide_output(s, channel, reds_wide_dot(input, weight, channels));
-    }
+  for (int32_t position = s->out_height * s->out_width; position > 0; position--) {
+    reds_wide_outputs(s, input, s->in_channels, s->row, result);
+    input += s->in_channels;
+    result += s->out_channels;
   }
 }

@@ -33,6 +33,8 @@ SUM_SHIFT = 15
 """How far inputs of sums are shifted to the left before they are scaled."""
 LONGEST_SUM = (1 << 16) - 1
 """The number of integers of 16 bits whose sum certainly fits into 32 bits."""
+MOST_TAPS = 504
+"""The number of products of activations and weights that are summed in 32 bits."""
 _LARGEST_SHIFT = 14
 _SHIFTS = range(8, 47)
 """How far sums of products can be shifted to the right."""
@@ -99,6 +101,8 @@ def depthwise(one: Operator) -> list[Step]:
     source, kernel = one.source(), one.source(1)
     channels = image(one, source)[2]
     height, width, outputs = kernel.shape[1:]
+    if height * width > MOST_TAPS:
+        raise one.refused(f"its kernel has more than {MOST_TAPS} taps")
     settings = _convolution(
         one,
         kernel,
