@@ -3,8 +3,6 @@
 #include "reds_window.h"
 #include <stddef.h>
 
-enum { block = 16 }; /* So many output channels of a position are computed at a time. */
-
 /* The taps of a kernel that lie inside of the image, and the first of them. */
 typedef struct {
   const int16_t *input;
@@ -13,35 +11,49 @@ typedef struct {
   int32_t input_row, input_step, weight_row, weight_step;
 } taps;
 
-/* Add the products of `count` output channels from `channel` on. */
-static void add_taps(const reds_wide_convolution *s, const taps *t, int32_t channel, int32_t place, int32_t count,
-                     int32_t *sums) {
-  const int32_t repeat = s->depth_multiplier;
-  for (int32_t y = 0; y < t->rows; y++) {
-    for (int32_t x = 0; x < t->columns; x++) {
-      const int16_t *input = t->input + y * t->input_row + x * t->input_step;
-      const int8_t *const weight = t->weight + y * t->weight_row + x * t->weight_step + place;
-      if (repeat == 1) {
-        input += channel;
-        for (int32_t c = 0; c < count; c++) sums[c] += input[c] * weight[c];
-      } else {
-        for (int32_t c = 0; c < count; c++) sums[c] += input[(channel + c) / repeat] * weight[c];
-      }
+/* The sum of products of one channel. */
+static int32_t sum_of_one(const taps *t, const int16_t *input, const int8_t *weight) {
+  int32_t sum = 0;
+  for (int32_t y = t->rows; y > 0; y--, input += t->input_row, weight += t->weight_row) {
+    for (int32_t x = 0; x < t->columns; x++) sum += input[x * t->input_step] * weight[x * t->weight_step];
+  }
+  return sum;
+}
+
+/* The sums of products of four channels that follow each other. */
+static void sums_of_four(const taps *t, const int16_t *input, const int8_t *weight, int32_t *sums) {
+  const int32_t input_step = t->input_step, weight_step = t->weight_step;
+  int32_t a = 0, b = 0, c = 0, d = 0;
+  for (int32_t y = t->rows; y > 0; y--, input += t->input_row, weight += t->weight_row) {
+    const int16_t *from = input;
+    const int8_t *by = weight;
+    for (int32_t x = t->columns; x > 0; x--, from += input_step, by += weight_step) {
+      a += from[0] * by[0];
+      b += from[1] * by[1];
+      c += from[2] * by[2];
+      d += from[3] * by[3];
     }
   }
+  sums[0] = a;
+  sums[1] = b;
+  sums[2] = c;
+  sums[3] = d;
 }
 
 /* Write the outputs of `count` channels from `channel` on, whose weights are consecutive from `place` on in a row. */
 static void write_channels(const reds_wide_convolution *s, const taps *t, int32_t channel, int32_t place, int32_t count,
                            int16_t *output) {
-  while (count > 0) {
-    const int32_t now = count < block ? count : block;
-    int32_t sums[block] = {0};
-    add_taps(s, t, channel, place, now, sums);
-    for (int32_t c = 0; c < now; c++) output[channel + c] = reds_wide_output(s, channel + c, sums[c]);
-    channel += now;
-    place += now;
-    count -= now;
+  const int32_t repeat = s->depth_multiplier, end = channel + count;
+  const int8_t *weight = t->weight + place;
+  if (repeat == 1) {
+    for (; channel + 4 <= end; channel += 4, weight += 4) {
+      int32_t sums[4];
+      sums_of_four(t, t->input + channel, weight, sums);
+      for (int32_t i = 0; i < 4; i++) output[channel + i] = reds_wide_output(s, channel + i, sums[i]);
+    }
+  }
+  for (; channel < end; channel++, weight++) {
+    output[channel] = reds_wide_output(s, channel, sum_of_one(t, t->input + channel / repeat, weight));
   }
 }
 

@@ -22,7 +22,7 @@ static inline int64_t reds_wide_dot(const int16_t *input, const int8_t *weight, 
 /* The output of a channel, whose sum is given without bias. */
 static inline int16_t reds_wide_output(const reds_wide_convolution *s, int32_t channel, int64_t sum) {
   const int shift = s->shift[channel];
-  sum = ((sum + s->bias[channel]) * s->multiplier[channel] + ((int64_t)1 << (shift - 1))) >> shift;
+  sum = ((((sum + s->bias[channel]) * s->multiplier[channel]) >> (shift - 1)) + 1) >> 1; /* rounds halves upwards */
   if (sum < s->least) return s->least;
   return sum > s->greatest ? s->greatest : (int16_t)sum;
 }
