@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.latency_table import LatencySettings
-from reds_core.errors import UnsupportedError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework
@@ -276,9 +276,15 @@ class Exporter:
         after = None if self.test is None else self.accuracy(self.framework.load_model(model_file))
         return Accuracy(before, after, exported)
 
-    def _exported_accuracy(self, target: Target, path: Path) -> float:
+    def _exported_accuracy(self, target: Target, path: Path) -> float | None:
+        """Return the accuracy of a file; None, with a warning, if it cannot be run: the network is trained by then."""
         assert self.test is not None
-        return target.load(self.framework, path).evaluate(self.test, self.task).metric
+        try:
+            file = target.load(self.framework, path)
+        except (InputError, UnsupportedError) as error:
+            self.warn(f"'{path.name}' is written, but its accuracy is not measured: {error.what}")
+            return None
+        return file.evaluate(self.test, self.task).metric
 
     def _warn_of_int8(self, paths: Mapping[FileKind, Path], written: Iterable[FileKind], accuracy: Accuracy) -> None:
         """Warn of int8 files that are worse than the float32 file, or than the model's own file without one."""

@@ -14,8 +14,10 @@ from toy_runs import NO_TRAINING, QUICK, Listener, Workplace
 from toy_targets import ToyInt8
 
 import reds_core
-from reds_core.errors import UnsupportedError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.data import Arrays
+from reds_core.framework.exported import ExportedModel
+from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.report.facts import Metric, gather
@@ -218,6 +220,19 @@ def test_warnings_of_targets_name_the_file(place: Workplace, monkeypatch: pytest
     listener = Listener()
     place.prune(watcher=listener, budgets={"macs": [0.5]})
     assert [text for text in listener.warnings if "special" in text] == ["'subnet-50-int8.tflite' is special"]
+
+
+def test_a_file_that_cannot_be_run_does_not_end_the_run(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(self: ToyInt8, framework: Framework, path: Path) -> ExportedModel:
+        raise InputError(f"'{path.name}' cannot be read", "export it again")
+
+    monkeypatch.setattr(ToyInt8, "load", damaged)
+    listener = Listener()
+    plan = place.prune(watcher=listener, budgets={"macs": [0.5]})
+    assert plan["50"].accuracy.exported["tflite_int8"] is None
+    assert plan["50"].accuracy.exported["tflite"] is not None
+    assert (place.out / "subnet-50-int8.tflite").exists()
+    assert [text for text in listener.warnings if "is not measured: 'subnet-50-int8.tflite' cannot be read" in text]
 
 
 def test_without_data_nothing_is_said_of_int8(place: Workplace) -> None:
