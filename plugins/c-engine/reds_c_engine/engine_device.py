@@ -34,12 +34,15 @@ class EngineOptions:
     Attributes:
         layout: how the files are laid out: plain for a Makefile and CMake, or as an Arduino library or a Zephyr module.
         examples: the number of random inputs of the self-test.
+        full: whether the engine also runs the full network. Without it, the arena and the weights are those that the
+            largest member needs.
         activations: the number of bits of activations of the files that are taken from a run; any takes those of 8 bits
             if there are both.
     """
 
     layout: LayoutName = "plain"
     examples: int = 8
+    full: bool = True
     activations: Literal["any", "8", "16"] = "any"
 
 
@@ -106,7 +109,12 @@ class CEngine(Target):
         options: EngineOptions = self.options
         if options.examples < 1:
             raise InputError(f"c-engine.examples is {options.examples}", "give at least 1")
-        engine = generated([(file.name, _read(file.path)) for file in files], options.layout, options.examples)
+        members = files if options.full else files[:-1]
+        if not members:
+            raise InputError(
+                "an engine without the full network has no member", "name members, or give c-engine.full=true"
+            )
+        engine = generated([(file.name, _read(file.path)) for file in members], options.layout, options.examples)
         return Deployment(
             files=written(engine, out),
             weights_bytes=engine.sizes.weights_bytes,

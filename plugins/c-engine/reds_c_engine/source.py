@@ -199,8 +199,7 @@ extern const reds_net_member reds_net_members[REDS_NET_MEMBERS];
 
 /* Select the member that the next runs compute: 0 for the smallest one. This stores one pointer and takes effect with
  * the next call of net_run, so an interrupt may call it. Returns 0, or -1 if there is no such member. Before the first
- * call, the full network is selected. Scales and zero points differ between members: where they matter, let the
- * interrupt set a variable of yours, and select that member before the run, so that you know which one has run. */
+ * call, the largest network is selected. */
 int net_select(unsigned member);
 
 /* Run the selected member on REDS_NET_INPUT_SIZE integers, which lie at net_input() or anywhere outside of the arena;
@@ -211,6 +210,9 @@ const {value} *net_run(const {value} *input);
 /* Return a place in the arena for the input of the selected member, which saves memory for it elsewhere. A run may
  * write over it, so fill it before each run{input_note}. */
 {value} *net_input(void);
+
+/* Return the member that computed the last output, whose scales it has. Before the first run, the largest one. */
+unsigned net_member(void);
 
 #ifdef __cplusplus
 }}
@@ -246,6 +248,7 @@ _FUNCTIONS = """\
 static {value} net_arena[{arena_size}];
 
 static const reds_member *volatile net_current = &net_programs[REDS_NET_MEMBERS - 1];
+static unsigned net_last = REDS_NET_MEMBERS - 1;
 
 int net_select(unsigned member) {{
   if (member >= REDS_NET_MEMBERS) return -1;
@@ -255,8 +258,11 @@ int net_select(unsigned member) {{
 
 const {value} *net_run(const {value} *input) {{
   const reds_member *member = net_current; /* read once: a run keeps its member when another one is selected */
+  net_last = (unsigned)(member - net_programs);
   return {run};
 }}
+
+unsigned net_member(void) {{ return net_last; }}
 """
 
 

@@ -177,6 +177,27 @@ def test_layouts(layout: str, eight_bits: Contents, tmp_path: Path) -> None:
         subprocess.run(["make", "-s", "test", "CFLAGS=-O0"], cwd=out, check=True)
 
 
+def test_the_full_network_is_left_out_where_asked(eight_bits: Contents, tmp_path: Path) -> None:
+    files = []
+    for name, content in eight_bits:
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+        files.append(MemberFile(name, tmp_path / f"{name}.tflite"))
+    whole, without = tmp_path / "whole", tmp_path / "without"
+    for out in (whole, without):
+        out.mkdir()
+    with_full = CEngine(EngineOptions(examples=2)).deploy(files, whole)
+    made = CEngine(EngineOptions(examples=2, full=False)).deploy(files, without)
+    assert set(made.arena_bytes) == {"25", "50", "75"}
+    assert "REDS_NET_MEMBERS 3 " in (without / "reds_net.h").read_text()
+    assert f"REDS_NET_ARENA_SIZE {made.arena_bytes['75']} " in (without / "reds_net.h").read_text()
+    assert made.arena_bytes["75"] < with_full.arena_bytes["full"]
+    assert made.weights_bytes < with_full.weights_bytes  # those of the largest member
+    assert made.notes == ()
+    subprocess.run(["make", "-s", "test", "CFLAGS=-O0"], cwd=without, check=True)
+    with pytest.raises(InputError, match="an engine without the full network has no member"):
+        CEngine(EngineOptions(full=False)).deploy(files[-1:], without)
+
+
 def refused(build: GraphBuilder, x: int, y: int) -> str:
     with pytest.raises(UnsupportedError) as error:
         family_of([("full", build.content(x, y))])

@@ -40,6 +40,7 @@ int main(void) {
         from = to;
       }
       wrong += differences(net_run(from), member, example);
+      if (net_member() != member) wrong++;
     }
   }
   if (net_select(REDS_NET_MEMBERS) != -1) wrong++;

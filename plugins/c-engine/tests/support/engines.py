@@ -54,6 +54,7 @@ class CompiledEngine:
                 place = self.library.net_input()
                 ctypes.memmove(place, content.ctypes.data, content.nbytes)
             found = self.library.net_run(place)
+            assert self.library.net_member() == member
             size_bytes = math.prod(shape) * x.dtype.itemsize
             outputs.append(np.frombuffer(ctypes.string_at(found, size_bytes), x.dtype).reshape(shape))
         return np.array(outputs)
