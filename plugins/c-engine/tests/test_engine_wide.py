@@ -20,7 +20,7 @@ pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 
 from engines import SANITIZERS, STRICT, KernelObjects, compiler
 from family_graphs import family
-from int8_graphs import GraphBuilder, examples, tflite_micro_outputs
+from int8_graphs import GraphBuilder, examples, options, tflite_micro_outputs
 from reds_litert.graph import read_graph
 from wide_graphs import CASES, content
 
@@ -89,6 +89,16 @@ def test_what_has_no_kernel_is_named() -> None:
     x = build.tensor((1, 8), 0.0003)
     y = build.operator("TANH", [x], build.tensor((1, 8), 1 / 32768))
     with pytest.raises(UnsupportedError, match="there is no kernel for it with activations of 16 bits"):
+        family_of([("full", build.content(x, y))])
+
+
+@pytest.mark.parametrize("kind", ["RELU", "QUANTIZE", "SOFTMAX"])
+def test_scales_that_are_too_far_apart_are_refused(kind: str) -> None:
+    build = GraphBuilder(bits=16)
+    x = build.tensor((1, 8), 1000.0)
+    settings = options("SoftmaxOptions", beta=1.0) if kind == "SOFTMAX" else None
+    y = build.operator(kind, [x], build.tensor((1, 8), 1 / 32768), settings)
+    with pytest.raises(UnsupportedError, match=r"too far apart|too large"):
         family_of([("full", build.content(x, y))])
 
 

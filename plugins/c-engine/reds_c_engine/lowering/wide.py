@@ -55,7 +55,7 @@ def _convolution(one: Operator, kernel: FileTensor, source: FileTensor, bias: Fi
     by = quantized_multipliers(sum_factors(one, kernel, source))
     shifts = (15 - by.shifts).tolist()
     if not all(shift in _SHIFTS for shift in shifts):
-        raise one.refused("the scale of its output is too small")
+        raise one.refused("its scales are too far apart")
     least, greatest = one.limits(LEAST, GREATEST)
     plain = np.zeros(channels, np.int64) if bias is None or bias.data is None else bias.data
     return WideConvolution(
@@ -162,6 +162,8 @@ def mean(one: Operator) -> list[Step]:
     positions = math.prod(source.shape[1:-1])
     by = quantized_multiplier(source.scale / one.target.scale)
     shift = min(positions.bit_length() - 1, 32, 31 + by.shift)
+    if by.shift - shift > _LARGEST_SHIFT:
+        raise one.refused("its scales are too far apart")
     settings = WideReduction(positions, source.shape[-1], (by.multiplier << shift) // positions, by.shift - shift)
     return [one.step("reds_wide_mean", settings, one.operator.inputs[0])]
 
@@ -232,7 +234,7 @@ def concatenation(one: Operator) -> list[Step]:
 
 def _slopes(one: Operator, above: QuantizedMultiplier, below: QuantizedMultiplier, greatest: int) -> list[Step]:
     if max(above.shift, below.shift) > _LARGEST_SHIFT:
-        raise one.refused("the scale of its output is too small")
+        raise one.refused("its scales are too far apart")
     count = math.prod(one.source().shape)
     settings = WideSlopes(
         count, above.multiplier, below.multiplier, above.shift, below.shift, LEAST, min(GREATEST, greatest)
@@ -301,7 +303,7 @@ def _of_two(one: Operator, kernel: str, first: int, second: int) -> Step:
         factors = a.scale / twice, b.scale / twice, twice / ((1 << SUM_SHIFT) * target.scale)
     of_first, of_second, of_output = map(quantized_multiplier, factors)
     if of_output.shift > 0:
-        raise one.refused("the scale of its output is too small")
+        raise one.refused("its scales are too far apart")
     least, greatest = one.limits(LEAST, GREATEST)
     settings = WideArithmetic(
         count=count,
