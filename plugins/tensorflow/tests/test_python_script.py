@@ -132,7 +132,11 @@ for seed in models:
 
 def test_two_runs_in_two_threads_are_as_each_alone_and_all_prints_are_heard(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(PROGRAM)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
