@@ -162,8 +162,8 @@ def test_a_sensitivity_order_never_sees_test_data(place: Workplace) -> None:
 
     run = asked("layerwise", {"order": "sensitivity"}, ONE, NO_TRAINING)
     place.prune(registry=toy_registry(framework=Watching), **run)
-    # A tenth of 60 is held back. Files are measured on the 30 test examples when everything is decided: the int8 file of
-    # the full network, and two of the subnetwork.
+    # A tenth of 60 is held back. When everything is decided, three files are measured on the 30 test examples: the int8
+    # file of the full network, and two of the subnetwork.
     assert seen == [6, 6, 30, 30, 30]
     seen.clear()
     settings = dataclasses.replace(run["settings"], holdout=0.0)
