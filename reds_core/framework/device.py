@@ -14,6 +14,9 @@ from reds_core.framework.exported import ExportedModel
 from reds_core.framework.framework import Framework
 from reds_core.plugin import Plugin
 
+FULL = "full"
+"""The name of the full network among the members of a family."""
+
 
 @dataclass(frozen=True)
 class MemberFile:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reds_core.errors import InputError, UnsupportedError, argument, command, suggestion
 from reds_core.framework.deployment import Deployment
-from reds_core.framework.device import Device, MemberFile
+from reds_core.framework.device import FULL, Device, MemberFile
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource, FullExport, Target
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
@@ -33,9 +33,6 @@ from reds_core.runs.settings import SHARED, RunSettings, merged_options
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
-
-FULL = "full"
-"""The name of the full network among the members."""
 
 
 def export(

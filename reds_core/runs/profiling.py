@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from reds_core.errors import InputError, UnsupportedError, argument, suggestion
-from reds_core.framework.device import Device
+from reds_core.framework.device import FULL, Device
 from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.plan import FORMAT, PLAN_FILE, Plan, load_plan
 from reds_core.plugin import PluginOptions, guarded
@@ -19,9 +19,6 @@ from reds_core.runs.participants import check_options
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
-
-FULL = "full"
-"""The name of the full network in profiles."""
 
 
 def profile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reds_c_engine.records import Kernel, Settings
+from reds_c_engine.records import Kernel, Pooling, Settings
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,10 @@ class WideConvolution(Settings):
 
 
 @dataclass(frozen=True)
-class WidePooling(Settings):
-    """Settings of poolings."""
+class WidePooling(Pooling):
+    """Settings of poolings, with the fields of those of 8 bits."""
 
     structure: ClassVar[str] = "reds_wide_pooling"
-
-    in_height: int
-    in_width: int
-    channels: int
-    out_height: int
-    out_width: int
-    kernel_height: int
-    kernel_width: int
-    stride_y: int
-    stride_x: int
-    pad_top: int
-    pad_left: int
-    least: int
-    greatest: int
 
 
 @dataclass(frozen=True)

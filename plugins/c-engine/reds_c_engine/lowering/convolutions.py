@@ -67,6 +67,22 @@ def dilations(one: Operator) -> dict[str, int]:
     return {"dilation_y": one.options.dilationHFactor, "dilation_x": one.options.dilationWFactor}
 
 
+def dense_sizes(one: Operator) -> dict[str, int]:
+    """Return the fields of a fully connected layer as a convolution whose kernel is a whole flattened image."""
+    inputs, taps = one.source(1).shape[-1], one.weights.taps
+    rows = math.prod(one.source().shape) // inputs
+    if taps > 1 and rows > 1:
+        raise one.refused("it reads several rows of an image whose channels are pruned")
+    return {
+        "in_height": rows * taps,
+        "in_width": 1,
+        "in_channels": inputs // taps,
+        "kernel_height": taps,
+        "out_height": rows,
+        "out_width": 1,
+    }
+
+
 def conv(one: Operator) -> list[Step]:
     """Return the step of a convolution."""
     source, kernel = one.source(), one.source(1)
@@ -151,23 +167,7 @@ def transposed(one: Operator) -> list[Step]:
 def dense(one: Operator) -> list[Step]:
     """Return the step of a fully connected layer."""
     source, kernel = one.source(), one.source(1)
-    inputs = kernel.shape[-1]
-    rows = math.prod(source.shape) // inputs
-    taps = one.weights.taps
-    if taps > 1 and rows > 1:
-        raise one.refused("it reads several rows of an image whose channels are pruned")
-    settings = _convolution(
-        one,
-        kernel,
-        source,
-        one.optional(2),
-        in_height=rows * taps,
-        in_width=1,
-        in_channels=inputs // taps,
-        kernel_height=taps,
-        out_height=rows,
-        out_width=1,
-    )
+    settings = _convolution(one, kernel, source, one.optional(2), **dense_sizes(one))
     sums = kernel.data.astype(np.int64).sum(1) if kernel.data is not None else np.int64(0)
     settings = _folded(one, settings, np.asarray(sums))
     return [one.step(_conv_kernel(settings), settings, one.operator.inputs[0])]

@@ -11,7 +11,7 @@ from reds_litert.graph import FileTensor
 
 from reds_c_engine.fixed_point import QuantizedMultiplier, quantized_multiplier, quantized_multipliers
 from reds_c_engine.fixed_point import reduced_multiplier as reduced
-from reds_c_engine.lowering.convolutions import dilations, sum_factors
+from reds_c_engine.lowering.convolutions import dense_sizes, dilations, sum_factors
 from reds_c_engine.lowering.elements import repeats
 from reds_c_engine.lowering.images import is_over_positions
 from reds_c_engine.lowering.operator import Operator, image, window
@@ -119,22 +119,7 @@ def depthwise(one: Operator) -> list[Step]:
 def dense(one: Operator) -> list[Step]:
     """Return the step of a fully connected layer."""
     source, kernel = one.source(), one.source(1)
-    inputs = kernel.shape[-1]
-    rows, taps = math.prod(source.shape) // inputs, one.weights.taps
-    if taps > 1 and rows > 1:
-        raise one.refused("it reads several rows of an image whose channels are pruned")
-    settings = _convolution(
-        one,
-        kernel,
-        source,
-        one.optional(2),
-        in_height=rows * taps,
-        in_width=1,
-        in_channels=inputs // taps,
-        kernel_height=taps,
-        out_height=rows,
-        out_width=1,
-    )
+    settings = _convolution(one, kernel, source, one.optional(2), **dense_sizes(one))
     return [one.step(_conv_kernel(settings), settings, one.operator.inputs[0])]
 
 
