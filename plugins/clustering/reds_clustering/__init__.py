@@ -1,0 +1,14 @@
+"""Transform of reds that shares weights between the connections of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reds_core import hookimpl
+from reds_core.transforms import Transform
+
+
+@hookimpl
+def reds_transforms() -> Sequence[type[Transform]]:
+    """Return the transforms of this package."""
+    return []
