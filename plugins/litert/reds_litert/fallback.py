@@ -45,8 +45,11 @@ class LiteRtFallback(Fallback):
 
     @cached_property
     def sensitivities(self) -> Mapping[str, float]:
-        """The mean squared error of the outputs if a layer alone has 8 bits, relative to the variance of the outputs."""
-        exact = self._outputs(self._files.exact)
+        """The mean squared error of the outputs if a layer alone has 8 bits, as a share of the variance of the outputs.
+
+        Inputs and outputs of the file have 8 bits in any case, so the errors do not count what that costs.
+        """
+        exact = self._outputs(self._files.with_exact(self._files.replaceable))
         found = {}
         for name, own in self._operators.items():
             others = set(self._files.replaceable) - set(own)
@@ -76,8 +79,10 @@ class LiteRtFallback(Fallback):
         found: dict[str, tuple[int, ...]] = {}
         graph = self._files.exact_graph  # the int8 file may have names of conversions
         for at in self._files.replaceable:
-            output = graph.operators[self._files.pairs[at]].outputs[0]
-            name = layer_in(graph.tensors[output].name, self._network)
+            operator = graph.operators[self._files.pairs[at]]
+            constants = [index for index in operator.inputs if index >= 0 and graph.tensors[index].data is not None]
+            tensors = [graph.tensors[index].name for index in (*constants, *operator.outputs)]
+            name = layer_in(tensors, self._network) or operator.kind.lower()
             found[name] = (*found.get(name, ()), at)
         return found
 
