@@ -137,6 +137,7 @@ class NetworkBuilder:
             inside=tuple(inside),
             is_identity=is_identity,
             is_activated=is_activated,
+            input_shape=tuple(self.length(axis) for axis in inputs[0].dims) if inputs else (),
         )
         self._calls.append(_Call(layer, in_place))
         return values

@@ -128,6 +128,7 @@ class Layer:
         inside: for each inner step, the tensors that are in memory in addition to the inputs; outputs come last.
         is_identity: whether its output is its input when the network is used, as for dropout.
         is_activated: whether it applies a function that is not linear to what it computes from its weights.
+        input_shape: shape of the first input at full width, without the batch dimension; empty if it has no input.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Layer:
     inside: tuple[tuple[Buffer, ...], ...] = ()
     is_identity: bool = False
     is_activated: bool = False
+    input_shape: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
