@@ -55,6 +55,7 @@ class Weight:
         bits: number of bits of each element on the device, or None for the element size of the run.
         scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
             None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
+        shape: shape of the array at full width; empty if it is unknown. `NetworkBuilder.finish` fills it in.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Weight:
     trainable: bool
     bits: int | None = None
     scale_axes: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
 
     @property
     def scales_along(self) -> tuple[int, ...]:
