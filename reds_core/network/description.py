@@ -55,6 +55,7 @@ class Weight:
         bits: number of bits of each element on the device, or None for the element size of the run.
         scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
             None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
+        shape: shape of the array at full width; empty if it is unknown. `NetworkBuilder.finish` fills it in.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Weight:
     trainable: bool
     bits: int | None = None
     scale_axes: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
 
     @property
     def scales_along(self) -> tuple[int, ...]:
@@ -128,6 +130,7 @@ class Layer:
         inside: for each inner step, the tensors that are in memory in addition to the inputs; outputs come last.
         is_identity: whether its output is its input when the network is used, as for dropout.
         is_activated: whether it applies a function that is not linear to what it computes from its weights.
+        input_shape: shape of the first input at full width, without the batch dimension; empty if it has no input.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Layer:
     inside: tuple[tuple[Buffer, ...], ...] = ()
     is_identity: bool = False
     is_activated: bool = False
+    input_shape: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
