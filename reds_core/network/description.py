@@ -55,6 +55,8 @@ class Weight:
         bits: number of bits of each element on the device, or None for the element size of the run.
         scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
             None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
+        density_percent: percentage of the elements that the device stores, 1 to 100. The others are zero. How the
+            device finds out which they are, such as by a mask of bits, is a weight of its own.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Weight:
     trainable: bool
     bits: int | None = None
     scale_axes: tuple[int, ...] | None = None
+    density_percent: int = 100
 
     @property
     def scales_along(self) -> tuple[int, ...]:
