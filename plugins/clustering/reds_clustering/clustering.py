@@ -15,7 +15,7 @@ from reds_core.network import Fixed, Network, Weight, WeightKind
 from reds_core.transforms import LayerPart, Nesting, Offered, Stage, Transform
 
 ALLOWED = (2, 4, 16)
-"""The numbers of clusters that a kernel may have. The codes of so many have 1, 2 or 4 bits, which bytes hold exactly."""
+"""The numbers of clusters that a kernel may have. Bytes hold 8, 4 or 2 of their codes, without gaps."""
 UNTOUCHED = 256
 """The level that leaves a kernel as it is: integers of 8 bits have no more different values."""
 ENTRY_BITS = 8
@@ -29,8 +29,8 @@ class ClusteringOptions:
     Attributes:
         levels: the numbers of different values that a kernel may have, of 2, 4 and 16, joined by commas. A kernel may
             always stay as it is.
-        per: "channel" if each output channel has values of its own, which is closer to the kernel and costs the C engine
-            no more; "layer" if all channels of a layer share their values.
+        per: "channel" if each output channel has values of its own, which follow the kernel more closely and take no
+            more in the C engine; "layer" if all channels of a layer share their values, which compresses files more.
         nesting: "free" if each member of a family has numbers of its own, which fits members in files of their own;
             "equal" if all members have the same.
     """

@@ -68,7 +68,8 @@ def test_columns_have_few_values_and_stay_what_they_are_when_clustered_again(val
         assert np.array_equal(clustered(values[:, [column]], count)[:, 0], found[:, column])
     assert np.array_equal(clustered(found, count), found)
     assert np.all(found[values == 0] == 0)
-    assert np.all(found >= values.min(axis=0)) and np.all(found <= values.max(axis=0))
+    assert np.all(found >= values.min(axis=0))
+    assert np.all(found <= values.max(axis=0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,7 +85,8 @@ def test_the_error_is_never_larger_than_that_of_the_initial_means(values: FloatA
 @given(COLUMNS, st.sampled_from(COUNTS))
 def test_clusters_are_stretches_of_the_sorted_values(values: FloatArray, count: int) -> None:
     codes = Clusters.of(values, count).codes
-    assert codes.min() >= 0 and codes.max() < count
+    assert codes.min() >= 0
+    assert codes.max() < count
     for column in range(values.shape[1]):
         order = np.argsort(values[:, column], kind="stable")
         assert np.all(np.diff(codes[order, column]) >= 0)
