@@ -14,6 +14,7 @@ from toy_runs import Workplace, settings
 from toy_transforms import ToyBits, ToyMask, ToyRank, ToyTarget, rounded
 
 from reds_core.errors import InputError
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.network.description import Network
 from reds_core.plan import load_plan
 from reds_core.registry import Registry
@@ -61,8 +62,8 @@ def test_files_hold_the_layers_that_replace_others(place: Workplace, epochs: int
 
 
 def test_kernels_that_replace_another_have_the_bits_that_were_chosen(place: Workplace) -> None:
-    both = dataclasses.replace(RANKS, transforms=("toy-rank", "toy-bits"), exchange_rate=1e-6)
-    plan = prune(place, settings=both, budgets={"macs": [0.7, 0.4], "weight_bytes": [0.4, 0.2]})
+    both = dataclasses.replace(RANKS, transforms=("toy-rank", "toy-bits"), widths=WidthRules(keep=("*",)))
+    plan = prune(place, settings=both, budgets={"macs": [0.8, 0.6], "weight_bytes": [0.85, 0.8]})
     framework, tried = ToyFramework(), 0
     for record in plan.subnetworks:
         model = framework.load_model(place.out / record.files["keras"])
@@ -88,7 +89,7 @@ def test_a_member_that_is_added_is_replaced_as_well(place: Workplace) -> None:
 def test_masks_of_members_are_nested_where_nothing_is_trained(place: Workplace) -> None:
     finetune = dataclasses.replace(RANKS.finetune, epochs=0)
     masks = dataclasses.replace(RANKS, transforms=("toy-mask",), finetune=finetune)
-    plan = prune(place, settings=masks, budgets={"weight_bytes": [0.6, 0.3]})
+    plan = prune(place, settings=masks, budgets={"weight_bytes": [0.5, 0.25]})
     small, large = (ToyFramework().load_model(place.out / record.files["keras"]) for record in plan.subnetworks)
     compared = 0
     for name in lowered(plan.subnetworks[1], "density"):
