@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
@@ -111,6 +112,49 @@ def activation_statistics(
                 summed += more.numpy()
     counts = [count * network.tensors[t].positions for t in tensors]
     return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
+
+
+def second_moments(
+    model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
+) -> list[npt.NDArray[np.float64]]:
+    """Measure the mean of v^T v over all vectors of channels v of some tensors at inference over the examples `x`.
+
+    Args:
+        model: the model.
+        network: its description.
+        tensors: indices into `network.tensors`.
+        x: examples (N, *input shape); a tuple for models of several inputs, in their order.
+        batch_size: number of examples in a batch.
+
+    Returns:
+        For each tensor, the means over all examples and positions, (channels, channels).
+
+    Raises:
+        InputError: if `network` describes another model.
+    """
+    replay = _Replay(model, network)
+
+    def sums(batch: Any) -> list[Any]:
+        found = []
+        values = replay.run(batch)
+        for t in tensors:
+            value = values[t]
+            rank = len(value.shape)
+            channel = rank + network.tensors[t].dimension
+            last = [*(d for d in range(rank) if d != channel), channel]
+            # A batch has many positions, whose sum in single precision would lose digits.
+            vectors = tf.cast(tf.reshape(tf.transpose(value, last), (-1, value.shape[channel])), tf.float64)
+            found.append(tf.matmul(vectors, vectors, transpose_a=True))
+        return found
+
+    run = compiled(sums, x)
+    lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
+    totals = [np.zeros((length, length)) for length in lengths]
+    count = len(columns(x)[0])
+    for part in batches(count, batch_size):
+        for total, found in zip(totals, run(as_tensors(each(itemgetter(part), x))), strict=True):
+            total += found.numpy()
+    return [total / (count * network.tensors[t].positions) for t, total in zip(tensors, totals, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
