@@ -211,7 +211,8 @@ def _counted(network: Network, part: LayerPart) -> tuple[object, ...]:
         return BITS_PER_BYTE if given is None else given
 
     macs = product_sum(network, ((term.coefficient, term.factors) for layer in part.layers for term in layer.macs))
-    weights = product_sum(network, ((bits(weight.bits), weight.axes) for weight in part.weights))
+    stored = ((bits(weight.bits) * weight.density_percent, weight.axes) for weight in part.weights)
+    weights = product_sum(network, stored)
     tensors = [(t.positions, t.axis, bits(t.bits)) for t in part.tensors]
     return macs, weights, tensors, [layer.inside for layer in part.layers]
 

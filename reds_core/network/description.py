@@ -56,6 +56,8 @@ class Weight:
         scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
             None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
         shape: shape of the array at full width; empty if it is unknown. `NetworkBuilder.finish` fills it in.
+        density_percent: percentage of the elements that the device stores, 1 to 100. The others are zero. How the
+            device finds out which they are, such as by a mask of bits, is a weight of its own.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Weight:
     bits: int | None = None
     scale_axes: tuple[int, ...] | None = None
     shape: tuple[int, ...] = ()
+    density_percent: int = 100
 
     @property
     def scales_along(self) -> tuple[int, ...]:

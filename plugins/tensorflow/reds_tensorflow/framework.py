@@ -112,6 +112,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import probing
         return probing.activation_statistics(model, network, tensors, x, batch_size)
 
+    def second_moments(self, model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int) -> Any:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.second_moments(model, network, tensors, x, batch_size)
+
     def losses(
         self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
     ) -> Iterator[float]:
@@ -124,13 +129,6 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction, own_layers
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
-
-    def second_moments(
-        self, model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
-    ) -> list[FloatArray]:
-        with importing():
-            from reds_tensorflow import probing
-        return probing.second_moments(model, network, tensors, x, batch_size)
 
     def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
         with importing():

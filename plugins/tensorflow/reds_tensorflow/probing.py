@@ -115,9 +115,9 @@ def activation_statistics(
 
 
 def second_moments(
-    model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int
+    model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int = BATCH_SIZE
 ) -> list[npt.NDArray[np.float64]]:
-    """Measure the mean of v^T v over all vectors of channels v of some tensors at inference over the examples `x`.
+    """Measure E[x x^T] of the channels of some tensors at inference, over the examples `x` and all positions.
 
     Args:
         model: the model.
@@ -126,35 +126,28 @@ def second_moments(
         x: examples (N, *input shape); a tuple for models of several inputs, in their order.
         batch_size: number of examples in a batch.
 
-    Returns:
-        For each tensor, the means over all examples and positions, (channels, channels).
-
     Raises:
         InputError: if `network` describes another model.
     """
     replay = _Replay(model, network)
 
     def sums(batch: Any) -> list[Any]:
-        found = []
-        values = replay.run(batch)
+        found, values = [], replay.run(batch)
         for t in tensors:
-            value = values[t]
-            rank = len(value.shape)
-            channel = rank + network.tensors[t].dimension
-            last = [*(d for d in range(rank) if d != channel), channel]
-            # A batch has many positions, whose sum in single precision would lose digits.
-            vectors = tf.cast(tf.reshape(tf.transpose(value, last), (-1, value.shape[channel])), tf.float64)
-            found.append(tf.matmul(vectors, vectors, transpose_a=True))
+            value, axis = values[t], network.tensors[t].dimension % len(values[t].shape)
+            order = [*(d for d in range(len(value.shape)) if d != axis), axis]
+            rows = tf.reshape(tf.transpose(tf.cast(value, tf.float32), order), [-1, value.shape[axis]])
+            found.append((tf.matmul(rows, rows, transpose_a=True), tf.shape(rows)[0]))
         return found
 
     run = compiled(sums, x)
     lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
-    totals = [np.zeros((length, length)) for length in lengths]
-    count = len(columns(x)[0])
-    for part in batches(count, batch_size):
-        for total, found in zip(totals, run(as_tensors(each(itemgetter(part), x))), strict=True):
-            total += found.numpy()
-    return [total / (count * network.tensors[t].positions) for t, total in zip(tensors, totals, strict=True)]
+    totals, counts = [np.zeros((length, length)) for length in lengths], [0] * len(lengths)
+    for part in batches(len(columns(x)[0]), batch_size):
+        for place, (summed, rows) in enumerate(run(as_tensors(each(itemgetter(part), x)))):
+            totals[place] += summed.numpy()
+            counts[place] += int(rows)
+    return [total / count for total, count in zip(totals, counts, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
