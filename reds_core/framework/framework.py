@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework.data import Arrays, Data, Stream
+from reds_core.framework.data import Arrays, Data, Stream, columns
 from reds_core.framework.family import Family
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.finetuning import FinetuneSettings
@@ -262,6 +262,30 @@ class Framework(TargetSupport, ABC):
         Raises:
             InputError: if shapes do not fit the model's input, or labels do not fit its output.
         """
+
+    def check_inputs(self, model: Any, x: Any, what: str) -> Any:
+        """Convert examples without labels to the form that `model` takes, as `check_data` does it.
+
+        By default, only models with a single input are checked.
+
+        Args:
+            model: The model.
+            x: An array (N, ...), or a tuple or dict of arrays for models of several inputs.
+            what: The name of the examples in messages.
+
+        Raises:
+            InputError: If shapes do not fit the inputs of the model.
+        """
+        wanted = self.input_shape(model)
+        found = columns(x)
+        if len(found) == 1:
+            given = found[0].shape[1:]
+            if len(given) != len(wanted) or any(w not in (None, n) for w, n in zip(wanted, given, strict=True)):
+                raise InputError(
+                    f"an example of the {what} has shape {given}, the model takes {wanted}",
+                    "give data of the shape of the model's input",
+                )
+        return x
 
     def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
         """Return notes on examples that differ much from those on which `model` was trained, one sentence each.

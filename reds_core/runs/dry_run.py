@@ -61,7 +61,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     request.check_sources(plugins.scorer, plugins.transforms)
     framework = request.framework(registry)
     targets = run_targets(registry, framework, settings)
-    check_calibration(targets, request.data is not None)
+    check_calibration(targets, request.is_calibrated)
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)

@@ -176,6 +176,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import checking
         return checking.check_data(model, data, task, what)
 
+    def check_inputs(self, model: Any, x: Any, what: str) -> Any:
+        from reds_tensorflow import checking
+
+        return checking.check_inputs(model, x, what)
+
     def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
         with importing():
             from reds_tensorflow import input_range
