@@ -121,13 +121,7 @@ class Rebuild:
             shape = tuple(None if full is None else size for full, size in sizes)
             inputs.append(keras.Input(shape, batch_size=tensor.shape[0], dtype=tensor.dtype, name=tensor.name))
         structured = keras.tree.pack_sequence_as(functional.input, inputs)
-        return keras.models.clone_model(
-            functional, input_tensors=structured, clone_function=self._copy, call_function=self.called
-        )
-
-    def called(self, copied: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call the copy of an operation in the graph of the copy of the model, and return its outputs."""
-        return copied(*args, **kwargs)
+        return keras.models.clone_model(functional, input_tensors=structured, clone_function=self._copy)
 
     def copy_weights(self, slices: Mapping[int, Any]) -> None:
         """Copy the weights of all layers, of which `slices` has the part to copy by id, and by default everything."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers as L
@@ -15,13 +16,13 @@ from reds_core.network import Network
 from reds_tensorflow.extraction import Rebuild
 from reds_tensorflow.names import as_functional, layer_names, variables_of
 from reds_tensorflow.reading import STOCK, Reading
-from reds_tensorflow.tracing import trace
+from reds_tensorflow.tracing import Trace, trace
 
 Chain = Sequence[tuple[str, npt.NDArray[Any]]]
 """The name and the kernel of each layer of a chain, first to last."""
 
 CONVOLUTIONS = (L.Conv1D, L.Conv2D, L.Conv3D)
-_DEFAULTS: Mapping[str, Any] = {
+_PLAIN: Mapping[str, Any] = {
     "activation": None,
     "use_bias": False,
     "kernel_regularizer": None,
@@ -30,7 +31,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "kernel_constraint": None,
     "bias_constraint": None,
 }
-"""What the last layer of a chain has alone."""
+"""What layers of a chain other than the last have in place of the settings of the layer."""
 
 
 def refusal(model: Any, network: Network, site: str) -> str | None:
@@ -49,6 +50,8 @@ def refusal(model: Any, network: Network, site: str) -> str | None:
         return f"layers of type {type(layer).__name__} cannot be replaced by several layers"
     if getattr(layer, "groups", 1) > 1:
         return "it is a grouped convolution"
+    if any(call.name == site and len(call.inputs) > 1 for call in network.layers):
+        return "it reads a mask, which a chain of layers would not pass on"
     own = {named.name for named in variables_of(functional).values() if any(named.variable is w for w in layer.weights)}
     indices = {index for index, weight in enumerate(network.weights) if weight.name in own}
     others = (call.name for call in network.layers if call.name != site and indices & {*call.weights})
@@ -59,70 +62,64 @@ def refusal(model: Any, network: Network, site: str) -> str | None:
 def rewrite(model: Any, network: Network, chains: Mapping[str, Chain], reading: Reading = STOCK) -> Any:
     """Return a new plain Functional model in which chains of layers take the place of some layers.
 
-    A chain has the type, the dtype and the trainable flag of the layer. Its last layer keeps the name, bias,
-    activation, regularizers and constraints of the layer; the others have none. Along each spatial axis, the first
-    layer whose kernel is as long as that of the layer has its stride and dilation, and the others have stride 1.
+    A chain is a Sequential model of the name of the layer. As one node of the graph, it runs where the layer ran: the
+    layers of chains in parallel branches would otherwise take turns, and need more memory. The layers of a chain have
+    the type, the dtype and the trainable flag of the layer that they replace. The last of them has its bias,
+    activation, regularizers and constraints, and the others have none. Along each spatial axis, the first layer whose
+    kernel is as long as that of the layer has its stride and dilation, and the others have stride 1.
 
     Args:
         model: The model.
         network: Its description.
-        chains: For each layer that is replaced, the names and the kernels of its chain.
+        chains: For each layer that is replaced, the names and the kernels of its chain. The names are that of the layer
+            and another one, such as "conv/first".
         reading: The reading with which `network` was described.
 
     Raises:
-        InputError: If a layer is not in the model or cannot be replaced, or kernels do not fit.
+        InputError: If kernels or names do not fit a layer.
+        UnsupportedError: If a layer cannot be replaced.
     """
     for site, chain in chains.items():
         _check(model, network, site, chain)
-    traced = trace(model, reading)
     names = {id(layer): site for site, layer in _layers(as_functional(model)).items()}
     rewriting = _Rewriting(
-        traced, traced.network.channels, {key: (site, chains[site]) for key, site in names.items() if site in chains}
+        trace(model, reading), {key: (site, chains[site]) for key, site in names.items() if site in chains}
     )
     rewritten = rewriting.model(model)
     rewriting.copy_weights({})
-    rewriting.assign_kernels()
     return rewritten
 
 
 class _Rewriting(Rebuild):
     """Builds a copy of a model with chains in place of some layers, given by the ids of the layers."""
 
-    def __init__(self, traced: Any, widths: Mapping[str, int], chains: Mapping[int, tuple[str, Chain]]) -> None:
-        super().__init__(traced, widths)
+    def __init__(self, traced: Trace, chains: Mapping[int, tuple[str, Chain]]) -> None:
+        super().__init__(traced, traced.network.channels)
         self._chains = chains
-        self._before: dict[int, list[Any]] = {}  # the layers that are called before the last one of a chain
-        self._made: list[tuple[Any, list[Any], Chain]] = []
+        self._network = traced.network
 
     def resized(self, layer: Any) -> Any:
         if id(layer) not in self._chains:
             return super().resized(layer)
         site, chain = self._chains[id(layer)]
-        config, prefix = self.config(layer), site.removesuffix(layer.name)
         made, untaken = [], list(_spatial(layer))
         for number, (name, kernel) in enumerate(chain, 1):
-            settings = _settings(layer, np.shape(kernel), untaken)
-            settings |= {"name": name.removeprefix(prefix), "kernel_initializer": "glorot_uniform"}
-            settings |= {} if number == len(chain) else _DEFAULTS
-            made.append(type(layer).from_config(config | settings))
-        self._before[id(made[-1])] = made[:-1]
-        self._made.append((layer, made, chain))
-        return made[-1]
+            config = self.config(layer) | ({} if number == len(chain) else _PLAIN)
+            config |= _settings(layer, np.shape(kernel), untaken)
+            config |= {"name": name.removeprefix(f"{site}/"), "kernel_initializer": "glorot_uniform"}
+            made.append(type(layer).from_config(config))
+        start = keras.Input(self._input_shape(site), dtype=layer.compute_dtype)
+        replaced = keras.Sequential([start, *made], name=layer.name)
+        for copied, (_, kernel) in zip(made, chain, strict=True):
+            copied.kernel.assign(kernel)
+        if layer.use_bias:
+            made[-1].bias.assign(layer.bias)
+        return replaced
 
-    def called(self, copied: Any, *args: Any, **kwargs: Any) -> Any:
-        first, *others = [*self._before.get(id(copied), ()), copied]
-        made = first(*args, **kwargs)
-        for layer in others:
-            made = layer(made)
-        return made
-
-    def assign_kernels(self) -> None:
-        """Set the kernels and biases of the chains."""
-        for layer, made, chain in self._made:
-            for copied, (_, kernel) in zip(made, chain, strict=True):
-                copied.kernel.assign(kernel)
-            if layer.use_bias:
-                made[-1].bias.assign(layer.bias)
+    def _input_shape(self, site: str) -> tuple[int | None, ...]:
+        """Return the shape that a layer reads, with None for dimensions that differ between its calls."""
+        shapes = [call.input_shape for call in self._network.layers if call.name == site]
+        return tuple(sizes[0] if len({*sizes}) == 1 else None for sizes in zip(*shapes, strict=True))
 
 
 def _settings(layer: Any, shape: tuple[int, ...], untaken: list[int]) -> dict[str, Any]:
@@ -163,9 +160,11 @@ def _check(model: Any, network: Network, site: str, chain: Chain) -> None:
             f"kernels of shapes {', '.join(map(str, shapes))} do not make up one of {full}, as layer '{site}' has",
             "let each kernel read what the one before it computes, and one of them have each spatial length",
         )
-    if chain[-1][0] != site:
+    names = [name.removeprefix(f"{site}/") for name, _ in chain]
+    if len({*names}) < len(names) or any(not name or "/" in name for name in names):
         raise InputError(
-            f"the last layer of the chain of '{site}' is '{chain[-1][0]}'", "give it the name of the layer it replaces"
+            f"layers of a chain cannot be named {', '.join(repr(name) for name, _ in chain)}",
+            f"give each a name of its own that starts with '{site}/'",
         )
 
 

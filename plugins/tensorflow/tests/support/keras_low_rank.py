@@ -40,8 +40,8 @@ def rewritten(model: Any, transform: LowRank, settings: LevelSettings) -> tuple[
         index = next(i for i, w in enumerate(network.weights) if w.layer == site and w.kind is WeightKind.KERNEL)
         kernel = network.weights[index]
         factors = transform.factors(kernel, levels["rank"], None)(values[index].astype(np.float64))
-        names = list(dict.fromkeys(layer.name for layer in at_levels.layers if layer.name.startswith(f"{site}_rank_")))
-        chains[site] = tuple(zip([*names, site], factors, strict=True))
+        names = dict.fromkeys(e.name for e in at_levels.layers if e.name.startswith(f"{site}/rank_"))
+        chains[site] = tuple(zip(names, factors, strict=True))
         values[index] = transform.projected(values[index].astype(np.float64), kernel, levels["rank"]).astype(
             values[index].dtype
         )
