@@ -50,8 +50,8 @@ def refusal(model: Any, network: Network, site: str) -> str | None:
         return f"layers of type {type(layer).__name__} cannot be replaced by several layers"
     if getattr(layer, "groups", 1) > 1:
         return "it is a grouped convolution"
-    if any(call.name == site and len(call.inputs) > 1 for call in network.layers):
-        return "it reads a mask, which a chain of layers would not pass on"
+    if any(keras.src.backend.get_keras_mask(t) is not None for n in layer._inbound_nodes for t in n.input_tensors):
+        return "it passes on a mask of time steps, which a chain of layers would not"
     own = {named.name for named in variables_of(functional).values() if any(named.variable is w for w in layer.weights)}
     indices = {index for index, weight in enumerate(network.weights) if weight.name in own}
     others = (call.name for call in network.layers if call.name != site and indices & {*call.weights})

@@ -33,7 +33,7 @@ RESOURCES = ("macs", "params", "weight_bytes", "peak_ram")
 def check(model: Any, arrays: list[np.ndarray], scheme: str, tolerance: float = 1e-9) -> int:
     """Check the model with every layer at its lowest level, and return the number of chains."""
     transform = low_rank(scheme)
-    settings = lowered(inspect(model), transform)
+    settings = lowered(model, transform)
     made, described = rewritten(model, transform, settings)
     feed = arrays if len(arrays) > 1 else arrays[0]
     pairs = zip(

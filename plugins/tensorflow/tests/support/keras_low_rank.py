@@ -19,9 +19,10 @@ def low_rank(scheme: str = "channels", levels: str = "30,60") -> LowRank:
     return LowRank(build_options(LowRank, {"scheme": scheme, "levels": levels}))
 
 
-def lowered(network: Network, transform: LowRank) -> LevelSettings:
-    """The lowest level of every layer that has any."""
-    sites = dict.fromkeys(layer.name for layer in network.layers)
+def lowered(model: Any, transform: LowRank) -> LevelSettings:
+    """The lowest level of every layer that has any and can be replaced."""
+    network = inspect(model)
+    sites = dict.fromkeys(e.name for e in network.layers if refusal(model, network, e.name) is None)
     offers = {site: transform.offered(network, site).levels for site in sites}
     return LevelSettings.of([(Dimension(site, "rank"), int(o[0])) for site, o in offers.items() if len(o) > 1])
 
@@ -36,7 +37,6 @@ def rewritten(model: Any, transform: LowRank, settings: LevelSettings) -> tuple[
     values = weights(model, network)
     chains = {}
     for site, levels in settings.levels.items():
-        assert refusal(model, network, site) is None
         index = next(i for i, w in enumerate(network.weights) if w.layer == site and w.kind is WeightKind.KERNEL)
         kernel = network.weights[index]
         factors = transform.factors(kernel, levels["rank"], None)(values[index].astype(np.float64))
