@@ -266,11 +266,14 @@ class Hashes:
         model: digest of the input model: of its file, or of its weights if it was an object in Python.
         data: digest of the data; None without data.
         latency_table: digest of the latency table; None if there is none.
+        calibration: digest of the examples on which files were calibrated if they are not training examples. Left out
+            otherwise.
     """
 
     model: str | None = None
     data: str | None = None
     latency_table: str | None = field(default=None, metadata={LEFT_OUT: True})
+    calibration: str | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

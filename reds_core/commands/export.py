@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reds_core.commands.completing import device_names
-from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.shared import CalibrationSource, Json, OptionTexts, parse_plugin_options, print_json
 from reds_core.commands.verbosity import chosen_verbose
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def export_command(
             show_default="read from where the run did",
         ),
     ] = None,
+    calibration: CalibrationSource = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write to a folder that holds other files than an earlier export.")
     ] = False,
@@ -60,6 +61,7 @@ def export_command(
         out=out,
         members=members or (),
         data=data,
+        calibration=calibration,
         mode=Mode.OVERWRITE if overwrite else Mode.REFUSE,
         options=parse_plugin_options(option or []),
         verbose=chosen_verbose(),

@@ -12,6 +12,7 @@ from reds_core.commands.shared import (
     SOLVER,
     TIME_LIMIT,
     BudgetTexts,
+    CalibrationSource,
     DataSource,
     Json,
     OptionTexts,
@@ -28,6 +29,7 @@ def extract_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a finished run.")],
     budget: BudgetTexts,
     data: DataSource = None,
+    calibration: CalibrationSource = None,
     finetune_epochs: Annotated[
         int,
         typer.Option(
@@ -52,6 +54,7 @@ def extract_command(
         folder,
         budget,
         data=data,
+        calibration=calibration,
         finetune_epochs=finetune_epochs,
         solver=solver,
         time_limit=time_limit,

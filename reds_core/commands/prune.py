@@ -148,6 +148,7 @@ OPTIONS = SettingOptions(
             read=_int8,
             text=INT8_TEXT,
         ),
+        "calibration": OptionRule(metavar="D|N"),
         "class_weight": OptionRule(metavar="CLASS=X,..."),
         "seed": OptionRule(least=0),
     },
@@ -162,6 +163,7 @@ OPTIONS = SettingOptions(
         "finetune": FINE_TUNING,
         "finetune.epochs": None,
         "int8": EXPORT,
+        "calibration": EXPORT,
     },
 )
 

@@ -90,6 +90,15 @@ DATA = typer.Option(
     "images.",
 )
 DataSource = Annotated[str | None, DATA]
+CalibrationSource = Annotated[
+    str | None,
+    typer.Option(
+        metavar="D|N",
+        help="The number of training examples on which the ranges of activations in files of integers are determined, "
+        "or other data, also without labels.",
+        show_default="that of the run",
+    ),
+]
 TransformNames = Annotated[
     list[str] | None,
     typer.Option(

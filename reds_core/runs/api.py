@@ -15,6 +15,7 @@ from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs import extraction
+from reds_core.runs.calibration import calibration_setting
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.dry_run import choose_only
@@ -58,6 +59,7 @@ def prune(
     finetune_epochs: int | None = None,
     max_drop: float | None = None,
     max_drop_resource: str | None = None,
+    calibration: int | str | PathLike[str] | Dataset | DataObject | None = None,
     seed: int | None = None,
     settings: RunSettings | None = None,
     mode: Mode | str = Mode.REFUSE,
@@ -113,6 +115,8 @@ def prune(
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back training data.
             `budgets` are then further limits of this network, with one amount for each resource.
         max_drop_resource: The resource by which it is the smallest: `"macs"` unless another is given.
+        calibration: What files of integers are calibrated on: a number of training examples, or other data in the forms
+            of `data`. Its labels are not used, so that an array, a dict of arrays or an .npz with `x` will do.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
         mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
@@ -165,6 +169,7 @@ def prune(
         )
     data = base.data if data is None else data
     folder = RunFolder(given_path(base.out or DEFAULT_OUT if out is None else out, "out"), mode_of(mode))
+    calibrated_on, calibration_data = calibration_setting(calibration)
     given = {
         "budgets": None if budgets is None else texts_of(budgets),
         "pruner": pruner,
@@ -174,6 +179,7 @@ def prune(
         "finetune_epochs": finetune_epochs,
         "max_drop": max_drop,
         "max_drop_resource": max_drop_resource,
+        "calibration": calibrated_on,
         "seed": seed,
         "class_weight": None if class_weight is None else class_weight_text(class_weight),
     }
@@ -197,6 +203,8 @@ def prune(
             data = known.source("data", folder.path) if data is None else data
             if settings.latency_table is None:
                 settings = replace(settings, latency_table=known.source("latency_table", folder.path))
+            if settings.calibration is None and known.calibration_source is not None:
+                settings = replace(settings, calibration=known.calibration_source)
             earlier = with_earlier_input_shape(settings.options, known.plugin_options(), registry)
             settings = replace(settings, options=earlier)
             if not settings.imports:
@@ -208,7 +216,7 @@ def prune(
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         named = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = named.resolved(model, settings, registry)
-        request = RunRequest(model, source, settings, validation_data, objects, base.data_sha256)
+        request = RunRequest(model, source, settings, validation_data, objects, base.data_sha256, calibration_data)
         if dry_run:
             plan = choose_only(request, folder.path, registry, followed)
         else:
@@ -228,6 +236,7 @@ def extract(
     budgets: Budgets,
     *,
     data: str | PathLike[str] | Dataset | DataObject | None = None,
+    calibration: int | str | PathLike[str] | Dataset | DataObject | None = None,
     finetune_epochs: int = 0,
     solver: str | None = None,
     time_limit: float | None = None,
@@ -254,6 +263,7 @@ def extract(
         folder: The folder of a finished run.
         budgets: One amount for each resource, such as `{"macs": 0.4}`, `"macs=0.4"` or, for MACs, `0.4`.
         data: The data of the run, as `prune` takes it. It is only needed if it was given as objects in Python.
+        calibration: What files of integers are calibrated on, as `prune` takes it. None means what the run used.
         finetune_epochs: How many epochs the new member is trained for. 0 means that it is not trained.
         solver: The name of a solver plugin, or `"auto"`. None means that of the run.
         time_limit: The time limit of each solve, in seconds. None means that of the run.
@@ -280,6 +290,7 @@ def extract(
     request = ExtractionRequest(
         texts_of(budgets),
         given_data(data),
+        *calibration_setting(calibration),
         converted("finetune_epochs", finetune_epochs, int),
         converted("solver", solver, str | None),
         converted("time_limit", time_limit, float | None),

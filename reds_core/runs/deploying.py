@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from reds_core.errors import InputError, UnsupportedError, argument, command, suggestion
 from reds_core.framework.deployment import Deployment
@@ -18,15 +19,15 @@ from reds_core.plan import FORMAT, Plan, SubnetworkRecord, load_plan, plan_folde
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.calibration import calibration_setting
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.export_folder import FamilyExport, check_free, replace_export
-from reds_core.runs.exporting import calibration_examples
 from reds_core.runs.file_names import full_device_file, full_file, member_file
 from reds_core.runs.finished_family import settings_of
 from reds_core.runs.folder import Mode
 from reds_core.runs.forms import DataObject, mode_of
 from reds_core.runs.given_data import Splits, given_data
-from reds_core.runs.member_data import read_member_data
+from reds_core.runs.member_data import member_calibration, read_member_data
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import SHARED, RunSettings, merged_options
@@ -42,6 +43,7 @@ def export(
     out: str | PathLike[str],
     members: str | Sequence[str] = (),
     data: str | PathLike[str] | Dataset | DataObject | None = None,
+    calibration: int | str | PathLike[str] | Dataset | DataObject | None = None,
     mode: Mode | str = Mode.REFUSE,
     options: PluginOptions | None = None,
     registry: Registry | None = None,
@@ -61,6 +63,8 @@ def export(
             all of them.
         data: The data of the run, as `prune` takes it. It is only needed if files are calibrated and the data was given
             as objects in Python.
+        calibration: What files are calibrated on, as `prune` takes it. None means what the run used. Files that the run
+            wrote are copied only with None.
         mode: What to do if `out` holds other files: `"refuse"`, or `"overwrite"` to write among them.
         options: Options of plugins, as `{plugin: {key: text}}`.
         registry: The plugins to choose from. By default they are all that are installed.
@@ -88,6 +92,9 @@ def export(
     source = plan_folder(folder)
     plan = load_plan(source)
     settings = settings_of(plan, source)
+    calibrated_on, calibration_data = calibration_setting(calibration)
+    if calibrated_on is not None:
+        settings = replace(settings, calibration=calibrated_on)
     device = registry.create(Device, target, merged_options(settings.options, given))
     check_options(registry, given, ((Device, target), FRAMEWORKS))
     if not _exports(type(device)):
@@ -100,7 +107,12 @@ def export(
 
         def write(work: Path) -> Deployment:
             if isinstance(device, Target) and type(device).deploy is Device.deploy:
-                return family.exported(device, chosen, split, work)
+                return family.exported(device, chosen, split, work, calibrated_on is not None, calibration_data)
+            if calibrated_on is not None:
+                raise InputError(
+                    f"target '{target}' takes the files of the run, which are calibrated already",
+                    f"give {argument('calibration')} to {command('prune')}",
+                )
             return family.deployed(device, chosen, work)
 
         made = replace_export(place, target, (*(member.name for member in chosen), FULL), write)
@@ -174,9 +186,23 @@ class _Family:
             return device.deploy(files, work)
 
     def exported(
-        self, target: Target, members: Sequence[SubnetworkRecord], data: Dataset | Splits | str | None, work: Path
+        self,
+        target: Target,
+        members: Sequence[SubnetworkRecord],
+        data: Dataset | Splits | str | None,
+        work: Path,
+        is_anew: bool,
+        calibration: Any | None,
     ) -> Deployment:
         """Write a file of each member. A file that the run wrote already is copied.
+
+        Args:
+            target: The target.
+            members: The members besides the full network.
+            data: The data of the run; None to read it from where the run did.
+            work: The folder of the files.
+            is_anew: Whether calibrated files are written again, since they are calibrated on other examples.
+            calibration: Data on which files are calibrated if it is an object in Python, else None.
 
         Raises:
             InputError: If files are calibrated and the data of the run cannot be read.
@@ -186,14 +212,14 @@ class _Family:
         missing = list[tuple[SubnetworkRecord | None, Path]]()
         for name, member in _named(members):
             path = work / (full_device_file(kind) if member is None else member_file(kind, name))
-            found = self._file(member, kind.name)
+            found = None if is_anew and kind.is_calibrated else self._file(member, kind.name)
             if found is None:
                 missing.append((member, path))
             else:
                 shutil.copyfile(found, path)
             paths.append(path)
         if missing:
-            maker = _Maker.of(self, target, data, work)
+            maker = _Maker.of(self, target, data, work, calibration)
             for member, path in missing:
                 self.watcher.stage(f"exporting {FULL if member is None else member.name}")
                 maker.write(member, path)
@@ -247,7 +273,9 @@ class _Maker:
     shared: FullExport | None
 
     @staticmethod
-    def of(family: _Family, target: Target, data: Dataset | Splits | str | None, work: Path) -> _Maker:
+    def of(
+        family: _Family, target: Target, data: Dataset | Splits | str | None, work: Path, calibration_data: Any | None
+    ) -> _Maker:
         """Read the full network, and the data if files are calibrated.
 
         Raises:
@@ -263,12 +291,13 @@ class _Maker:
         model = framework.load_model(family.folder / full_file(framework.file))
         calibration = None
         if target.file.is_calibrated:
-            found = read_member_data(family, model, data, family.watcher).calibration
-            if found is None:
+            read = read_member_data(family, model, data, family.watcher)
+            calibration = member_calibration(family, model, read, calibration_data)
+            if calibration is None:
                 raise InputError(
-                    f"target '{target.name}' needs data to calibrate its files", f"give {argument('data')}"
+                    f"target '{target.name}' needs data to calibrate its files",
+                    f"give {argument('data')} or {argument('calibration')}",
                 )
-            calibration = calibration_examples(found)
         full = ExportSource(framework, model, framework.inspect(model), calibration=calibration)
         is_shared = target.file.is_calibrated and family.settings.int8 == SHARED
         shared = FullExport(full, work / full_device_file(target.file)) if is_shared else None

@@ -20,7 +20,7 @@ from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
-from reds_core.runs.layer_levels import levels_to_decide
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, create_plugins
@@ -61,7 +61,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     request.check_sources(plugins.scorer, plugins.transforms)
     framework = request.framework(registry)
     targets = run_targets(registry, framework, settings)
-    check_calibration(targets, request.data is not None)
+    check_calibration(targets, request.is_calibrated)
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)

@@ -19,13 +19,11 @@ from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, SubnetworkRecord
 from reds_core.report.facts import metric_of
-from reds_core.runs.device_figures import DeviceMeasurement, spread
+from reds_core.runs.device_figures import DeviceMeasurement
 from reds_core.runs.export_warnings import int8_warnings, refused_warning, usage_warnings
 from reds_core.runs.file_names import full_device_file, full_file, member_files
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.targets import RunTargets
-
-CALIBRATION_EXAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Exporter:
         folder: The folder of the run.
         task: How outputs are compared with labels.
         measurement: Measures files on the devices that join runs.
-        calibration: Training data from which examples to calibrate files are taken; None omits files that need them.
+        calibration: The examples on which files are calibrated; None omits files that need them.
         test: Test data for the final figures, or None.
         warn: Called with warnings about files that the format of the device cannot express, and about int8 files that
             are worse than float32.
@@ -174,7 +172,7 @@ class Exporter:
         shared: dict[str, FullExport] = {}
         if not self._calibrated_targets:
             return shared
-        source = ExportSource(self.framework, model, self.framework.inspect(model), calibration=self._examples)
+        source = ExportSource(self.framework, model, self.framework.inspect(model), calibration=self.calibration)
         for target, kind in self._calibrated_targets:
             path = self.folder / full_device_file(kind)
             try:
@@ -184,11 +182,6 @@ class Exporter:
                 continue
             shared[kind.name] = FullExport(source, path)
         return shared
-
-    @property
-    def _examples(self) -> Arrays | None:
-        """The examples on which files are calibrated."""
-        return None if self.calibration is None else calibration_examples(self.calibration)
 
     def save_member(
         self, model: Any, member: PlannedMember, before: float | None, shared: Mapping[str, FullExport]
@@ -209,7 +202,7 @@ class Exporter:
         names = member_files(kinds, member.name)
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, names, strict=True)}
         self.framework.save_model(model, paths[kinds.model])
-        written = self._export(model, member.settings, paths, shared)
+        written = self._export(model, member.settings_of_files, paths, shared)
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
@@ -224,7 +217,7 @@ class Exporter:
 
     def _warn_of_plan(self, path: Path, target: Target, network: Network, member: PlannedMember) -> None:
         """Warn of a file that uses more than the plan states."""
-        changed = member.changed
+        changed = member.levels.settings_of_files(member.changed)
         refused = self.targets.refused(target, network, changed)
         if not refused:
             for warning in usage_warnings(path.name, target.usage(path), member.usage, member.capacities):
@@ -237,7 +230,7 @@ class Exporter:
         self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path], shared: Mapping[str, FullExport]
     ) -> dict[FileKind, tuple[Target, Network]]:
         """Write the files for devices. Returns the target of each kind written, and the description of the model."""
-        examples = self._examples
+        examples = self.calibration
         written: dict[FileKind, tuple[Target, Network]] = {}
         if not self.targets.targets:
             return written
@@ -303,8 +296,3 @@ class Exporter:
         metric = metric_of({"metric": self.task.described().metric})
         for warning in int8_warnings(float32, int8, exact, found, metric):
             self.warn(warning)
-
-
-def calibration_examples(data: Arrays) -> Arrays:
-    """Return the training examples on which files are calibrated."""
-    return spread(data, CALIBRATION_EXAMPLES)

@@ -15,6 +15,7 @@ from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
+from reds_core.framework.data import Arrays
 from reds_core.framework.family import member_kept
 from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
@@ -33,7 +34,7 @@ from reds_core.runs.file_names import full_device_file
 from reds_core.runs.finish import report
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
-from reds_core.runs.member_data import MemberData, read_member_data
+from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
@@ -55,6 +56,8 @@ class ExtractionRequest:
     Attributes:
         budgets: One budget, as texts of the command line.
         data: The data of the run; None to read it from where the run did.
+        calibration: What files are calibrated on, as in the settings of a run; None for that of the run.
+        calibration_data: The data for that if it is an object in Python, else None.
         finetune_epochs: How many epochs the new member is trained for by itself.
         solver: The name of a solver plugin; None for that of the run.
         time_limit_s: The time limit of each solve; None for that of the run.
@@ -64,6 +67,8 @@ class ExtractionRequest:
 
     budgets: tuple[str, ...]
     data: str | Dataset | Splits | None = None
+    calibration: str | None = None
+    calibration_data: Any | None = None
     finetune_epochs: int = 0
     solver: str | None = None
     time_limit_s: float | None = None
@@ -78,6 +83,7 @@ class ExtractionRequest:
         """
         return dataclasses.replace(
             base,
+            calibration=base.calibration if self.calibration is None else self.calibration,
             solver=base.solver if self.solver is None else self.solver,
             time_limit_s=base.time_limit_s if self.time_limit_s is None else self.time_limit_s,
             gap=base.gap if self.gap is None else self.gap,
@@ -127,20 +133,23 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
         member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
         model = _cut(family, member, source)
-        family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
-        exporter = _exporter(family, registry, targets, model, data, watcher)
+        projected = family.levels.project(framework, model, decision.settings, data.examples)
+        calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
+        exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
             train_member(family, budget.name, model, decision.settings, data, watcher)
-            family.levels.project(framework, model, decision.settings)
+            projected = family.levels.project(framework, model, decision.settings, data.examples)
         else:
             recalibrate_member(family, budget.name, model, data, watcher)
+        if projected is not None:
+            projected.hold()
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
         shared = _shared(family, request, exporter, watcher)
-        files = exporter.save_member(model, member, before, shared)
+        files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
@@ -257,12 +266,17 @@ def _cut(family: FinishedFamily, member: PlannedMember, source: SubnetworkRecord
 
 
 def _exporter(
-    family: FinishedFamily, registry: Registry, targets: RunTargets, model: Any, data: MemberData, watcher: Watcher
+    family: FinishedFamily,
+    registry: Registry,
+    targets: RunTargets,
+    model: Any,
+    data: MemberData,
+    calibration: Arrays | None,
+    watcher: Watcher,
 ) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
     timing = None if latencies is None else latencies.settings
-    calibration = data.calibration if settings.int8 else None
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn

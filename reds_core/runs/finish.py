@@ -53,7 +53,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
     timing = None if inputs.latencies is None else inputs.latencies.settings
-    calibration = inputs.examples if settings.int8 else None
+    calibration = inputs.calibration.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
     measurement = device_measurement(session.registry, targets, folder, settings.task, inputs.test, usage["macs"], warn)
@@ -89,6 +89,7 @@ def _save_recipe(session: Session) -> None:
     objects = request.objects
     given = {
         "validation_data": request.validation,
+        "calibration": request.calibration,
         "optimizer": objects.optimizer,
         "callbacks": objects.callbacks or None,
     }
@@ -139,10 +140,10 @@ def _export(
     planned.check(framework, model)
     raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, planned.kept)
     if raw is not None:
-        session.levels.project(framework, raw, planned.decision.settings)
+        session.levels.project(framework, raw, planned.decision.settings, inputs.examples)
     before = None if raw is None else exporter.accuracy(raw)
     shared = full.shared if session.settings.int8 == SHARED else {}
-    files = exporter.save_member(model, planned, before, shared)
+    files = exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
     return files.added_to(member_record(session, state, member))
 
 

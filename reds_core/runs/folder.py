@@ -15,6 +15,7 @@ from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.plugin import PluginOptions
 from reds_core.report.run_report import REPORT_FILE
+from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
 from reds_core.runs.dataset import OBJECTS
@@ -83,6 +84,12 @@ class RunRecord:
         """The user's own files and modules that the run imported."""
         return tuple(self.options.get("imports") or ())
 
+    @property
+    def calibration_source(self) -> str | None:
+        """The path or the name of the data that files were calibrated on; None for training examples."""
+        setting: str | None = self.options.get("calibration")
+        return setting if examples_wanted(setting) is None else None
+
     def plugin_options(self) -> PluginOptions:
         """The options of plugins that the run was started with."""
         options: PluginOptions = self.options.get("options") or {}
@@ -105,7 +112,7 @@ class RunRecord:
                 raise InputError(f"the run in '{where}' was started with {name} {first}, not {now}", _start_over())
 
     def check_hashes(self, hashes: Hashes, where: Path) -> None:
-        """Refuse to resume with a different model, data set or latency table.
+        """Refuse to resume with a different model, data set, calibration data or latency table.
 
         Raises:
             InputError: If one of them differs; the message names it.
@@ -114,6 +121,9 @@ class RunRecord:
             raise InputError(f"the model is not the one that the run in '{where}' was started with", _start_over())
         if hashes.data != self.hashes.data:
             raise InputError(f"the data is not what the run in '{where}' was started with", _start_over())
+        is_early = self.hashes.model is None  # a baseline is trained before calibration data is read
+        if not is_early and hashes.calibration != self.hashes.calibration:
+            raise InputError(f"the calibration data is not what the run in '{where}' was started with", _start_over())
         if hashes.latency_table != self.hashes.latency_table:
             raise InputError(
                 f"the latency table is not the one that the run in '{where}' was started with", _start_over()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.training import Training
 from reds_core.network.description import Network
 from reds_core.plan import Hashes
+from reds_core.runs.calibration import Calibration, calibration_of
 from reds_core.runs.checkpoint import remove_epochs
 from reds_core.runs.class_weights import ClassWeights
-from reds_core.runs.dataset import Dataset
+from reds_core.runs.dataset import Dataset, Reading
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.given_data import read_given
@@ -48,8 +49,9 @@ class Inputs:
         validation: The part that is held back, or the validation data that is given; None if there is neither.
         test: The test data, used only for the final accuracies; None if there is none.
         latencies: The latency table; None if there is none.
-        hashes: Hashes of the model, the data and the latency table.
+        hashes: Hashes of the model, the data, the latency table and the calibration data.
         passes: The number of epochs for which the baseline was trained on the data; 0 if the model is given.
+        calibration: The examples on which files are calibrated.
     """
 
     framework: Framework
@@ -61,6 +63,7 @@ class Inputs:
     latencies: LatencyTable | None
     hashes: Hashes
     passes: int = 0
+    calibration: Calibration = field(default_factory=Calibration)
 
     @property
     def network(self) -> Network:
@@ -74,7 +77,7 @@ class Inputs:
 
     @property
     def examples(self) -> Arrays | None:
-        """Training examples in memory, for scores and calibration: all, or the sample that a stream keeps."""
+        """Training examples in memory, for scores: all, or the sample that a stream keeps."""
         return None if self.train is None else examples_in_memory(self.train)
 
 
@@ -128,7 +131,7 @@ def _check_alike(train: Data, validation: Data) -> None:
         )
 
 
-def _nothing(_: Network) -> DecisionSpace | None:
+def _nothing(_: Network, __: tuple[Framework, Any]) -> DecisionSpace | None:
     """Offer nothing besides widths."""
     return None
 
@@ -146,7 +149,8 @@ class InputReader:
         watcher: Notified of what is being read and trained.
         accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
             which is before the data is read if the model is given.
-        space: Returns what transforms offer for a network; None for nothing, as by default.
+        space: Returns what transforms offer for a network, given the framework and the model as well; None for nothing,
+            as by default.
     """
 
     request: RunRequest
@@ -156,7 +160,7 @@ class InputReader:
     known: RunRecord | None
     watcher: Watcher
     accept: Callable[[Statement], None]
-    space: Callable[[Network], DecisionSpace | None] = _nothing
+    space: Callable[[Network, tuple[Framework, Any]], DecisionSpace | None] = _nothing
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -184,9 +188,16 @@ class InputReader:
         if model_hash is None:
             model_hash = weights_hash(framework, model, statement.network)
         train, validation, test = (None, None, None) if dataset is None else self._split(model, dataset)
-        hashes = Hashes(model_hash, None if dataset is None else dataset.digest, latency_hash)
+        calibration = self._calibration(model, train)
+        data_hash = None if dataset is None else dataset.digest
+        hashes = Hashes(model_hash, data_hash, latency_hash, calibration.digest)
         passes = settings.baseline.epochs if self.request.model is None else 0
-        return Inputs(framework, model, statement, train, validation, test, latencies, hashes, passes)
+        return Inputs(framework, model, statement, train, validation, test, latencies, hashes, passes, calibration)
+
+    def _calibration(self, model: Any, train: Data | None) -> Calibration:
+        settings = self.request.settings
+        reading = Reading(self.framework, model, settings.finetune.batch_size, settings.seed, settings.stream)
+        return calibration_of(settings.calibration, self.request.calibration, train, reading)
 
     def _given_model(self) -> tuple[Any, str | None]:
         """The model of the request, and the hash of its file; None if it has no file."""
@@ -200,7 +211,8 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        statement = Statement(network, settings.costs(network, latencies), settings.widths, self.space(network))
+        space = self.space(network, (self.framework, model))
+        statement = Statement(network, settings.costs(network, latencies), settings.widths, space)
         self.accept(statement)
         return statement
 

@@ -9,7 +9,8 @@ from reds_core.errors import InputError, RedsError
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.framework import Framework
 from reds_core.plan import Plan
-from reds_core.runs.dataset import OBJECTS, Dataset
+from reds_core.runs.calibration import calibration_of
+from reds_core.runs.dataset import OBJECTS, Dataset, Reading
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import examples_in_memory, split_parts
@@ -48,8 +49,8 @@ class MemberData:
     test: Data | None = None
 
     @property
-    def calibration(self) -> Arrays | None:
-        """Training examples in memory, on which int8 files are calibrated; None without training data."""
+    def examples(self) -> Arrays | None:
+        """Training examples in memory, on which statistics of the network are measured; None without training data."""
         return None if self.train is None else examples_in_memory(self.train)
 
 
@@ -94,6 +95,23 @@ def read_member_data(
         raise InputError(f"training a member needs the data of the run, but {reason}", "give the data of the run")
     watcher.warn(f"{reason}, so no accuracy is measured and no int8 file is written")
     return MemberData()
+
+
+def member_calibration(family: FinishedRun, model: Any, data: MemberData, given: Any | None) -> Arrays | None:
+    """Return the examples on which files of one more member are calibrated; None if there are none.
+
+    Args:
+        family: The family, whose settings say what files are calibrated on.
+        model: The model that takes the examples.
+        data: The data of the run.
+        given: The calibration data if it is given as an object in Python.
+
+    Raises:
+        InputError: If calibration data cannot be read or does not fit the model.
+    """
+    settings = family.settings
+    reading = Reading(family.framework, model, settings.finetune.batch_size, settings.seed, settings.stream)
+    return calibration_of(settings.calibration, given, data.train, reading).examples
 
 
 def _split(family: FinishedRun, model: Any, dataset: Dataset) -> MemberData:

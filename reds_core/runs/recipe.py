@@ -12,6 +12,7 @@ from typing import Any
 
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
+from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.settings import RunSettings
 from reds_core.system.files import absolute, given_path, write_text
 from reds_core.system.records import to_plain
@@ -64,9 +65,12 @@ def load_recipe(path: str | PathLike[str]) -> Recipe:
     if "imports" in found:
         found["imports"] = tuple(str(here / name) if is_file(name) else name for name in found["imports"])
     data = found.get("data")
-    is_path = data != "digits" and found.get("data_sha256") is None
-    if data is not None and is_path and (here / data).exists():
+    is_named = data != "digits" and found.get("data_sha256") is None
+    if data is not None and is_named and (here / data).exists():
         found["data"] = str(here / data)
+    calibration = found.get("calibration")
+    if calibration is not None and calibration != "digits" and (here / calibration).exists():
+        found["calibration"] = str(here / calibration)
     try:
         settings = RunSettings(**{key: value for key, value in found.items() if key not in sources})
     except InputError as error:
@@ -124,16 +128,24 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
     if isinstance(model, str | Path):
         named_model = str(absolute(model))
     named_data = data if isinstance(data, str | None) else data.name
-    if isinstance(data, str) and data != "digits" and Path(data).exists():
+    if isinstance(data, str) and _is_path(data):
         named_data = str(absolute(data))
-    table = settings.latency_table
+    table, calibration = settings.latency_table, settings.calibration
+    if calibration is not None and examples_wanted(calibration) is None and _is_path(calibration):
+        calibration = str(absolute(calibration))
     settings = dataclasses.replace(
         settings,
         latency_table=None if table is None else str(absolute(table)),
+        calibration=calibration,
         imports=absolute_imports(settings.imports),
         task=settings.task.described(),
     )
     return Recipe(named_model, named_data, None, settings)
+
+
+def _is_path(data: str) -> bool:
+    """Whether data is named by a path that exists, not by the name of a data set."""
+    return data != "digits" and Path(data).exists()
 
 
 def _budgets(plain: Any) -> tuple[str, ...]:

@@ -11,12 +11,13 @@ from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Framework
 from reds_core.framework.training import TrainingObjects
 from reds_core.registry import Registry
+from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
-from reds_core.runs.layer_levels import check_decided_without_data
+from reds_core.runs.offered_levels import check_decided_without_data
 from reds_core.runs.recipe import recipe_of
-from reds_core.runs.settings import TRANSFORM_SETTINGS, RunSettings
+from reds_core.runs.settings import OPTIONAL_SETTINGS, TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
 from reds_core.transforms.transform import Transform
@@ -32,6 +33,7 @@ class RunRequest:
         settings: All other settings.
         validation: Validation data as an object in Python; None to hold back a part of the training data.
         objects: Objects of the framework that are given in Python for the training.
+        calibration: Data on which files are calibrated if it is an object in Python, else None.
         data_digest: The digest that the data must have; None if any will do.
     """
 
@@ -41,6 +43,7 @@ class RunRequest:
     validation: Any | None = None
     objects: TrainingObjects = field(default_factory=TrainingObjects)
     data_digest: str | None = None
+    calibration: Any | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -49,10 +52,16 @@ class RunRequest:
         options: dict[str, Any] = to_plain(recipe.settings)
         if not self.settings.names_targets:
             options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
+        options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:
             given[OPTIMIZER] = type(self.objects.optimizer).__name__
         return {"model": recipe.model, "data": recipe.data, **given, **options}
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there is data on which files can be calibrated."""
+        return self.data is not None or examples_wanted(self.settings.calibration) is None
 
     def check_sources(self, scorer: Scorer, transforms: Sequence[Transform] = ()) -> None:
         """Refuse a request that lacks a model or data.

@@ -22,8 +22,8 @@ from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
-from reds_core.runs.layer_levels import levels_to_decide
 from reds_core.runs.max_drop import find_smallest
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.settings import RunSettings
@@ -64,7 +64,7 @@ class Run:
         self.request.check_sources(plugins.scorer, plugins.transforms)
         framework = self.request.framework(self.registry)
         targets = run_targets(self.registry, framework, settings)
-        check_calibration(targets, self.request.data is not None)
+        check_calibration(targets, self.request.is_calibrated)
         known = self.folder.accept(self.request.model, framework.file)
         try:
             return self._execute(plugins, goal, budgets, targets, known)
@@ -175,7 +175,7 @@ def warn_of_inputs(
         warnings += data_warnings(inputs.framework, *given)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
-    warnings += targets.notes(inputs.model, settings.int8 and inputs.train is not None)
+    warnings += targets.notes(inputs.model, bool(settings.int8) and inputs.calibration.examples is not None)
     for warning in warnings:
         if warning is not None:
             watcher.warn(warning)

@@ -20,6 +20,7 @@ from reds_core.knapsack.integers import counted
 from reds_core.knapsack.solver import Controls
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
+from reds_core.runs.calibration_setting import check_calibration_setting
 from reds_core.runs.class_weights import parse_class_weight
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import given_path
@@ -34,6 +35,8 @@ DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
 TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations")
 """The settings that plans of runs without transforms and targets do not state."""
+OPTIONAL_SETTINGS = ("calibration",)
+"""The settings that plans do not state if they are None."""
 
 
 def merged_options(first: PluginOptions, second: PluginOptions) -> dict[str, Mapping[str, str]]:
@@ -94,6 +97,9 @@ class RunSettings:
         int8: Which int8 files are written of each network, if there is data to calibrate them: shared, in which the
             integer weights of each subnetwork are slices of those of the full network, or separate, in which each
             subnetwork is quantised by itself. False writes none.
+        calibration: The number of training examples on which the ranges of activations in files of integers are
+            determined, or other data on which they are, in the forms that training data has, also without labels. None
+            means 200 training examples.
         strict: Fail if a part of the model cannot be pruned, instead of a warning.
         seed: The seed of all random numbers.
     """
@@ -127,6 +133,7 @@ class RunSettings:
     class_weight: str | None = None
     stream: bool = False
     int8: Int8Files = "shared"
+    calibration: str | None = None
     strict: bool = False
     seed: int = 0
 
@@ -145,6 +152,7 @@ class RunSettings:
             )
         if self.class_weight is not None:
             parse_class_weight(self.class_weight)
+        check_calibration_setting(self.calibration)
         self._check_transforms()
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")

@@ -123,7 +123,7 @@ def check_calibration(targets: RunTargets, has_data: bool) -> None:
         if target.file.is_calibrated:
             raise InputError(
                 f"target '{target.name}' needs data to calibrate its files",
-                f"give {argument('data')}, or leave the target out",
+                f"give {argument('data')} or {argument('calibration')}, or leave the target out",
             )
 
 

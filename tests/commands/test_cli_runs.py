@@ -69,7 +69,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "--element-size",
             "4",
         ),
-        *("--seed", "4", "--int8", "separate"),
+        *("--seed", "4", "--int8", "separate", "--calibration", "64"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options
@@ -100,7 +100,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     assert (options["solver"], options["time_limit_s"], options["threads"]) == ("brute", 5.0, 1)
     assert options["gap"] == 1e-4
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
-    assert options["int8"] == "separate"
+    assert (options["int8"], options["calibration"]) == ("separate", "64")
 
 
 def test_int8_files_are_shared_separate_or_none(reds: Reds, place: Workplace) -> None:

@@ -59,6 +59,7 @@ _TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
 _TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
+_TRAINING |= {"--calibration": (*NUMBERS, *PATHS)}
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
 
 Values = tuple[str, ...] | None
@@ -112,13 +113,14 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--budget", "macs=0.7"),),
         {"--budget": BUDGETS, "--data": PATHS, "--finetune-epochs": _SMALL, "--solver": NAMES, "--time-limit": NUMBERS}
-        | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS},
+        | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS, "--calibration": (*NUMBERS, *PATHS)},
     ),
     "export": (
         ("done",),
         (("--target", "keras"), ("--out", "new")),
         {"--target": (*NAMES, "c-engine", "keras"), "--members": (*WORDS, "50", "25,50"), "--out": PATHS}
-        | {"--data": PATHS, "--overwrite": None, "--option": OPTIONS, "--json": None},
+        | {"--data": PATHS, "--overwrite": None, "--option": OPTIONS, "--json": None}
+        | {"--calibration": (*NUMBERS, *PATHS)},
     ),
     "latency": (
         ("m.keras",),

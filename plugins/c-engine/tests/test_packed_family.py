@@ -19,7 +19,7 @@ from reds_c_engine.engine_device import CEngine
 from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.reference import run
 from reds_litert.graph import read_graph
-from reds_litert.kernel_bits import read_packed_graph
+from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import WEIGHTS
 from reds_litert.slices import WITH_KERNELS
 

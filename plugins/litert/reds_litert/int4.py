@@ -22,7 +22,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
-from reds_litert.kernel_bits import give_kernel_bits
+from reds_litert.kernel_packing import KernelPacking, give_kernel_packings
 from reds_litert.schema import (
     BIAS,
     INPUT,
@@ -121,17 +121,17 @@ def with_int4(content: bytes, kernels: Sequence[Kernel], sites: Sequence[str], k
     """
     model = unpacked(content)
     found: set[str] = set()
-    bits: dict[tuple[int, int], int] = {}
+    packings: dict[tuple[int, int], KernelPacking] = {}
     for kernel, place in _matched(model, kernels):
         if kernel.site in sites:
             _replace(model, kernel, place, keep_int8)
             found.add(kernel.site)
-            bits[place.index] = kernel.bits
+            packings[place.index] = KernelPacking(kernel.bits)
     for site in sites:
         if site not in found:
             raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it at 8 bits")
     if keep_int8:
-        give_kernel_bits(model, bits)
+        give_kernel_packings(model, packings)
     drop_unused_content(model)
     return packed(model)
 

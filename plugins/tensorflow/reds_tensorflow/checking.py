@@ -45,6 +45,21 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
     return arrays
 
 
+def check_inputs(model: Any, x: Any, what: str) -> Any:
+    """Convert examples without labels to the form that `model` takes, as `check_data` does it.
+
+    Args:
+        model: the model.
+        x: an array (N, ...), or a list, tuple or dict of arrays.
+        what: name of the examples in messages.
+
+    Raises:
+        InputError: if shapes or numbers of arrays do not fit the inputs of the model.
+    """
+    found = shaped_inputs(Interface.of(model), x, what)
+    return tuple(found) if len(found) > 1 else found[0]
+
+
 @dataclass(frozen=True)
 class Interface:
     """The inputs and outputs of a model, or of a file.
@@ -89,20 +104,10 @@ def shaped(interface: Interface, data: Arrays, what: str) -> Arrays:
     Raises:
         InputError: if shapes or numbers of arrays do not fit.
     """
-    names = interface.inputs
-    found = _in_order(data.x, names, interface.other_inputs, "input", what)
-    several = len(names) > 1
-    x = []
-    for name, shape, array in zip(names, interface.shapes, found, strict=True):
-        x.append(_example_shaped(array, shape, f" for input '{name}'" if several else "", what))
+    x = shaped_inputs(interface, data.x, what)
+    several = len(x) > 1
     y = _in_order(data.y, interface.outputs, interface.other_outputs, "output", what)
     count = len(x[0])
-    for name, array in zip(names, x, strict=True):
-        if len(array) != count:
-            raise InputError(
-                f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
-                "give as many examples for each input",
-            )
     for name, array in zip(interface.outputs, y, strict=True):
         if count == 0 or len(array) != count:
             where = f" for output '{name}'" if len(y) > 1 else ""
@@ -110,6 +115,27 @@ def shaped(interface: Interface, data: Arrays, what: str) -> Arrays:
                 f"the {what} has {count} examples and {len(array)} labels{where}", "give one label an example"
             )
     return Arrays(tuple(x) if several else x[0], tuple(y) if len(y) > 1 else y[0], data.weights)
+
+
+def shaped_inputs(interface: Interface, values: Any, what: str) -> list[npt.NDArray[Any]]:
+    """Return an array for each input, in their order, with examples of their shapes.
+
+    Raises:
+        InputError: if shapes or numbers of arrays or examples do not fit.
+    """
+    names = interface.inputs
+    found = _in_order(values, names, interface.other_inputs, "input", what)
+    x = []
+    for name, shape, array in zip(names, interface.shapes, found, strict=True):
+        x.append(_example_shaped(array, shape, f" for input '{name}'" if len(names) > 1 else "", what))
+    count = len(x[0])
+    for name, array in zip(names, x, strict=True):
+        if len(array) != count:
+            raise InputError(
+                f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
+                "give as many examples for each input",
+            )
+    return x
 
 
 def _in_order(

@@ -22,7 +22,6 @@ from reds_tensorflow.keras_functions import scales_kept_in_reversal
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import output_names
 
-CALIBRATION_EXAMPLES = 256
 _MISSING_OPERATION = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 Inputs = list[npt.NDArray[np.float32]]
@@ -39,8 +38,7 @@ def converted(model: Any, numbers: Numbers, calibration: Arrays | None) -> bytes
     Args:
         model: the model.
         numbers: the types of weights and activations.
-        calibration: examples that determine the ranges of activations of files of integers. At most 256 of them, evenly
-            spaced, are used.
+        calibration: examples that determine the ranges of activations of files of integers.
 
     Raises:
         NoSpaceError: if the temporary folder is full.
@@ -77,9 +75,7 @@ def converted(model: Any, numbers: Numbers, calibration: Arrays | None) -> bytes
 
 def _examples(calibration: Arrays) -> list[Inputs]:
     """Return all inputs of the model for each calibration example, with a batch dimension of 1."""
-    size = min(len(calibration), CALIBRATION_EXAMPLES)
-    chosen = calibration.take(np.linspace(0, len(calibration) - 1, size).astype(np.int64))
-    return [[x[i][None].astype(np.float32) for x in columns(chosen.x)] for i in range(size)]
+    return [[x[i][None].astype(np.float32) for x in columns(calibration.x)] for i in range(len(calibration))]
 
 
 def _reason(error: Exception) -> str:

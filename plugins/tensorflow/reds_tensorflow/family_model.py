@@ -23,7 +23,7 @@ from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.lesson import Lesson, each_as_float32, first, share_of_batch
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
-from reds_tensorflow.projecting import assign_projected
+from reds_tensorflow.projecting import assign_held
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
@@ -334,7 +334,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     def _write(self, student: Student) -> None:
         for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
             variable.assign(cut.of(self.weights_by_index[cut.weight].value))
-            assign_projected(variable, student.projections.get(cut.weight))
+            assign_held(variable, student.projections.get(cut.weight))
         for variable, state in zip(student.model.non_trainable_variables, student.states, strict=True):
             variable.assign(state.value)
 

@@ -111,6 +111,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import probing
         return probing.activation_statistics(model, network, tensors, x, batch_size)
 
+    def second_moments(self, model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int) -> Any:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.second_moments(model, network, tensors, x, batch_size)
+
     def losses(
         self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
     ) -> Iterator[float]:
@@ -158,6 +163,11 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import checking
         return checking.check_data(model, data, task, what)
+
+    def check_inputs(self, model: Any, x: Any, what: str) -> Any:
+        from reds_tensorflow import checking
+
+        return checking.check_inputs(model, x, what)
 
     def input_notes(self, model: Any, x: Any) -> tuple[str, ...]:
         with importing():

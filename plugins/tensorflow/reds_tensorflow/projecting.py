@@ -42,6 +42,12 @@ def assign_projected(variable: Any, projection: Projection | None) -> None:
         variable.assign(_called(projection, np.asarray(variable)))
 
 
+def assign_held(variable: Any, projection: Projection | None) -> None:
+    """Set a variable in place to what a model holds of its value after a training."""
+    if projection is not None:
+        variable.assign(np.asarray(projection.holds(np.asarray(variable, np.float64)), np.float32))
+
+
 def quantised(weight: Any, quantiser: UniformQuantiser, axes: tuple[int, ...]) -> Any:
     """Return what `UniformQuantiser.quantised` returns for a float32 tensor, without gradients."""
     if 0 in weight.shape:
