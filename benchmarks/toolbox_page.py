@@ -1,0 +1,2 @@
+from study import *
+def page(records, folder): return "x\n"
