@@ -110,7 +110,7 @@ class LowRank(Transform):
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         return self._projected(weight, of, level, None)
 
-    def begun(self, start: "Start", of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
         moments = _metric(start.inputs, start.values)
         return lambda values, _: self._projected(values, of, level, moments)
 
