@@ -31,6 +31,7 @@ from reds_core.framework.exported import (
     Numbers,
     RunFile,
 )
+from reds_core.framework.fallback import Fallback, FallbackNumbers
 from reds_core.framework.family import Family, member_kept
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
@@ -75,6 +76,8 @@ __all__ = [
     "ExportSource",
     "ExportedFigures",
     "ExportedModel",
+    "Fallback",
+    "FallbackNumbers",
     "Family",
     "FileInput",
     "FileInterface",

@@ -26,7 +26,15 @@ CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 """Operators that only convert numbers, which one conversion of a model may have and another not."""
 COPYING = (
     *("RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK"),
-    *("MAX_POOL_2D", "PAD", "MIRROR_PAD", "GATHER", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"),
+    *(
+        "MAX_POOL_2D",
+        "PAD",
+        "MIRROR_PAD",
+        "GATHER",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SPACE_TO_BATCH_ND",
+        "BATCH_TO_SPACE_ND",
+    ),
     *("SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "REVERSE_V2", "TILE", "BROADCAST_TO"),
 )
 """Operators that copy numbers without rounding them. They keep other numbers only between operators that do so."""
@@ -248,7 +256,10 @@ def _alike(one: Any, other: Any) -> bool:
     if one.type in _TOKENS or one.type == _TYPES.FLOAT32:
         return True
     details = [
-        [np.asarray([] if values is None else values).tolist() for values in (t.quantization.scale, t.quantization.zeroPoint)]
+        [
+            np.asarray([] if values is None else values).tolist()
+            for values in (t.quantization.scale, t.quantization.zeroPoint)
+        ]
         for t in (one, other)
     ]
     return details[0] == details[1]
@@ -289,5 +300,3 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
             entry.tensorIndex = place[int(entry.tensorIndex)]
     if bits:
         give_kernel_bits(model, bits)
-
-
