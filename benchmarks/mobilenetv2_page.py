@@ -165,8 +165,8 @@ CAUTION = """\
 and one fine-tuning recipe are no proof of a general statement; they can only refute one. In the comparison of
 penalties the two networks differ before pruning, so the difference is that of the whole method.
 
-Zeros anywhere change neither MACs nor activations nor the size of a plain .tflite file, and LiteRT's latency does not
-fall by them, as the tables show; what they save is the zipped file, and bytes in an engine that stores masks
+Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
+tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
 ([sparsity.md](sparsity.md), [c-engine.md](c-engine.md))."""
 
 
