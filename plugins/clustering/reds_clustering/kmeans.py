@@ -51,6 +51,14 @@ class Clusters:
             codes += values > (means[code] + means[code + 1]) / 2
         return cls(codes, count, has_zero, np.argmin(np.abs(means), axis=0))
 
+    def keeps_zeros(self, values: FloatArray) -> bool:
+        """Whether values that are exactly 0 are all in clusters for 0, so that `shared` returns 0 for them.
+
+        Args:
+            values: The values, float64 (values, columns), in the order of `codes`.
+        """
+        return bool(np.all((values != 0) | (self.has_zero & (self.codes == self.zero_code))))
+
     def shared(self, values: FloatArray) -> FloatArray:
         """Return values of which those of each cluster are replaced by their mean, or by 0 in a cluster for 0.
 
