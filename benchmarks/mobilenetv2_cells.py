@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mobilenetv2_base import DATA
-from study import Cell
+from study import Cell, CellRecord
 
 from reds_core import RunSettings
 from reds_core.formulation import WidthRules
@@ -18,7 +18,7 @@ NETWORK = "mobilenetv2"
 SEEDS = (0, 1, 2)
 FINETUNE = FinetuneSettings(epochs=20, batch_size=64, augment=("flip", "shift"))
 BUDGETS = {"macs-50": 50, "macs-25": 25}
-"""Percent of the MACs. Unstructured pruning keeps the same percentage of the weights instead."""
+"""Percent of the MACs. Unstructured pruning keeps as many weights as `OURS` has at this budget instead."""
 OURS, MASKED = "taylor-knapsack", "magnitude-unstructured"
 ENGINE = "c-engine"
 
@@ -75,8 +75,8 @@ ARMS: Mapping[str, Arm] = {
         is_telling=True,
     ),
     "slimming-threshold": Arm(
-        "network slimming (Liu et al., [1708.06519](https://arxiv.org/abs/1708.06519)): one threshold for the batch-norm "
-        "scales of all channels, in a network that was trained with an L1 penalty of these scales",
+        "network slimming (Liu et al., [1708.06519](https://arxiv.org/abs/1708.06519)): one threshold for the "
+        "batch-norm scales of all channels, in a network that was trained with an L1 penalty of these scales",
         "oneshot",
         "bn-scale",
         "global-threshold",
@@ -87,8 +87,8 @@ ARMS: Mapping[str, Arm] = {
     ),
     MASKED: Arm(
         "single weights by magnitude (Han et al., [1506.02626](https://arxiv.org/abs/1506.02626)), one threshold for "
-        "all layers, and masks that are kept through fine-tuning",
-        "same-level",
+        "all layers, as many weights as `taylor-knapsack` keeps, and masks that stay through fine-tuning",
+        "oneshot",
         transforms=("sparsity",),
         target=ENGINE,
         widths=WidthRules(keep=("*",)),
@@ -104,32 +104,54 @@ ARMS: Mapping[str, Arm] = {
     ),
     "l1-knapsack": Arm("a knapsack by the scores of `l1-uniform`", "oneshot", options=L1),
     "slimming-knapsack": Arm(
-        "a knapsack by the batch-norm scales of the network of `slimming-threshold`", "oneshot", "bn-scale", model="slimming"
+        "a knapsack by the batch-norm scales of the network of `slimming-threshold`",
+        "oneshot",
+        "bn-scale",
+        model="slimming",
     ),
     "taylor-uniform": Arm("the same share of every group, by scores of `taylor`", "uniform", "taylor"),
 }
 
 
-def cells(models: Path = MODELS) -> list[Cell]:
-    """All cells: those of the cited methods and of ours first, one seed after the other.
+def cells(records: Sequence[CellRecord] = (), models: Path = MODELS) -> list[Cell]:
+    """The cells of the cited methods and of ours first, one seed after the other.
+
+    Cells of `MASKED` exist once the record of `OURS` says how many weights they keep.
 
     Args:
+        records: The records so far.
         models: The folder of the networks that benchmarks/mobilenetv2_base.py trains.
     """
-    found = [
-        Cell(NETWORK, name, budget, seed, str(models / f"{arm.model}.keras"), DATA, settings_of(arm, percent, seed))
-        for seed in SEEDS
-        for budget, percent in BUDGETS.items()
-        for name, arm in ARMS.items()
-    ]
+    found = []
+    for seed in SEEDS:
+        for budget, percent in BUDGETS.items():
+            for name, arm in ARMS.items():
+                amount = density_percent(records, budget, seed) if arm.transforms else percent
+                if amount is not None:
+                    model, settings = str(models / f"{arm.model}.keras"), settings_of(arm, amount, seed)
+                    found.append(Cell(NETWORK, name, budget, seed, model, DATA, settings))
     return sorted(found, key=lambda cell: not ARMS[cell.arm].is_telling)
 
 
+def density_percent(records: Sequence[CellRecord], budget: str, seed: int) -> int | None:
+    """The percentage of the weights that `OURS` keeps at a budget; None as long as that is not recorded."""
+    for record in records:
+        if (record.arm, record.budget, record.seed) == (OURS, budget, seed) and record.usage:
+            return round(100 * record.usage["params"] / record.full_usage["params"])
+    return None
+
+
 def settings_of(arm: Arm, percent: int, seed: int) -> RunSettings:
-    """The settings of a run. All arms have the same training."""
+    """The settings of a run. All arms have the same training.
+
+    Args:
+        arm: The way to prune.
+        percent: The percentage of the MACs that it keeps, or that of the weights for unstructured pruning.
+        seed: The seed.
+    """
     options = {name: dict(each) for name, each in arm.options.items()}
     if arm.transforms:
-        options |= {"sparsity": {"levels": str(percent), "scope": "global"}, "same-level": {"level": str(percent)}}
+        options["sparsity"] = {"sparsity": str(100 - percent), "scope": "global"}
     return RunSettings(
         budgets=("macs=100%",) if arm.transforms else (f"macs={percent}%",),
         pruner=arm.pruner,
@@ -142,8 +164,3 @@ def settings_of(arm: Arm, percent: int, seed: int) -> RunSettings:
         finetune=FINETUNE,
         seed=seed,
     )
-
-
-def arms_of(records_arms: Sequence[str]) -> list[str]:
-    """The arms that have records, in their order."""
-    return [name for name in ARMS if name in records_arms]

@@ -26,7 +26,7 @@ from worth_records import labels_file
 
 from reds_core import Registry, RunSettings, prune
 from reds_core.errors import InfeasibleError, RedsError
-from reds_core.system import RecordKind, make_folder, read_archive, write_text
+from reds_core.system import RECORDS_FILE, RecordKind, make_folder, read_archive, write_text
 from reds_core.transforms import Transform
 
 
@@ -120,7 +120,7 @@ class Study:
 
     Attributes:
         script: The name of its script.
-        cells: All its cells, the most telling first.
+        cells: The cells that can run, the most telling first, given the records so far.
         page: Renders its page from the records and the folder of predictions.
         page_path: Where the page goes.
         kept: The folder of kept records.
@@ -128,7 +128,7 @@ class Study:
     """
 
     script: str
-    cells: Callable[[], Sequence[Cell]]
+    cells: Callable[[Sequence[CellRecord]], Sequence[Cell]]
     page: Callable[[Sequence[CellRecord], Path], str]
     page_path: Path
     kept: Path
@@ -169,9 +169,7 @@ def perform(cell: Cell, out: Path, registry: Registry) -> CellRecord:
     make_folder(folder.parent)
     try:
         mode = "resume" if folder.exists() else "refuse"
-        plan = prune(
-            cell.model, cell.data, out=folder, settings=cell.settings, mode=mode, registry=registry, verbose=0
-        )
+        plan = prune(cell.model, cell.data, out=folder, settings=cell.settings, mode=mode, registry=registry, verbose=0)
     except InfeasibleError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return timed(infeasible=error.what)
@@ -199,34 +197,56 @@ def perform(cell: Cell, out: Path, registry: Registry) -> CellRecord:
     return record
 
 
-def missing_transforms(cell: Cell, registry: Registry) -> list[str]:
-    """The transforms of a cell that are not installed."""
-    return [name for name in cell.settings.transforms if name not in registry.available(Transform)]
+def why_not_yet(cell: Cell, registry: Registry) -> str | None:
+    """Why a cell cannot run on this machine at present, or None if it can."""
+    missing = [name for name in cell.settings.transforms if name not in registry.available(Transform)]
+    if missing:
+        return f"{', '.join(missing)} is not installed"
+    return None if Path(cell.model).exists() else f"{cell.model} does not exist"
 
 
-def run_all(study: Study, cells: Sequence[Cell], out: Path) -> None:
-    """Run the cells that are not recorded yet. Cells whose transforms are not installed are left for later."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which cells of a study are asked for.
+
+    Attributes:
+        patterns: Shell patterns of their names.
+        epochs: The epochs of training in place of those of the study; None for those.
+    """
+
+    patterns: Sequence[str] = ("*",)
+    epochs: int | None = None
+
+    def of(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells whose names match a pattern."""
+        found = [cell if self.epochs is None else _with_epochs(cell, self.epochs) for cell in cells]
+        return [cell for cell in found if any(fnmatchcase(cell.name, pattern) for pattern in self.patterns)]
+
+
+def run_all(study: Study, wanted: Wanted, out: Path) -> None:
+    """Run the cells that are not recorded yet. Those that cannot run are named and left for later."""
     make_folder(out)
-    registry = study.registry()
+    registry, left_out = study.registry(), set[str]()
     with study.records.opened(out) as file:
-        known = {record_name(record) for record in file.before}
-        left = [cell for cell in cells if cell.name not in known]
-        for number, cell in enumerate(left, 1):
-            missing = missing_transforms(cell, registry)
-            if missing:
-                _say(f"{cell.name}: left for later, {', '.join(missing)} is not installed")
-                continue
-            if not Path(cell.model).exists():
-                _say(f"{cell.name}: left for later, {cell.model} does not exist")
-                continue
-            try:
-                record = perform(cell, out, registry)
-            except RedsError as error:
-                shutil.rmtree(out / "runs" / cell.name, ignore_errors=True)
-                _say(f"{cell.name}: left for later, {error}")
-                continue
-            file.append(record)
-            _say(f"{number} of {len(left)}: {record}")
+        records = list(file.before)
+        while True:
+            known = {record_name(record) for record in records} | left_out
+            left = [cell for cell in wanted.of(study.cells(records)) if cell.name not in known]
+            if not left:
+                return
+            cell, reason = left[0], why_not_yet(left[0], registry)
+            if reason is None:
+                try:
+                    records.append(perform(cell, out, registry))
+                except RedsError as error:
+                    shutil.rmtree(out / "runs" / cell.name, ignore_errors=True)
+                    reason = str(error)
+                else:
+                    file.append(records[-1])
+                    _say(f"{len(left)} left: {records[-1]}")
+            if reason is not None:
+                left_out.add(cell.name)
+                _say(f"{cell.name}: left for later, {reason}")
 
 
 def _say(text: str) -> None:
@@ -241,18 +261,6 @@ def keep(study: Study, out: Path) -> None:
         shutil.copyfile(path, study.kept / path.name)
 
 
-def chosen(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
-    """The cells whose names match one of some shell patterns.
-
-    Raises:
-        SystemExit: If a pattern matches none.
-    """
-    for pattern in patterns:
-        if not any(fnmatchcase(cell.name, pattern) for cell in cells):
-            raise SystemExit(f"no cell matches {pattern!r}; --plan lists them")
-    return [cell for cell in cells if any(fnmatchcase(cell.name, pattern) for pattern in patterns)]
-
-
 def main(study: Study, about: str | None, arguments: Sequence[str] | None = None) -> None:
     """Run a study from the command line."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -263,19 +271,22 @@ def main(study: Study, about: str | None, arguments: Sequence[str] | None = None
     parser.add_argument("--plan", action="store_true", help="only list the cells in their order")
     parser.add_argument("--from-records", action="store_true", help="write the page from kept records")
     given = parser.parse_args(arguments)
-    cells = list(study.cells())
-    if given.epochs is not None:
-        cells = [_with_epochs(cell, given.epochs) for cell in cells]
-    cells = chosen(cells, given.cells.split(","))
+    wanted, out = Wanted(tuple(given.cells.split(",")), given.epochs), given.out.resolve()
+    before = study.records.read(out) if out.joinpath(RECORDS_FILE).exists() else ()
+    cells = wanted.of(study.cells(before))
+    if not cells:
+        raise SystemExit(f"no cell matches {given.cells!r}; --plan lists them")
     if given.plan:
         sys.stdout.write("".join(f"{cell.name}\n" for cell in cells))
         return
     folder = study.kept
     if not given.from_records:
-        folder = given.out.resolve()
-        run_all(study, cells, folder)
-        if given.epochs is None:
-            keep(study, folder)
+        folder = out
+        try:
+            run_all(study, wanted, out)
+        finally:
+            if given.epochs is None:
+                keep(study, out)
     records = study.records.read(folder) if folder.exists() else ()
     write_text(given.page, study.page(records, folder))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiments import CIFAR10, FOR_RESNET8, RESNET8, SPEECH, SPOTTER
-from study import Cell
+from study import Cell, CellRecord
 
 from reds_core import RunSettings
 from reds_core.formulation import WidthRules
@@ -73,7 +73,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "weight-bits": {"levels": "8,4,2"},
     "low-rank": {"levels": "75,50,25"},
     "clustering": {"levels": "16,4"},
-    "sparsity": {"levels": "50,25"},
+    "sparsity": {"sparsity": "50,75"},
 }
 """The levels that each transform offers besides the last, which leaves a layer as it is."""
 ARMS = {
@@ -101,11 +101,10 @@ ARMS = {
 }
 
 
-def cells(networks: Sequence[str] = tuple(NETWORKS)) -> list[Cell]:
-    """All cells: those of the first seed of each network first, and the budgets in the order of `BUDGETS`."""
+def cells(records: Sequence[CellRecord] = ()) -> list[Cell]:
+    """All cells, whatever is recorded: those of the first seed first, and the budgets in the order of `BUDGETS`."""
     found = []
-    for name in networks:
-        network = NETWORKS[name]
+    for name, network in NETWORKS.items():
         for budget in BUDGETS:
             for arm_name, arm in ARMS.items():
                 if budget in arm.budgets:
