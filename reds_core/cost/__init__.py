@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reds_core.cost.activation_memory import peak_ram
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.counting import SumForm, macs, params, peak_ram
+from reds_core.cost.counting import SumForm, macs, params
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_forms, usage

@@ -11,14 +11,12 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.errors import InputError
 from reds_core.network.axis import Axis, LinearForm
-from reds_core.network.description import Network, Tensor, WeightKind
+from reds_core.network.description import Network, Weight, WeightKind
 
 BITS_PER_BYTE = 8
 DEFAULT_ELEMENT_SIZE_BYTES = 1
 ELEMENT_SIZES_BYTES = (1, 4)
 """The sizes of an int8 and a float32 element in bytes."""
-ARENA_ALIGNMENT_BYTES = 16
-"""The alignment of tensors in the arena of a runtime."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +27,45 @@ class SumForm:
         constant: the constant term.
         linear: coefficients by group.
         products: coefficients by pair of groups (a, b); (a, a) is a square.
-        packed: sizes in bits, each of which is rounded up to whole bytes and added: weights of less than a byte, or
-            of no whole number of bytes, for each element.
+        packed: sizes that are rounded up to whole bytes one by one and added, such as those of weights whose elements
+            do not have a whole number of bytes.
     """
 
     constant: int = 0
     linear: Mapping[str, int] = field(default_factory=dict)
     products: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    packed: tuple[SumForm, ...] = ()
+    packed: tuple[PackedSize, ...] = ()
 
     def at(self, widths: Mapping[str, int]) -> int:
         """The usage of the resource if group g has `widths[g]` channels."""
         total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
         total += sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
-        return total + sum(-(-bits.at(widths) // BITS_PER_BYTE) for bits in self.packed)
+        return total + sum(size.at(widths) for size in self.packed)
 
     @property
     def groups(self) -> frozenset[str]:
         """The groups that it depends on, apart from packed sizes."""
         return frozenset((*self.linear, *(group for pair in self.products for group in pair)))
+
+
+@dataclass(frozen=True)
+class PackedSize:
+    """A size in bytes that is rounded up: an amount, such as a number of bits, divided by how much of it is a byte.
+
+    The divisor keeps amounts whole. Where 30 % of the elements of a kernel of 4 bits are stored, each element adds
+    4 x 30, and 8 x 100 are a byte.
+
+    Attributes:
+        amount: the amount, without packed sizes of its own.
+        per_byte: how much of it is one byte.
+    """
+
+    amount: SumForm
+    per_byte: int = BITS_PER_BYTE
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """The size in bytes if group g has `widths[g]` channels."""
+        return -(-self.amount.at(widths) // self.per_byte)
 
 
 @dataclass(frozen=True)
@@ -114,7 +132,8 @@ ResourceForm = SumForm | PeakForm | TableForm
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
     """Return the pairs of different groups whose widths occur in the same term of `form`."""
     if isinstance(form, SumForm):
-        return {(a, b) for part in (form, *form.packed) for a, b in part.products if a != b}
+        parts = (form, *(size.amount for size in form.packed))
+        return {(a, b) for part in parts for a, b in part.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
 
 
@@ -171,30 +190,30 @@ class CostTerm:
 
     Attributes:
         layer: the index of the call into `Network.layers`, the first one that uses what is counted.
-        coefficient: the coefficient, in base units of the resource, or in bits if `in_bits`.
+        coefficient: the coefficient, in base units of the resource divided by `per_unit`.
         factors: axes, of which at most two depend on widths.
-        in_bits: whether the product is a size in bits, which is rounded up to whole bytes.
+        per_unit: by what the product is divided and rounded up, such as 8 for a size in bits that is counted in bytes.
     """
 
     layer: int
     coefficient: int
     factors: tuple[Axis, ...]
-    in_bits: bool = False
+    per_unit: int = 1
 
 
 def terms_form(network: Network, terms: Iterable[CostTerm]) -> SumForm:
     """Return the sum of cost terms as a form in the group widths."""
     whole, packed = [], []
     for term in terms:
-        if not term.in_bits:
+        if term.per_unit == 1:
             whole.append((term.coefficient, term.factors))
             continue
         fixed = math.prod(axis.length().constant for axis in term.factors if not axis.groups())
         moving = tuple(axis for axis in term.factors if axis.groups())
-        if term.coefficient * fixed % BITS_PER_BYTE == 0:
-            whole.append((term.coefficient * fixed // BITS_PER_BYTE, moving))
+        if term.coefficient * fixed % term.per_unit == 0:
+            whole.append((term.coefficient * fixed // term.per_unit, moving))
         else:
-            packed.append(product_sum(network, [(term.coefficient * fixed, moving)]))
+            packed.append(PackedSize(product_sum(network, [(term.coefficient * fixed, moving)]), term.per_unit))
     return replace(product_sum(network, whole), packed=tuple(packed))
 
 
@@ -205,6 +224,19 @@ def first_calls(network: Network) -> Mapping[int, int]:
         for weight in layer.weights:
             first.setdefault(weight, call)
     return first
+
+
+def bits_of(weight: Weight, element_size_bytes: int) -> int:
+    """Return the number of bits of each element of a weight."""
+    return element_size_bytes * BITS_PER_BYTE if weight.bits is None else weight.bits
+
+
+def size_term(call: int, weight: Weight, element_size_bytes: int) -> CostTerm:
+    """Return the size in bytes of the elements of a weight that a device stores, as a term of a call of a layer."""
+    bits = bits_of(weight, element_size_bytes)
+    if weight.density_percent == 100:
+        return CostTerm(call, bits, weight.axes, BITS_PER_BYTE)
+    return CostTerm(call, bits * weight.density_percent, weight.axes, BITS_PER_BYTE * 100)
 
 
 def macs_terms(network: Network) -> Iterator[CostTerm]:
@@ -218,21 +250,21 @@ def params_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZ
     """Yield the size of each weight. Weights that no call uses belong to the last one."""
     first = first_calls(network)
     for index, weight in enumerate(network.weights):
-        bits = element_size_bytes * BITS_PER_BYTE if weight.bits is None else weight.bits
-        yield CostTerm(first.get(index, len(network.layers) - 1), bits, weight.axes, in_bits=True)
+        yield size_term(first.get(index, len(network.layers) - 1), weight, element_size_bytes)
 
 
 def bops_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> Iterator[CostTerm]:
     """Yield the bit operations of each call: its multiply-accumulates x bits of its weights x bits of its inputs.
 
     Kernels of different precision in one layer count with the highest, and a product of two activations with their
-    bits in place of those of weights.
+    bits in place of those of weights. Multiply-accumulates with weights that are zero count like all others, because
+    only some devices skip them.
     """
     default = element_size_bytes * BITS_PER_BYTE
     for call, layer in enumerate(network.layers):
         inputs = max((default if (b := network.tensors[t].bits) is None else b for t in layer.inputs), default=default)
         kernels = [w for w in (network.weights[i] for i in layer.weights) if w.kind is WeightKind.KERNEL]
-        weights = max((default if w.bits is None else w.bits for w in kernels), default=inputs)
+        weights = max((bits_of(w, element_size_bytes) for w in kernels), default=inputs)
         for term in layer.macs:
             yield CostTerm(call, term.coefficient * inputs * weights, term.factors)
 
@@ -245,131 +277,10 @@ def macs(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES)
 def params(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> SumForm:
     """Return the size of all weights in bytes, including weights that are not trained.
 
-    Elements have the bits of their weight, or the element size. Each weight is rounded up to whole bytes.
+    Elements have the bits of their weight, or the element size, and a weight of which only a part is stored counts with
+    that part. Each weight is rounded up to whole bytes.
     """
     return terms_form(network, params_terms(network, element_size_bytes))
-
-
-def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
-    """Return the size of live activations in bytes, as the maximum over the layers in execution order.
-
-    While a layer runs, its inputs and outputs are live, and so is every earlier tensor, including the network's input,
-    that a later layer reads or that is an output of the network. Tensors that share a storage count once, with the
-    largest size. During an inner step of a layer, the buffers of the step are live instead of the layer's outputs.
-
-    Elements have the bits of their tensor, or the element size. Each channel is rounded up to whole bytes.
-    """
-    return peak_form(step for _, step in peak_ram_steps(network, element_size_bytes))
-
-
-def arena(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
-    """Return what a runtime that aligns each tensor to 16 bytes sets aside for activations, in bytes.
-
-    It is counted as by `peak_ram`, with the size of each storage and of each inner buffer rounded up to 16 bytes.
-    """
-    return peak_form(step for _, step in arena_steps(network, element_size_bytes))
-
-
-def peak_form(steps: Iterable[PeakTerm]) -> PeakForm:
-    """Return the maximum of steps, without those that others cover."""
-    return PeakForm(_undominated(dict.fromkeys(steps)))
-
-
-def peak_ram_steps(
-    network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-) -> Iterator[tuple[int, LinearForm]]:
-    """Yield the index of each call of a layer with the size of the activations that are live while it runs, in bytes.
-
-    A call whose layer has inner steps is yielded once for each.
-    """
-    for call, sizes in _live_sizes(network, element_size_bytes):
-        yield call, _total(sizes)
-
-
-def arena_steps(
-    network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-) -> Iterator[tuple[int, RoundedSum]]:
-    """Yield what `peak_ram_steps` yields, with each activation rounded up to 16 bytes."""
-    for call, sizes in _live_sizes(network, element_size_bytes):
-        parts = sorted(map(_canonical, sizes), key=lambda part: (part.coefficients, part.constant))
-        yield call, RoundedSum(tuple(parts), ARENA_ALIGNMENT_BYTES)
-
-
-def _live_sizes(network: Network, element_size_bytes: int) -> Iterator[tuple[int, list[LinearForm]]]:
-    """Yield the index of each call of a layer, or inner step, with the sizes of what is live while it runs."""
-    storage_of = [t.storage for t in network.tensors]
-    last_use: dict[int, int] = {}
-    first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
-    for i, layer in enumerate(network.layers):
-        for t in (*layer.inputs, *layer.outputs):
-            last_use[storage_of[t]] = i
-        for t in layer.outputs:
-            first_use.setdefault(storage_of[t], i)
-    for t in network.outputs:
-        last_use[storage_of[t]] = len(network.layers)
-    size = _storage_sizes(network, element_size_bytes)
-    for i, layer in enumerate(network.layers):
-        live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
-        made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
-        yield i, [size[storage] for storage in live]
-        before = [size[storage] for storage in live if storage not in made]
-        for buffers in layer.inside:
-            yield i, [*before, *(b.axis.length().times(b.elements * element_size_bytes) for b in buffers)]
-
-
-def _total(forms: Iterable[LinearForm]) -> LinearForm:
-    """Return the sum of forms in a canonical order, so that equal sums compare equal."""
-    total = LinearForm(0)
-    for form in forms:
-        total = total.plus(form)
-    return _canonical(total)
-
-
-def _canonical(form: LinearForm) -> LinearForm:
-    return LinearForm(form.constant, tuple(sorted((g, c) for g, c in form.coefficients if c)))
-
-
-def _storage_sizes(network: Network, element_size_bytes: int) -> dict[int, LinearForm]:
-    """Return the size of each storage in bytes: that of the largest tensor in it."""
-    sizes: dict[int, LinearForm] = {}
-    for tensor in network.tensors:
-        form = tensor.axis.length().times(_channel_bytes(tensor, element_size_bytes))
-        known = sizes.get(tensor.storage)
-        if known is None or form.at(network.channels) > known.at(network.channels):
-            sizes[tensor.storage] = form
-    return sizes
-
-
-def _channel_bytes(tensor: Tensor, element_size_bytes: int) -> int:
-    """Return the size of each channel of a tensor in bytes."""
-    if tensor.bits is None:
-        return tensor.positions * element_size_bytes
-    return -(-tensor.positions * tensor.bits // BITS_PER_BYTE)
-
-
-def covers(big: PeakTerm, small: PeakTerm) -> bool:
-    """Return whether `big` is found to be at least `small` at every width, given that all coefficients are positive."""
-    if isinstance(big, RoundedSum) or isinstance(small, RoundedSum):
-        return isinstance(big, RoundedSum) and isinstance(small, RoundedSum) and _covers_parts(big, small)
-    coefficients = dict(big.coefficients)
-    return big.constant >= small.constant and all(c <= coefficients.get(g, 0) for g, c in small.coefficients)
-
-
-def _covers_parts(big: RoundedSum, small: RoundedSum) -> bool:
-    """Return whether each part of `small` finds a part of `big` of its own that covers it."""
-    left = list(big.parts)
-    for part in small.parts:
-        found = part if part in left else next((other for other in left if covers(other, part)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return big.multiple == small.multiple
-
-
-def _undominated(steps: Iterable[PeakTerm]) -> tuple[PeakTerm, ...]:
-    """Remove duplicate steps, and steps that another covers at every width."""
-    candidates = list(steps)
-    return tuple(s for s in candidates if not any(o is not s and covers(o, s) for o in candidates))
 
 
 def check_element_size(element_size_bytes: int) -> None:

@@ -12,7 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reds_core.cost.counting import BITS_PER_BYTE, DEFAULT_ELEMENT_SIZE_BYTES, CostTerm, first_calls
+from reds_core.cost.counting import (
+    BITS_PER_BYTE,
+    DEFAULT_ELEMENT_SIZE_BYTES,
+    CostTerm,
+    bits_of,
+    first_calls,
+    size_term,
+)
 from reds_core.network.axis import Axis
 from reds_core.network.description import Layer, Network, Weight, WeightKind
 
@@ -26,7 +33,8 @@ _NORMS = {WeightKind.SCALE, WeightKind.OFFSET, WeightKind.STATISTIC}
 def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> Iterator[CostTerm]:
     """Yield what a device keeps of each weight: packed elements, biases of 4 bytes, and a scale a channel of kernels.
 
-    A kernel of more than 8 bits has no scales. Weights that no call uses are not kept.
+    Of a weight with a density, only that share of the elements is kept. A kernel of more than 8 bits has no scales.
+    Weights that no call uses are not kept.
 
     Args:
         network: The description of the network.
@@ -38,17 +46,16 @@ def weight_bytes_terms(network: Network, element_size_bytes: int = DEFAULT_ELEME
         own = [network.weights[w] for w in layer.weights if first[w] == call]
         if _is_batch_norm(network, layer):
             if own and call not in fused.norms:  # a multiplication and an addition by constants
-                yield CostTerm(call, 2 * _bits(own[0], element_size_bytes), own[0].axes, in_bits=True)
+                yield CostTerm(call, 2 * bits_of(own[0], element_size_bytes), own[0].axes, BITS_PER_BYTE)
             continue
         operations = fused.operations[call]
         for weight in own:
-            bits = _bits(weight, element_size_bytes)
             if weight.kind is WeightKind.BIAS:
                 if not operations:
                     yield CostTerm(call, _WORD_BYTES, weight.axes)
                 continue
-            yield CostTerm(call, bits, weight.axes, in_bits=True)
-            if weight.kind is WeightKind.KERNEL and bits <= _QUANTISED_BITS:
+            yield size_term(call, weight, element_size_bytes)
+            if weight.kind is WeightKind.KERNEL and bits_of(weight, element_size_bytes) <= _QUANTISED_BITS:
                 yield CostTerm(call, _WORD_BYTES, tuple(weight.axes[axis] for axis in weight.scales_along))
         for index, operation in enumerate(operations):
             is_last = index == len(operations) - 1
@@ -144,19 +151,20 @@ class _Fusion:
         return not layer.is_activated and self._calls[layer.name] == 1
 
 
-def _bits(weight: Weight, element_size_bytes: int) -> int:
-    return element_size_bytes * BITS_PER_BYTE if weight.bits is None else weight.bits
-
-
 def _is_batch_norm(network: Network, layer: Layer) -> bool:
     """Whether a call normalises by statistics that are weights, which is linear."""
     kinds = {network.weights[w].kind for w in layer.weights}
     return WeightKind.STATISTIC in kinds and kinds <= _NORMS
 
 
+def _describes_storage(weight: Weight) -> bool:
+    """Whether a transform added a weight to say how a kernel is stored, such as a mask of its zeros or a codebook."""
+    return weight.kind is WeightKind.OTHER and weight.bits is not None
+
+
 def _operations(network: Network, layer: Layer) -> tuple[_Operation, ...]:
     """The operations of a convolution or a fully connected layer, in order. Empty for any other layer."""
-    weights = [network.weights[w] for w in layer.weights]
+    weights = [weight for weight in (network.weights[w] for w in layer.weights) if not _describes_storage(weight)]
     kernels = [weight for weight in weights if weight.kind is WeightKind.KERNEL]
     if {w.kind for w in weights} - {WeightKind.KERNEL, WeightKind.BIAS} or len(layer.macs) != len(kernels):
         return ()

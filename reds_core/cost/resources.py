@@ -6,20 +6,17 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from reds_core.cost.activation_memory import arena, arena_steps, peak_ram, peak_ram_steps
 from reds_core.cost.counting import (
     DEFAULT_ELEMENT_SIZE_BYTES,
     CostTerm,
     PeakTerm,
     ResourceForm,
     TableForm,
-    arena,
-    arena_steps,
     bops_terms,
     check_element_size,
     macs_terms,
     params_terms,
-    peak_ram,
-    peak_ram_steps,
     terms_form,
 )
 from reds_core.cost.device_weights import weight_bytes_terms

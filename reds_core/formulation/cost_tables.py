@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reds_core.arrays import IntArray
+from reds_core.cost.activation_memory import covers
 from reds_core.cost.counting import (
-    BITS_PER_BYTE,
+    PackedSize,
     PeakForm,
     PeakTerm,
     SumForm,
-    covers,
 )
 from reds_core.formulation.level_costs import LevelForm
 from reds_core.formulation.nodes import OptionNode
@@ -47,9 +47,9 @@ class CostTables:
                 self._add_own(a, c * self._nodes[a].widths ** 2)
             else:
                 self.bilinear[a, b] = self.bilinear.get((a, b), 0) + c
-        for bits in form.packed:
-            for piece in _pieces(bits):
-                self._add_packed(piece, min(piece.groups, key=self._rank.__getitem__, default=None))
+        for size in form.packed:
+            for piece in _pieces(size):
+                self._add_packed(piece, min(piece.amount.groups, key=self._rank.__getitem__, default=None))
 
     def add_site(self, home: str, combinations: IntArray, forms: Sequence[SumForm]) -> None:
         """Add what one layer costs.
@@ -75,8 +75,8 @@ class CostTables:
                 other = pair[1] if pair[0] == home else pair[0]
                 self._add_product(home, other, c[at] * node.widths, power=1)
         for place, form in enumerate(forms):
-            for bits in form.packed:
-                for piece in _pieces(bits, home):
+            for size in form.packed:
+                for piece in _pieces(size, home):
                     self._add_packed(piece, home, at == place)
 
     def pairs(self) -> set[tuple[str, str]]:
@@ -116,17 +116,18 @@ class CostTables:
         key = (home, other)
         self._joint[key] = self._joint[key] + costs if key in self._joint else costs
 
-    def _add_packed(self, bits: SumForm, home: str | None, where: IntArray | None = None) -> None:
-        """Add a size in bits, rounded up to bytes, for the options of a home that `where` selects."""
-        others = sorted(bits.groups - {home}, key=self._rank.__getitem__)
+    def _add_packed(self, size: PackedSize, home: str | None, where: IntArray | None = None) -> None:
+        """Add a size that is rounded up to bytes for the options of a home that `where` selects."""
+        others = sorted(size.amount.groups - {home}, key=self._rank.__getitem__)
         if home is None:
-            self.base += -(-bits.constant // BITS_PER_BYTE)
+            self.base += -(-size.amount.constant // size.per_byte)
             return
         node = self._nodes[home]
         widths = {home: node.widths[:, None]} | {other: self._nodes[other].sizes[None, :] for other in others}
-        size = bits.constant + sum(c * widths[g] for g, c in bits.linear.items())
-        size = size + sum(c * widths[a] * widths[b] for (a, b), c in bits.products.items())
-        costs = -(-np.broadcast_to(size, (len(node.widths), len(self._nodes[others[0]].sizes) if others else 1)) // 8)
+        amount = size.amount.constant + sum(c * widths[g] for g, c in size.amount.linear.items())
+        amount = amount + sum(c * widths[a] * widths[b] for (a, b), c in size.amount.products.items())
+        shape = (len(node.widths), len(self._nodes[others[0]].sizes) if others else 1)
+        costs = -(-np.broadcast_to(amount, shape) // size.per_byte)
         if where is not None:
             costs = np.where(where[:, None], costs, 0)
         if others:
@@ -135,19 +136,20 @@ class CostTables:
             self._add_own(home, costs[:, 0])
 
 
-def _pieces(bits: SumForm, home: str | None = None) -> list[SumForm]:
-    """A size in bits in pieces of two groups at most, with the home among them if there is one.
+def _pieces(size: PackedSize, home: str | None = None) -> list[PackedSize]:
+    """A size that is rounded up, in pieces of two groups at most, with the home among them if there is one.
 
     Most sizes are one piece. The kernel behind a concatenation of several groups has one piece for each, and each is
     rounded up by itself, so that the sum is less than a byte a piece above the size as a whole.
     """
-    groups = bits.groups | ({home} if home is not None else set())
+    amount = size.amount
+    groups = amount.groups | ({home} if home is not None else set())
     if len(groups) <= 2:
-        return [bits]
-    pieces = [SumForm(bits.constant)] if bits.constant else []
-    pieces += [SumForm(0, {group: c}) for group, c in bits.linear.items()]
-    pieces += [SumForm(0, {}, {pair: c}) for pair, c in bits.products.items()]
-    return pieces
+        return [size]
+    pieces = [SumForm(amount.constant)] if amount.constant else []
+    pieces += [SumForm(0, {group: c}) for group, c in amount.linear.items()]
+    pieces += [SumForm(0, {}, {pair: c}) for pair, c in amount.products.items()]
+    return [PackedSize(piece, size.per_byte) for piece in pieces]
 
 
 def peak_resource(name: str, capacity: int, form: LevelForm, nodes: Sequence[OptionNode]) -> PeakResource:

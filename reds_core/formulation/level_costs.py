@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reds_core.cost.activation_memory import peak_form
 from reds_core.cost.counting import (
     CostTerm,
+    PackedSize,
     PeakForm,
     PeakTerm,
     ResourceForm,
     SumForm,
-    peak_form,
     terms_form,
 )
 from reds_core.cost.resources import RESOURCES, CostModel
@@ -115,7 +116,7 @@ def _named(space: DecisionSpace) -> str:
 def summed(forms: Iterable[SumForm]) -> SumForm:
     """Return the sum of forms."""
     constant = 0
-    packed: list[SumForm] = []
+    packed: list[PackedSize] = []
     linear: dict[str, int] = {}
     products: dict[tuple[str, str], int] = {}
     for form in forms:

@@ -133,7 +133,8 @@ def option_nodes(
     nodes: list[OptionNode] = []
     warnings: list[str] = []
     for group in network.groups:
-        nodes.append(_limited(group.name, rules.widths(group), at_home.get(group.name, []), most, warnings))
+        own = at_home.get(group.name, [])
+        nodes.append(_limited(group.name, rules.widths(group), own, _rows(space, own), most, warnings))
     taken = {node.name for node in nodes}
     alone: dict[str, list[Offer]] = {}
     for offer in at_home.get(None, []):
@@ -141,19 +142,50 @@ def option_nodes(
     for site, offers in alone.items():
         name = next(n for n in itertools.chain([site], (f"{site}/{i}" for i in itertools.count(2))) if n not in taken)
         taken.add(name)
-        nodes.append(_limited(name, np.zeros(1, np.int64), offers, most, warnings))
+        nodes.append(_limited(name, np.zeros(1, np.int64), offers, _rows(space, offers), most, warnings))
     return OptionNodes(tuple(nodes), tuple(warnings))
 
 
-def _limited(name: str, sizes: IntArray, offers: Sequence[Offer], most: int | None, warnings: list[str]) -> OptionNode:
-    """The options of one group, of which there are at most `most` if it has levels."""
+def _rows(space: DecisionSpace | None, offers: Sequence[Offer]) -> list[tuple[int, ...]]:
+    """The combinations of the levels of layers that are at home in one group."""
+    rows = itertools.product(*(offer.levels.tolist() for offer in offers))
+    return [row for row in rows if _can_be_chosen(space, offers, row)]
+
+
+def _can_be_chosen(space: DecisionSpace | None, offers: Sequence[Offer], row: Sequence[int]) -> bool:
+    """Whether the levels in a row can be chosen together for each layer."""
+    own: dict[str, list[int]] = {}
+    for offer, level in zip(offers, row, strict=True):
+        own.setdefault(offer.site, []).append(level)
+    return space is None or all(tuple(levels) in space.combinations[site] for site, levels in own.items())
+
+
+def _limited(
+    name: str,
+    sizes: IntArray,
+    offers: Sequence[Offer],
+    possible: Sequence[tuple[int, ...]],
+    most: int | None,
+    warnings: list[str],
+) -> OptionNode:
+    """The options of one group, of which there are at most `most` if it has levels.
+
+    Args:
+        name: The name of the group.
+        sizes: The widths of the group.
+        offers: The offers of the layers that are at home in it.
+        possible: The combinations of their levels, the last of which leaves all layers as they are.
+        most: The most options; None for any number.
+        warnings: Receives what is not offered because options would become too many.
+    """
     if not offers:
         return OptionNode(name, sizes)
-    rows = np.array(list(itertools.product(*(offer.levels.tolist() for offer in offers))), np.int64)
+    rows = np.array(possible, np.int64)
     if most is None:
         return OptionNode(name, sizes, tuple(offers), rows)
     if len(sizes) * len(rows) > most and len({offer.site for offer in offers}) > 1:
-        rows = _common_levels(offers)
+        common = set(_common_levels(offers))
+        rows = np.array([row for row in possible if row in common], np.int64)
         layers = ", ".join(dict.fromkeys(f"'{offer.site}'" for offer in offers))
         warnings.append(
             f"layers {layers} are offered only levels that they have in common, because the options of group "
@@ -170,7 +202,7 @@ def _limited(name: str, sizes: IntArray, offers: Sequence[Offer], most: int | No
     return OptionNode(name, sizes, tuple(offers), rows)
 
 
-def _common_levels(offers: Sequence[Offer]) -> IntArray:
+def _common_levels(offers: Sequence[Offer]) -> list[tuple[int, ...]]:
     """The combinations in which all layers have the same level, or the next higher one that they are offered."""
     kinds = dict.fromkeys(offer.what for offer in offers)
     union = {what: sorted({int(n) for o in offers if o.what == what for n in o.levels}) for what in kinds}
@@ -179,4 +211,4 @@ def _common_levels(offers: Sequence[Offer]) -> IntArray:
         level = dict(zip(kinds, common, strict=True))
         places = [min(int(np.searchsorted(o.levels, level[o.what])), len(o.levels) - 1) for o in offers]
         rows.append(tuple(int(o.levels[place]) for o, place in zip(offers, places, strict=True)))
-    return np.array(list(dict.fromkeys(rows)), np.int64)
+    return list(dict.fromkeys(rows))

@@ -104,6 +104,16 @@ class DecisionSpace:
             grouped.setdefault(offer.site, []).append(offer)
         return {site: tuple(offers) for site, offers in grouped.items()}
 
+    @cached_property
+    def combinations(self) -> Mapping[str, frozenset[tuple[int, ...]]]:
+        """For each layer with offers, the combinations of its levels that can be chosen, in the order of its offers.
+
+        A combination that describes the same layer as another one of higher levels costs the same and restricts the
+        weights more, so it is not among them. For example, fewer bits save nothing in a layer with codebooks.
+        """
+        parts = layer_parts(self.network)
+        return {site: _worthwhile(parts[site], offers) for site, offers in self.at.items()}
+
     def described(self, settings: LevelSettings) -> Network:
         """Return the network with its layers at the levels of `settings`.
 
@@ -211,9 +221,26 @@ def _counted(network: Network, part: LayerPart) -> tuple[object, ...]:
         return BITS_PER_BYTE if given is None else given
 
     macs = product_sum(network, ((term.coefficient, term.factors) for layer in part.layers for term in layer.macs))
-    weights = product_sum(network, ((bits(weight.bits), weight.axes) for weight in part.weights))
+    stored = ((bits(weight.bits) * weight.density_percent, weight.axes) for weight in part.weights)
+    weights = product_sum(network, stored)
     tensors = [(t.positions, t.axis, bits(t.bits)) for t in part.tensors]
     return macs, weights, tensors, [layer.inside for layer in part.layers]
+
+
+def _worthwhile(part: LayerPart, offers: Sequence[Offer]) -> frozenset[tuple[int, ...]]:
+    """The combinations of the levels of a layer that no other one of higher levels describes as well."""
+    every = list(itertools.product(*(offer.levels.tolist() for offer in offers)))
+    if len(offers) == 1:
+        return frozenset(every)
+    alike: dict[LayerPart, list[tuple[int, ...]]] = {}
+    for levels in every:
+        changed = described_part(part, [(o.transform, level) for o, level in zip(offers, levels, strict=True)])
+        alike.setdefault(changed, []).append(levels)
+
+    def is_below(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    return frozenset(one for same in alike.values() for one in same if not any(is_below(one, each) for each in same))
 
 
 def _touched(network: Network, part: LayerPart, offers: Sequence[Offer]) -> set[frozenset[str]]:

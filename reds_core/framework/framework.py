@@ -165,6 +165,19 @@ class Framework(TargetSupport, ABC):
             tensors: indices into `network.tensors`.
         """
 
+    def second_moments(
+        self, model: Any, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
+    ) -> list[npt.NDArray[np.float64]] | None:
+        """Measure E[x x^T] of the channels of some tensors at inference, over the examples `x` and all positions.
+
+        Args:
+            tensors: indices into `network.tensors`.
+
+        Returns:
+            float64 (channels, channels) for each tensor; None if the framework does not measure them, as by default.
+        """
+        return None
+
     @abstractmethod
     def losses(
         self, model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task
@@ -187,6 +200,32 @@ class Framework(TargetSupport, ABC):
         other channels are zero where they are read. If all channels are kept in another order, it computes the same as
         `model`. `model` itself does not change.
         """
+
+    def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
+        """Return why `rewrite` cannot replace the layer named `site`, as a clause, or None if it can.
+
+        By default, no layer can be replaced.
+        """
+        return f"framework '{self.name}' does not replace layers"
+
+    def rewrite(
+        self, model: Any, network: Network, chains: Mapping[str, Sequence[tuple[str, npt.NDArray[Any]]]]
+    ) -> Any:
+        """Return a new plain model in which some layers are replaced by chains of layers of their kind.
+
+        A chain computes what its layer computes with the composition of the kernels (`composed`). Its last layer keeps
+        the bias, the activation and the name of the layer; the others have neither bias nor activation. Along each
+        spatial axis, the first kernel that is as long as that of the layer takes its stride and dilation, and padding
+        is that of the layer. `model` itself does not change.
+
+        Args:
+            chains: For the name of each layer that is replaced, the name and the kernel of each layer of its chain,
+                with shapes (spatial axes..., inputs, outputs).
+
+        Raises:
+            UnsupportedError: If a layer cannot be replaced.
+        """
+        raise UnsupportedError(f"framework '{self.name}' does not replace layers", "leave out the transform")
 
     # --- training and evaluation --------------------------------------------------------------------------------
 

@@ -137,6 +137,7 @@ class NetworkBuilder:
             inside=tuple(inside),
             is_identity=is_identity,
             is_activated=is_activated,
+            input_shape=tuple(self.length(axis) for axis in inputs[0].dims) if inputs else (),
         )
         self._calls.append(_Call(layer, in_place))
         return values
@@ -157,9 +158,7 @@ class NetworkBuilder:
             groups=groups,
             layers=tuple(self._resolved_layer(c.layer) for c in self._calls),
             tensors=tuple(self._tensor(dims, storage) for dims, storage in zip(self._tensors, storages, strict=True)),
-            weights=tuple(
-                replace(weight, axes=tuple(map(self.resolved, weight.axes))) for weight in self._weights.values()
-            ),
+            weights=tuple(map(self._weight, self._weights.values())),
             inputs=tuple(self._inputs),
             outputs=output_indices,
         )
@@ -213,6 +212,10 @@ class NetworkBuilder:
         macs = (MacsTerm(term.coefficient, tuple(map(self.resolved, term.factors))) for term in layer.macs)
         inside = (tuple(Buffer(b.elements, self.resolved(b.axis)) for b in step) for step in layer.inside)
         return replace(layer, macs=tuple(macs), inside=tuple(inside))
+
+    def _weight(self, weight: Weight) -> Weight:
+        axes = tuple(map(self.resolved, weight.axes))
+        return replace(weight, axes=axes, shape=tuple(map(self._grouping.length, weight.axes)))
 
     def _tensor(self, dims: Dims, storage: int) -> Tensor:
         resolved = [self.resolved(axis) for axis in dims] or [Fixed(1)]

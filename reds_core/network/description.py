@@ -55,6 +55,9 @@ class Weight:
         bits: number of bits of each element on the device, or None for the element size of the run.
         scale_axes: indices of the dimensions along which each position has a scale of its own in files of integers, or
             None for `output_axis` alone. A depthwise convolution has one for each channel and multiple of it.
+        shape: shape of the array at full width; empty if it is unknown. `NetworkBuilder.finish` fills it in.
+        density_percent: percentage of the elements that the device stores, 1 to 100. The others are zero. How the
+            device finds out which they are, such as by a mask of bits, is a weight of its own.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Weight:
     trainable: bool
     bits: int | None = None
     scale_axes: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
+    density_percent: int = 100
 
     @property
     def scales_along(self) -> tuple[int, ...]:
@@ -128,6 +133,7 @@ class Layer:
         inside: for each inner step, the tensors that are in memory in addition to the inputs; outputs come last.
         is_identity: whether its output is its input when the network is used, as for dropout.
         is_activated: whether it applies a function that is not linear to what it computes from its weights.
+        input_shape: shape of the first input at full width, without the batch dimension; empty if it has no input.
     """
 
     name: str
@@ -140,6 +146,7 @@ class Layer:
     inside: tuple[tuple[Buffer, ...], ...] = ()
     is_identity: bool = False
     is_activated: bool = False
+    input_shape: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)

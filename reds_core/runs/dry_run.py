@@ -21,7 +21,7 @@ from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
 from reds_core.runs.int8_gate import check_int8_gate
-from reds_core.runs.layer_levels import levels_to_decide
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, create_plugins

@@ -209,7 +209,7 @@ class Exporter:
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, names, strict=True)}
         self.framework.save_model(model, paths[kinds.model])
         gates: dict[str, GateRecord] = {}
-        written = self._export(model, member.settings, paths, shared, gates)
+        written = self._export(model, member.settings_of_files, paths, shared, gates)
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
@@ -224,7 +224,7 @@ class Exporter:
 
     def _warn_of_plan(self, path: Path, target: Target, network: Network, member: PlannedMember) -> None:
         """Warn of a file that uses more than the plan states."""
-        changed = member.changed
+        changed = member.levels.settings_of_files(member.changed)
         refused = self.targets.refused(target, network, changed)
         if not refused:
             for warning in usage_warnings(path.name, target.usage(path), member.usage, member.capacities):

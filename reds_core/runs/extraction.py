@@ -134,21 +134,23 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
         member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
         model = _cut(family, member, source)
-        family.levels.project(framework, model, decision.settings)
         data = read_member_data(family, model, request.data, watcher)
+        projected = family.levels.project(framework, model, decision.settings, data.examples)
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
             train_member(family, budget.name, model, decision.settings, data, watcher)
-            family.levels.project(framework, model, decision.settings)
+            projected = family.levels.project(framework, model, decision.settings, data.examples)
         else:
             recalibrate_member(family, budget.name, model, data, watcher)
+        if projected is not None:
+            projected.hold()
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             save_plan(plan, folder)  # it must not name a member whose files are being replaced
         shared = _shared(family, request, exporter, watcher)
-        files = exporter.save_member(model, member, before, shared)
+        files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))

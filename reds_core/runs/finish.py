@@ -144,10 +144,10 @@ def _export(
     planned.check(framework, model)
     raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, planned.kept)
     if raw is not None:
-        session.levels.project(framework, raw, planned.decision.settings)
+        session.levels.project(framework, raw, planned.decision.settings, inputs.examples)
     before = None if raw is None else exporter.accuracy(raw)
     shared = full.shared if session.settings.int8 == SHARED else {}
-    files = exporter.save_member(model, planned, before, shared)
+    files = exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
     return files.added_to(member_record(session, state, member))
 
 

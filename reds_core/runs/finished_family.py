@@ -18,7 +18,8 @@ from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.file_names import full_file
 from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
-from reds_core.runs.layer_levels import LayerLevels, levels_to_decide, transforms_of
+from reds_core.runs.layer_levels import LayerLevels
+from reds_core.runs.offered_levels import levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
@@ -120,7 +121,7 @@ def read_family(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
     costs = settings.costs(network, latencies, [budget])
-    space = levels_to_decide(network, transforms_of(registry, settings), targets.targets)
+    space = levels_to_decide(network, (framework, full), transforms_of(registry, settings), targets.targets)
     statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 

@@ -28,7 +28,8 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.layer_levels import LayerLevels, check_decided_without_data, levels_to_decide, transforms_of
+from reds_core.runs.layer_levels import LayerLevels
+from reds_core.runs.offered_levels import check_decided_without_data, levels_to_decide, transforms_of
 from reds_core.runs.options import WidthOptions, changed, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
@@ -156,7 +157,7 @@ def formulate_model(
         rules.check(network)
         thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()
-        space = levels_to_decide(network, made, devices)
+        space = levels_to_decide(network, (framework, loaded), made, devices)
         statement = Statement(network, costs, rules, space)
         warnings = [thinned, *(space.warnings if space else ()), *slack_warnings(statement, parsed)]
         for warning in (*warnings, _infeasibility_warning(statement, parsed)):

@@ -131,7 +131,7 @@ def _check_alike(train: Data, validation: Data) -> None:
         )
 
 
-def _nothing(_: Network) -> DecisionSpace | None:
+def _nothing(_: Network, __: tuple[Framework, Any]) -> DecisionSpace | None:
     """Offer nothing besides widths."""
     return None
 
@@ -149,7 +149,8 @@ class InputReader:
         watcher: Notified of what is being read and trained.
         accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
             which is before the data is read if the model is given.
-        space: Returns what transforms offer for a network; None for nothing, as by default.
+        space: Returns what transforms offer for a network, given the framework and the model as well; None for nothing,
+            as by default.
     """
 
     request: RunRequest
@@ -159,7 +160,7 @@ class InputReader:
     known: RunRecord | None
     watcher: Watcher
     accept: Callable[[Statement], None]
-    space: Callable[[Network], DecisionSpace | None] = _nothing
+    space: Callable[[Network, tuple[Framework, Any]], DecisionSpace | None] = _nothing
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -210,7 +211,8 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        statement = Statement(network, settings.costs(network, latencies), settings.widths, self.space(network))
+        space = self.space(network, (self.framework, model))
+        statement = Statement(network, settings.costs(network, latencies), settings.widths, space)
         self.accept(statement)
         return statement
 

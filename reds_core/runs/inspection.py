@@ -20,11 +20,11 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.layer_levels import transforms_of
+from reds_core.runs.offered_levels import prepared, refusal_of, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.targets import refusal_by, run_targets
+from reds_core.runs.targets import run_targets
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
@@ -258,13 +258,14 @@ def inspect(
     check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
     made = transforms_of(registry, settings)
     with following(verbose, watcher) as followed:
-        framework, _, network = load_for_inspection(
+        framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
         space = None
         if made:
-            refusal = refusal_by(run_targets(registry, framework, settings).targets, network)
-            space = decision_space(network, made, refusal)
+            source, devices = (framework, loaded), run_targets(registry, framework, settings).targets
+            made = prepared(network, made, source)
+            space = decision_space(network, made, refusal_of(network, made, devices, source))
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
     described = describe(network, element_size)

@@ -6,26 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from reds_core.errors import InputError, argument
-from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
+from reds_core.formulation.space import DecisionSpace
+from reds_core.framework.data import Arrays
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
-from reds_core.framework.projection import Projection, projections
-from reds_core.framework.target import Target
+from reds_core.framework.projection import Projection, SmallerNetwork, projections
 from reds_core.framework.training import Training
 from reds_core.knapsack.levels import Dimension, LevelSettings
-from reds_core.network.description import Network
-from reds_core.registry import Registry
-from reds_core.runs.settings import RunSettings
-from reds_core.runs.targets import refusal_by
+from reds_core.runs.realising import Projected, begun, chains_of, rewritten, settings_of_rewritten
 from reds_core.scoring.exchange_rate import level_values, with_ties_broken
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.transforms.describing import described
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.transform import Stage, Transform
 
 Projections = Mapping[int, Projection]
 DEVICE_BITS = 8
@@ -90,15 +84,15 @@ class LayerLevels:
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
-        if self.space is None or self.qat is False:
-            return False
-        return self.qat is True or any(self._is_lowered(each) for each in settings)
+        return any(self._trained(each) for each in settings) if self.qat is not True else self.space is not None
 
-    def _is_lowered(self, settings: LevelSettings) -> bool:
-        """Whether a layer has a level below the one that leaves it as it is."""
-        offers = () if self.space is None else self.space.offers
-        levels = ((offer, settings.at(offer.site, offer.what)) for offer in offers)
-        return any(level is not None and level < offer.levels[-1] for offer, level in levels)
+    def trains_all_projected(self, settings: Sequence[LevelSettings]) -> bool:
+        """Whether members with these levels are trained with all of the projections of their weights."""
+        if self.qat is False and self.space is not None:
+            encoding = [each for each in self.space.transforms if each.stage is Stage.ENCODE]
+            if any(projections(self.space.network, encoding, each) for each in settings):
+                return False
+        return self.trains_projected(settings)
 
     def applied_to(self, training: Training, family: Family[Any]) -> Training:
         """Return a training in which the networks of a family compute at their levels.
@@ -110,8 +104,12 @@ class LayerLevels:
             return training
         if not family.full_settings:  # the full network is not a member
             every.pop()
-        weights = [self._projections(each, self.qat is True) for each in every]
-        bits = [self._activation_bits(each) for each in every] if self.qat_activations else []
+        smaller = [SmallerNetwork(*each) for each in zip(family.widths, every, strict=False)]
+        weights = [
+            self._trained(each, family.widths[place] if place < len(family.widths) else None, smaller[:place])
+            for place, each in enumerate(every)
+        ]
+        bits = [self._activation_bits(each) for each in every] if self.qat_activations and self.qat is not False else []
         if not family.full_settings:
             weights, bits = [*weights, {}], [*bits, None] if bits else []
         return replace(training, projections=tuple(weights), activations=tuple(bits))
@@ -124,108 +122,96 @@ class LayerLevels:
         bits = max(DEVICE_BITS if tensor.bits is None else tensor.bits for tensor in network.tensors)
         return bits if bits <= LARGEST_BITS else None
 
-    def project(self, framework: Framework, model: Any, settings: LevelSettings) -> bool:
-        """Set the weights of a member to their projections in place, and return whether there are any.
+    def project(
+        self,
+        framework: Framework,
+        model: Any,
+        settings: LevelSettings,
+        examples: Arrays | None = None,
+        *,
+        widths: Mapping[str, int] | None = None,
+        smaller: Sequence[SmallerNetwork] = (),
+    ) -> Projected | None:
+        """Set the weights of a member to their projections in place, and return what it can hold instead, if anything.
 
         Args:
             framework: The framework of the model.
             model: The model of a member, or another network that was cut from the input model.
             settings: The levels of its layers.
-        """
-        found = self._projections(settings, of_untouched=False)
-        if not found:
-            return False
-        network = framework.inspect(model)
-        weights = framework.weights(model, network)
-        for index, projection in found.items():
-            weights[index] = projection.function(weights[index].astype(np.float64)).astype(weights[index].dtype)
-        framework.assign(model, network, weights)
-        return True
+            examples: Examples on which statistics are measured for which transforms ask, or None.
+            widths: The width of each group in the model; by default its full width.
+            smaller: The smaller networks of its family, with whose projections its own nest.
 
-    def _projections(self, settings: LevelSettings, of_untouched: bool) -> Projections:
+        Returns:
+            The projections, whose `hold` a caller calls if layers of the model are to be replaced; None if there are
+            none, in which case the model is as it was.
+        """
+        found = self._projections(settings, widths, smaller)
+        if not found:
+            return None
+        network = framework.inspect(model)
+        projected = Projected(framework, model, network, begun(framework, model, network, found, examples))
+        projected.project()
+        return projected
+
+    def chains(self, settings: LevelSettings) -> Mapping[str, Sequence[str]]:
+        """Return the layers that are replaced at some levels, each with the names of the layers that replace it.
+
+        Args:
+            settings: The levels, complete or not.
+        """
         if self.space is None:
             return {}
-        return projections(self.space.network, self.space.transforms, settings, of_untouched=of_untouched)
+        return chains_of(self.space.network, self.space.transforms, self.changed(settings))
 
+    def rewritten(
+        self, framework: Framework, model: Any, settings: LevelSettings, examples: Arrays | None = None
+    ) -> Any:
+        """Return the model of a member with those layers replaced that its levels replace, or the same one without any.
 
-def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform, ...]:
-    """Create the transforms of a run.
+        Args:
+            framework: The framework of the model.
+            model: The model, which holds what it holds after `project`, or after a training.
+            settings: The levels of its layers.
+            examples: Examples on which statistics are measured for which transforms ask, or None.
 
-    Raises:
-        InputError: If a plugin or an option is unknown.
-        UnavailableError: If a library that a plugin needs is not installed.
-    """
-    return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
+        Raises:
+            UnsupportedError: If the framework cannot replace a layer.
+        """
+        chains = self.chains(settings)
+        if not chains:
+            return model
+        network = framework.inspect(model)
+        found = begun(framework, model, network, self._projections(settings), examples)
+        return rewritten(framework, model, network, chains, found)
 
+    def settings_of_files(self, settings: LevelSettings) -> LevelSettings:
+        """Return the levels of the layers of the model that `rewritten` returns.
 
-def check_decided_without_data(transforms: Sequence[Transform]) -> None:
-    """Refuse transforms whose levels are decided by losses on training data, of which there is none.
+        Args:
+            settings: The levels of the layers of a member.
+        """
+        return settings_of_rewritten(self.chains(settings), self.transforms, settings)
 
-    Raises:
-        InputError: If there is such a transform.
-    """
-    deciding = next((each for each in transforms if each.network_level is None), None)
-    if deciding is not None:
-        raise InputError(
-            f"transform '{deciding.name}' is decided by losses on training data",
-            f"give {argument('data')}, or leave out {argument('transforms')}",
-        )
+    def _projections(
+        self,
+        settings: LevelSettings,
+        widths: Mapping[str, int] | None = None,
+        smaller: Sequence[SmallerNetwork] = (),
+    ) -> Projections:
+        if self.space is None:
+            return {}
+        return projections(self.space.network, self.space.transforms, settings, widths=widths, smaller=smaller)
 
-
-def levels_to_decide(
-    network: Network, transforms: Sequence[Transform], targets: Sequence[Target]
-) -> DecisionSpace | None:
-    """Return what transforms offer for a network; None without transforms.
-
-    Args:
-        network: The description of the network.
-        transforms: The transforms.
-        targets: The targets of the files that are written, one of which has to realise a level. Without any, every
-            level can be realised.
-
-    Raises:
-        InputError: If a transform that decides levels can decide none, or sets one for all layers that no target can
-            realise.
-    """
-    if not transforms:
-        return None
-    refusal = refusal_by(targets, network)
-    space = decision_space(network, transforms, refusal)
-    for transform in transforms:
-        _check_network_level(network, transform, refusal)
-        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
-            reason = _reason(space, transform)
-            raise InputError(
-                f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
-                f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
-            )
-    return space
-
-
-def _check_network_level(network: Network, transform: Transform, refusal: Refusal) -> None:
-    """Refuse a level that a transform sets for all layers and that no file can have.
-
-    Raises:
-        InputError: If there is such a level.
-    """
-    level = transform.network_level
-    if level is None:
-        return
-    for site in dict.fromkeys(layer.name for layer in network.layers):
-        reason = refusal(site, transform.what, level)
-        if reason is not None:
-            raise InputError(
-                f"transform '{transform.name}' sets {transform.what} to {level} in all layers: {reason}",
-                f"give another level or another {argument('targets')}, or leave out {argument('transforms')}",
-            )
-
-
-def _reason(space: DecisionSpace, transform: Transform) -> str:
-    """Why a transform has no choice: why a level is refused, or else why a layer has no levels; empty if unknown.
-
-    Layers with weights come first, since others rarely have levels.
-    """
-    own = [each for each in space.not_offered if each.what == transform.what]
-    weighted = {layer.name for layer in space.network.layers if layer.weights}
-    ordered = sorted(own, key=lambda each: (each.level is None, each.site not in weighted))
-    return next((each.reason for each in ordered), "")
+    def _trained(
+        self,
+        settings: LevelSettings,
+        widths: Mapping[str, int] | None = None,
+        smaller: Sequence[SmallerNetwork] = (),
+    ) -> Projections:
+        """Return the projections of a training. Without quantisation in training, weights are not encoded in it."""
+        if self.space is None:
+            return {}
+        transforms = [t for t in self.space.transforms if self.qat is not False or t.stage is not Stage.ENCODE]
+        how = {"of_untouched": self.qat is True}
+        return projections(self.space.network, transforms, settings, **how, widths=widths, smaller=smaller)

@@ -13,7 +13,7 @@ from reds_core.runs.calibration import calibration_of
 from reds_core.runs.dataset import OBJECTS, Dataset, Reading
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
-from reds_core.runs.inputs import split_parts
+from reds_core.runs.inputs import examples_in_memory, split_parts
 from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
 
@@ -47,6 +47,11 @@ class MemberData:
     train: Data | None = None
     validation: Data | None = None
     test: Data | None = None
+
+    @property
+    def examples(self) -> Arrays | None:
+        """Training examples in memory, on which statistics of the network are measured; None without training data."""
+        return None if self.train is None else examples_in_memory(self.train)
 
 
 def read_member_data(

@@ -9,6 +9,7 @@ from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.statement import Statement
+from reds_core.framework.data import Arrays
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.knapsack.solution import Solution
@@ -17,6 +18,7 @@ from reds_core.plan import SubnetworkRecord
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.runs.layer_levels import LayerLevels
+from reds_core.transforms.transform import Stage
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class PlannedMember:
 
     @property
     def changed(self) -> LevelSettings:
-        """Those of the levels that do not leave a layer as it is."""
+        """Those of the levels that do not leave a layer as it is, and those that all layers have."""
         return self.levels.changed(self.settings)
 
     @property
@@ -70,12 +72,40 @@ class PlannedMember:
     def check(self, framework: Framework, model: Any) -> None:
         """Count what the model of the subnetwork uses again from its own layers, at the levels that they have.
 
+        If layers are to be replaced, `rewritten` counts the layers that replace them instead.
+
         Raises:
             ContractViolation: If it does not use what was planned.
         """
-        check_model(
-            framework, model, self.usage, self.statement.costs, self.name, self.levels.transforms, self.settings
-        )
+        if self.levels.chains(self.changed):
+            return
+        check_model(framework, model, self.usage, self.statement.costs, self.name, self.levels.transforms, self.changed)
+
+    def rewritten(self, framework: Framework, model: Any, examples: Arrays | None) -> Any:
+        """Return the model as files hold it, with the layers replaced that its levels replace.
+
+        What it uses is counted again from the layers that replace them.
+
+        Args:
+            framework: The framework of the model.
+            model: The model, whose weights are projected.
+            examples: Examples on which statistics are measured for which transforms ask, or None.
+
+        Raises:
+            ContractViolation: If it does not use what was planned.
+            UnsupportedError: If the framework cannot replace a layer.
+        """
+        found = self.levels.rewritten(framework, model, self.settings, examples)
+        if found is not model:
+            others = [each for each in self.levels.transforms if each.stage is not Stage.REWRITE]
+            levels = self.levels.settings_of_files(self.changed)
+            check_model(framework, found, self.usage, self.statement.costs, self.name, others, levels)
+        return found
+
+    @property
+    def settings_of_files(self) -> LevelSettings:
+        """The level of every layer of the model that `rewritten` returns."""
+        return self.levels.settings_of_files(self.settings)
 
     def record(self, names_targets: bool) -> SubnetworkRecord:
         """Return its record in the plan, without what can only be known from its files.

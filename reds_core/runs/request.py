@@ -15,7 +15,7 @@ from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.runs.given_data import Splits
-from reds_core.runs.layer_levels import check_decided_without_data
+from reds_core.runs.offered_levels import check_decided_without_data
 from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import OPTIONAL_SETTINGS, TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer

@@ -23,8 +23,8 @@ from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
 from reds_core.runs.int8_gate import check_int8_gate
-from reds_core.runs.layer_levels import levels_to_decide
 from reds_core.runs.max_drop import find_smallest
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.settings import RunSettings

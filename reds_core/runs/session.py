@@ -11,7 +11,8 @@ from reds_core.formulation.statement import Statement
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.runs.inputs import Inputs
-from reds_core.runs.layer_levels import LayerLevels, transforms_of
+from reds_core.runs.layer_levels import LayerLevels
+from reds_core.runs.offered_levels import transforms_of
 from reds_core.runs.participants import check_options, run_participants
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore

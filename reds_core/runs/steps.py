@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from reds_core.errors import InputError, argument
 from reds_core.framework.family import Family
+from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.training import Training
 from reds_core.plan import StepRecord
 from reds_core.plugin import guarded
@@ -79,10 +80,16 @@ def _project(session: Session, state: PruningState) -> None:
     Where they were not trained in that form, batch-norm statistics are measured again if there is data.
     """
     settings, inputs, levels, framework = session.settings, session.inputs, session.levels, session.inputs.framework
-    is_trained = levels.trains_projected([choice.settings for choice in state.choices])
-    for choice, model in zip(state.choices, state.family.members, strict=True):
-        is_changed = levels.project(framework, model, choice.settings)
-        if is_changed and not is_trained and inputs.train is not None and settings.finetune.recalibrate:
-            how = dataclasses.replace(settings.finetune, epochs=0)  # statistics only
-            training = Training(inputs.train, how, settings.seed, session.watcher.epoch, settings.task)
+    is_trained = levels.trains_all_projected([choice.settings for choice in state.choices])
+    networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
+    for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
+        projected = levels.project(
+            framework, model, own.settings, inputs.examples, widths=own.widths, smaller=networks[:place]
+        )
+        if projected is None:
+            continue
+        if not is_trained and inputs.train is not None and settings.finetune.recalibrate:
+            finetune = dataclasses.replace(settings.finetune, epochs=0)  # statistics only
+            training = Training(inputs.train, finetune, settings.seed, session.watcher.epoch, settings.task)
             framework.finetune(Family(model, (model,), (framework.inspect(model).channels,)), training)
+        projected.hold()

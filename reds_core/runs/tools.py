@@ -86,12 +86,12 @@ class RunTools(Tools):
 
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
         """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""
-        watcher, count = self._session.watcher, self._settings.calibrate or 0
+        watcher, count, inputs = self._session.watcher, self._settings.calibrate or 0, self._inputs
         trainer = copy.copy(self)
         trainer._step = dataclasses.replace(self._step, epochs=CALIBRATION_EPOCHS)
 
         def project(model: Any, settings: LevelSettings) -> None:
-            if self._session.levels.project(self._inputs.framework, model, settings):
+            if self._session.levels.project(self._inputs.framework, model, settings, inputs.examples) is not None:
                 trainer.recalibrate(model)
 
         found = calibrated_rate(trainer, scores, losses, count, project, watcher.note)

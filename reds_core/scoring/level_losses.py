@@ -14,10 +14,14 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.description import Network
+from reds_core.network.description import Network, Weight
 from reds_core.plugin import guarded
 from reds_core.scoring.loss_measurement import LossMeasurement
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.factors import composed
+from reds_core.transforms.start import Start
+from reds_core.transforms.transform import Stage, Transform
+
+_BATCH_SIZE = 256
 
 
 class LevelsOffered(Protocol):
@@ -117,13 +121,14 @@ def level_losses(
     """
     deciding = [offer for offer in offers if len(offer.levels) > 1]
     own = measuring.framework.weights(measuring.model, measuring.network)
+    inputs = _second_moments(measuring, [each.site for each in deciding if each.transform.reads_inputs])
     total = 1 + sum(len(offer.levels) - 1 for offer in deciding)
 
     def variants() -> Iterator[WeightArrays]:
         yield own
         for offer in deciding:
             for level in offer.levels[:-1]:
-                yield projected(measuring.network, own, offer.site, offer.transform, int(level))
+                yield projected(measuring.network, own, offer.site, offer.transform, int(level), inputs.get(offer.site))
 
     def losses() -> Iterator[float]:
         for done, loss in enumerate(measuring.losses(variants()), start=1):
@@ -145,7 +150,26 @@ def level_losses(
     return LevelLosses(base, tuple(sites), len(measuring.examples))
 
 
-def projected(network: Network, weights: WeightArrays, site: str, transform: Transform, level: int) -> WeightArrays:
+def _second_moments(measuring: LossMeasurement, sites: Sequence[str]) -> Mapping[str, FloatArray]:
+    """Measure the second moments of what some layers read, by the name of the layer; empty if they cannot be."""
+    reads = {layer.name: layer.inputs[0] for layer in reversed(measuring.network.layers) if layer.name in sites}
+    tensors = sorted(set(reads.values()))
+    if not tensors:
+        return {}
+    model, network, examples = measuring.model, measuring.network, measuring.examples.x
+    measured = measuring.framework.second_moments(model, network, tensors, examples, _BATCH_SIZE)
+    by_tensor = {} if measured is None else dict(zip(tensors, measured, strict=True))
+    return {site: by_tensor[tensor] for site, tensor in reads.items() if tensor in by_tensor}
+
+
+def projected(
+    network: Network,
+    weights: WeightArrays,
+    site: str,
+    transform: Transform,
+    level: int,
+    inputs: FloatArray | None = None,
+) -> WeightArrays:
     """Return weights of a network, of which those of one layer are projected onto a level. Others are not copied.
 
     Args:
@@ -154,6 +178,7 @@ def projected(network: Network, weights: WeightArrays, site: str, transform: Tra
         site: The name of the layer.
         transform: The transform that offers the level.
         level: The level.
+        inputs: The second moments of what the layer reads, if the transform asks for them and they are known.
 
     Raises:
         ContractViolation: If a projection does not have the shape of its weight, or is not finite.
@@ -165,7 +190,7 @@ def projected(network: Network, weights: WeightArrays, site: str, transform: Tra
         with guarded(transform):
             if not transform.projects(weight):
                 continue
-            found = transform.projected(array.astype(np.float64), weight, level)
+            found = _from_here(array.astype(np.float64), weight, transform, level, inputs)
         if not isinstance(found, np.ndarray) or found.shape != array.shape or not np.all(np.isfinite(found)):
             raise ContractViolation(
                 f"transform '{transform.name}' projects '{weight.name}' to values that are not finite or have another "
@@ -174,6 +199,15 @@ def projected(network: Network, weights: WeightArrays, site: str, transform: Tra
             )
         changed[index] = found.astype(array.dtype)
     return changed
+
+
+def _from_here(
+    values: FloatArray, weight: Weight, transform: Transform, level: int, inputs: FloatArray | None
+) -> FloatArray:
+    """Return the projection of a weight that starts with these values."""
+    if transform.stage is Stage.REWRITE:
+        return composed(transform.factors(weight, level, inputs)(values))
+    return transform.begun(Start(values, inputs), weight, level)(values, 1.0)
 
 
 def falling(values: FloatArray) -> FloatArray:

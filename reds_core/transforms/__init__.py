@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
 from reds_core.transforms.describing import described, layer_parts
+from reds_core.transforms.factors import composed
 from reds_core.transforms.quantiser import REFINEMENTS, SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 __all__ = [
@@ -16,9 +18,12 @@ __all__ = [
     "LevelSettings",
     "Nesting",
     "Offered",
+    "Smaller",
     "Stage",
+    "Start",
     "Transform",
     "UniformQuantiser",
+    "composed",
     "described",
     "layer_parts",
 ]

@@ -7,21 +7,28 @@ can count what it costs, and projects the weights of the layer onto what they ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.levels import Nesting
 from reds_core.network.description import Layer, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import Plugin
 from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.start import Start
 
 
 class Stage(IntEnum):
-    """The order in which core applies transforms to the weights of a layer, whatever the order of the user."""
+    """The order in which core applies transforms to the weights of a layer, whatever the order of the user.
+
+    A transform of the first stage replaces a layer by a chain of layers. Those of later stages then act on each of
+    these layers.
+    """
 
     REWRITE = 1
     SPARSIFY = 2
@@ -71,6 +78,7 @@ class Transform(Plugin, ABC):
         what: What it decides, in snake case, such as "weight_bits". Plans and problem files use this name.
         stage: When it is applied to the weights of a layer, relative to other transforms.
         nesting: How its levels must agree between the members of a family, unless `nests` says otherwise.
+        reads_inputs: Whether it uses the second moments of what layers read, which are then measured if there is data.
     """
 
     kind = "transform"
@@ -78,11 +86,23 @@ class Transform(Plugin, ABC):
     what: ClassVar[str]
     stage: ClassVar[Stage]
     nesting: ClassVar[Nesting]
+    reads_inputs: ClassVar[bool] = False
 
     @property
     def nests(self) -> Nesting:
         """How its levels must agree between the members of a family, which may depend on its options."""
         return self.nesting
+
+    def prepared(self, network: Network, weights: Sequence[npt.NDArray[Any]]) -> Transform:
+        """Return the transform with what it needs to know of the weights of a network; by default the same one.
+
+        It is called once, before levels are offered.
+
+        Args:
+            network: The description of the network.
+            weights: Its weights, in the order of `network.weights`.
+        """
+        return self
 
     @abstractmethod
     def offered(self, network: Network, site: str) -> Offered:
@@ -97,7 +117,8 @@ class Transform(Plugin, ABC):
     def described(self, part: LayerPart, level: int) -> LayerPart:
         """Return what the layer is at one of its levels, from which core counts what it costs.
 
-        At the last level, the result costs what `part` costs.
+        At the last level, the result costs what `part` costs. At other levels, a transform of the stage REWRITE returns
+        a chain of layers with one kernel each, of which the last has the name of the layer, and its other weights.
 
         Args:
             part: The layer as it is, or as transforms of an earlier stage left it.
@@ -116,6 +137,43 @@ class Transform(Plugin, ABC):
             of: The description of the weight.
             level: One of the levels offered for its layer.
         """
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        """Return the projection that a network computes with from some start on, such as that of a training.
+
+        A transform that decides something once, such as which weights are zero, decides it here. By default, it is
+        `projected`, whatever the start.
+
+        Args:
+            start: The weight at the start. A training that is stopped and resumed has the same start again.
+            of: The description of the weight.
+            level: One of the levels offered for its layer.
+
+        Returns:
+            A function from the values of the weight and the progress of the training, the share of its steps that are
+            done, 0 to 1, to the projected values. Where there is no training, the progress is 1.
+        """
+        return lambda values, progress: self.projected(values, of, level)
+
+    @property
+    def follows_progress(self) -> bool:
+        """Whether the projections that `begun` returns change with the progress of a training."""
+        return False
+
+    def factors(
+        self, of: Weight, level: int, inputs: FloatArray | None
+    ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        """Return the function from a kernel to those of the chain of layers that replaces its layer.
+
+        Only transforms of the stage REWRITE have it. The kernels are those that `described` lists, in the channels of
+        the kernel that is given. They compute the projection: `projected` returns `composed` of them.
+
+        Args:
+            of: The description of the kernel.
+            level: One of the levels offered for its layer, except for the last.
+            inputs: As in `Start`.
+        """
+        raise NotImplementedError(f"transform '{self.name}' replaces no layers")
 
     def projects(self, of: Weight) -> bool:
         """Return whether `projected` can change a weight of a layer that has levels. By default, it changes kernels."""

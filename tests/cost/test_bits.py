@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from level_transforms import MockSparsity
 from toy_framework import ToyModel, chain_model, describe, residual_model
 from toy_networks import random_models
 
 from reds_core.cost import resources
 from reds_core.cost.counting import SumForm
 from reds_core.cost.resources import RESOURCES, CostModel
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
+from reds_core.transforms.describing import described
 
 EVERYTHING = CostModel(additional=("weight_bytes", "bops"))
 
@@ -54,7 +58,47 @@ def test_kernels_of_whole_bytes_stay_polynomials() -> None:
     form = EVERYTHING.form(with_bits(network, {"dense0/kernel": 2, "dense1/kernel": 4}), "params")
     assert isinstance(form, SumForm)
     assert len(form.packed) == 1  # 4 features x 2 bits are a byte, whatever the width
-    assert form.packed[0].products == {("dense0", "dense1"): 4}
+    assert form.packed[0].amount.products == {("dense0", "dense1"): 4}
+    assert form.packed[0].per_byte == 8
+
+
+@given(random_models(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_of_a_weight_with_a_density_that_share_of_the_bits_is_rounded_up(model: ToyModel, data: st.DataObject) -> None:
+    network = describe(model)
+    sizes = {w.name: (data.draw(st.integers(1, 16)), data.draw(st.integers(1, 100))) for w in network.weights}
+    stored = replace(
+        network,
+        weights=tuple(replace(w, bits=sizes[w.name][0], density_percent=sizes[w.name][1]) for w in network.weights),
+    )
+    widths = {g.name: data.draw(st.integers(1, g.channels)) for g in network.groups}
+    expected = 0
+    for weight in network.weights:
+        elements = math.prod(axis.length().at(widths) for axis in weight.axes)
+        expected += math.ceil(Fraction(elements * sizes[weight.name][0] * sizes[weight.name][1], 800))
+    assert resources.usage(stored, widths)["params"] == expected
+
+
+def test_a_device_keeps_the_stored_share_of_a_kernel_and_what_says_where_its_elements_are() -> None:
+    network = describe(chain_model((6, 7), features=5, classes=3))
+    sparse = described(network, [MockSparsity((30,))], LevelSettings({"dense1": {"percent_kept": 30}}))
+    dense, found = (resources.usage(each, network.channels, EVERYTHING) for each in (network, sparse))
+    saved = 6 * 7 - math.ceil(6 * 7 * 0.3) - math.ceil(6 * 7 / 8) - 4 * 7
+    assert found["weight_bytes"] == dense["weight_bytes"] - saved  # biases and scales are those of before
+    assert found["params"] == dense["params"] - saved
+    assert found["bops"] == dense["bops"]  # only some devices skip zeros
+    assert found["macs"] == dense["macs"]
+
+
+def test_a_density_of_4_bits_is_rounded_up_once() -> None:
+    network = describe(chain_model((6, 7), features=5, classes=3))
+    kernel = next(w for w in network.weights if w.name == "dense1/kernel")
+    lower = replace(kernel, bits=4, density_percent=30)
+    whole, less = (
+        replace(network, weights=tuple(each if w is kernel else w for w in network.weights)) for each in (kernel, lower)
+    )
+    usages = [resources.usage(each, network.channels)["params"] for each in (whole, less)]
+    assert usages[0] - usages[1] == 42 - math.ceil(42 * 4 * 30 / 800)
 
 
 def test_peak_ram_counts_the_bits_of_tensors() -> None:

@@ -18,7 +18,7 @@ from toy_framework import (
 )
 from toy_networks import random_models
 
-from reds_core.cost import counting, resources
+from reds_core.cost import activation_memory, counting, resources
 from reds_core.cost.counting import PeakForm, SumForm
 from reds_core.errors import InputError
 from reds_core.framework.family import member_kept
@@ -124,7 +124,7 @@ def test_a_residual_branch_keeps_the_first_tensor_alive() -> None:
     a, b = Channels("a"), Channels("b")
     tensors = (Tensor(10, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, b, 2), Tensor(10, a, 3), Tensor(10, a, 4))
     layers = (call("a", (0,), (1,)), call("b", (1,), (2,)), call("c", (2,), (3,)), call("add", (1, 3), (4,)))
-    form = counting.peak_ram(network_of(layers, tensors, (4,)))
+    form = activation_memory.peak_ram(network_of(layers, tensors, (4,)))
     assert form.at({"a": 2, "b": 3}) == 10 * (2 + 3 + 2)
     assert form.at({"a": 2, "b": 1}) == 10 * (2 + 2 + 2)
 
@@ -133,15 +133,15 @@ def test_an_in_place_layer_needs_no_memory_of_its_own() -> None:
     a = Channels("a")
     tensors = (Tensor(10, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, a, 1), Tensor(1, a, 2))
     layers = (call("a", (0,), (1,)), call("relu", (1,), (2,)), call("pool", (2,), (3,)))
-    assert counting.peak_ram(network_of(layers, tensors, (3,))).at({"a": 4}) == 10 * 4 + 10
+    assert activation_memory.peak_ram(network_of(layers, tensors, (3,))).at({"a": 4}) == 10 * 4 + 10
 
 
 def test_an_early_output_of_the_network_stays_alive() -> None:
     a = Channels("a")
     tensors = (Tensor(1, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, a, 2), Tensor(10, a, 3))
     layers = (call("a", (0,), (1,)), call("b", (1,), (2,)), call("c", (2,), (3,)))
-    assert counting.peak_ram(network_of(layers, tensors, (3,))).at({"a": 3}) == 60
-    assert counting.peak_ram(network_of(layers, tensors, (1, 3))).at({"a": 3}) == 90
+    assert activation_memory.peak_ram(network_of(layers, tensors, (3,))).at({"a": 3}) == 60
+    assert activation_memory.peak_ram(network_of(layers, tensors, (1, 3))).at({"a": 3}) == 90
 
 
 def test_what_a_layer_holds_inside_is_live_in_place_of_its_outputs() -> None:
@@ -150,7 +150,7 @@ def test_what_a_layer_holds_inside_is_live_in_place_of_its_outputs() -> None:
     tensors = (Tensor(10, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, a, 2), Tensor(10, a, 3))
     inside = ((Buffer(4, b), Buffer(7, Fixed(2))), (Buffer(30, b),))
     attention = Layer("attention", "Any", (1,), (2,), (), (), (1,), inside)
-    form = counting.peak_ram(
+    form = activation_memory.peak_ram(
         network_of((call("a", (0,), (1,)), attention, call("add", (1, 2), (3,))), tensors, (3,)), 4
     )
     assert form.at({"a": 1, "b": 1}) == 4 * (10 + 30)
@@ -162,7 +162,7 @@ def test_the_input_lives_until_its_last_reader() -> None:
     a = Channels("a")
     tensors = (Tensor(100, Fixed(1), 0), Tensor(10, a, 1), Tensor(10, a, 2), Tensor(1, a, 3))
     layers = (call("a", (0,), (1,)), call("b", (1,), (2,)), call("c", (2, 0), (3,)))
-    assert counting.peak_ram(network_of(layers, tensors, (3,))).at({"a": 1}) == 100 + 10 + 10
+    assert activation_memory.peak_ram(network_of(layers, tensors, (3,))).at({"a": 1}) == 100 + 10 + 10
 
 
 def test_steps_that_can_never_be_the_largest_are_dropped_and_equal_ones_kept_once() -> None:
@@ -174,7 +174,7 @@ def test_steps_that_can_never_be_the_largest_are_dropped_and_equal_ones_kept_onc
         call("d", (2,), (3, 4)),  # 10a again, and of b nothing
         call("e", (3,), ()),  # 5a
     )
-    form = counting.peak_ram(network_of(layers, tensors, (3,)))
+    form = activation_memory.peak_ram(network_of(layers, tensors, (3,)))
     assert [form.at({"a": w, "b": w}) for w in (1, 2)] == [10, 20]
     assert len(form.steps) == 2
 
@@ -183,7 +183,7 @@ def test_each_tensor_of_an_arena_is_rounded_up() -> None:
     a, b = Channels("a"), Channels("b")
     tensors = (Tensor(5, Fixed(3), 0), Tensor(5, a, 1), Tensor(4, Concat((a, b)), 2))
     layers = (call("a", (0,), (1,)), call("b", (1,), (2,)))
-    form = counting.arena(network_of(layers, tensors, (2,)))
+    form = activation_memory.arena(network_of(layers, tensors, (2,)))
     assert form.at({"a": 3, "b": 1}) == 16 + 16  # 15 and 15
     assert form.at({"a": 4, "b": 3}) == 32 + 32  # 20 and 28
     assert form.at({"a": 5, "b": 5}) == 32 + 48
@@ -198,7 +198,7 @@ def test_steps_of_an_arena_that_can_never_be_the_largest_are_dropped() -> None:
         call("c", (2,), (3,)),  # 5b and 5b
         call("d", (3,), (4,)),  # 5b and 5a, which is never more than 6a and 5b
     )
-    form = counting.arena(network_of(layers, tensors, (4,)))
+    form = activation_memory.arena(network_of(layers, tensors, (4,)))
     assert len(form.steps) == 3
     assert form.at({"a": 3, "b": 3}) == 32 + 16
 
@@ -212,7 +212,7 @@ def test_forms_of_a_chain_by_hand() -> None:
     network = describe(chain_model((3, 2), features=4, classes=3))
     form = counting.macs(network)
     assert form == SumForm(0, {"dense0": 4, "dense1": 3}, {("dense0", "dense1"): 1})
-    assert isinstance(counting.peak_ram(network), PeakForm)
+    assert isinstance(activation_memory.peak_ram(network), PeakForm)
 
 
 def test_unknown_resources_are_refused_with_those_there_are() -> None:

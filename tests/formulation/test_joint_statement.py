@@ -73,6 +73,24 @@ def test_a_choice_uses_what_the_described_network_uses(
         assert counted["params"] == brute_force_weights(network, widths, chosen)
 
 
+@given(random_models(), st.data(), st.sampled_from([(50,), (10, 33, 75)]))
+@settings(max_examples=60, deadline=None)
+def test_densities_and_bits_together_count_as_described(
+    model: ToyModel, data: st.DataObject, densities: tuple[int, ...]
+) -> None:
+    network = describe(model)
+    space = decision_space(network, [MockBits((3, 4)), MockSparsity(densities)])
+    statement = Statement(network, COSTS, space=space)
+    if not statement.nodes.nodes:
+        return
+    problem = statement.formulate(scores_of(network, space), BUDGETS[0]).problem
+    for _ in range(5):
+        choice = [data.draw(st.integers(0, group.options - 1)) for group in problem.groups]
+        widths, chosen = problem.widths(choice), problem.settings(choice)
+        counted = resources.usage(described(network, space.transforms, chosen), widths, COSTS)
+        assert problem.evaluate(choice).usage == counted == statement.usage(widths, chosen)
+
+
 @given(random_models(), st.data())
 @settings(max_examples=60, deadline=None)
 def test_levels_that_add_layers_and_tensors_count_as_described(model: ToyModel, data: st.DataObject) -> None:

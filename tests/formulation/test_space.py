@@ -16,7 +16,7 @@ from reds_core.formulation.space import NotOffered, decision_space
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.network.description import Network
-from reds_core.transforms.transform import Offered
+from reds_core.transforms.transform import Offered, Stage
 
 CHAIN = describe(chain_model((3, 4)))
 """dense0, dense1 and head: three kernels between two groups of channels."""
@@ -130,6 +130,30 @@ def test_options_are_all_combinations_of_widths_and_levels_and_end_with_the_unto
         rows = {tuple(row) for row in node.levels.tolist()}
         assert len(rows) == len(node.levels) == group.channels * 4 ** len(sites)
         assert node.levels[-1].tolist() == [group.channels, *[offer.levels[-1] for offer in node.offers]]
+
+
+class MockCodes(MockBits):
+    """Bits of the codes of kernels, which bits of kernels that are chosen as well would override."""
+
+    name = "mock-codes"
+    what = "code_bits"
+    stage = Stage.CLUSTER
+
+
+def test_combinations_that_cost_what_higher_levels_cost_are_no_options() -> None:
+    """Codes of 2 bits are of no use where the layer then has 4 bits, as it has without codes."""
+    space = decision_space(CHAIN, [MockBits((2, 4), without=("head",)), MockCodes((2,))])
+    assert space.combinations == {
+        "dense0": {(2, 8), (8, 2), (8, 4), (8, 8)},
+        "dense1": {(2, 8), (8, 2), (8, 4), (8, 8)},
+        "head": {(2,), (8,)},
+    }
+    for most in (None, 20, 1):
+        for node in option_nodes(CHAIN, WidthRules(), space, most).nodes:
+            for row in node.rows.tolist():
+                lowered = [o.site for o, level in zip(node.offers, row, strict=True) if level < 8]
+                assert len(lowered) == len({*lowered})
+            assert {*node.rows[-1].tolist()} == {8}
 
 
 def test_too_many_options_first_give_layers_one_level_and_then_fewer_widths_with_warnings() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toy_framework import describe, residual_model
 
-from reds_core.cost import counting, resources
+from reds_core.cost import activation_memory, counting, resources
 from reds_core.cost.budget import parse_budgets
 from reds_core.cost.resources import CostModel
 from reds_core.errors import InfeasibleError, InputError
@@ -29,7 +29,7 @@ def test_a_problem_has_the_budget_s_resources_and_the_rules_widths() -> None:
     [budget] = parse_budgets(["macs=0.5", "peak_ram=0.75"])
     rules = WidthRules(align=2)
     stated = Statement(NETWORK, CostModel(4), rules).formulate(SCORES, budget)
-    forms = {"macs": counting.macs(NETWORK, 4), "peak_ram": counting.peak_ram(NETWORK, 4)}
+    forms = {"macs": counting.macs(NETWORK, 4), "peak_ram": activation_memory.peak_ram(NETWORK, 4)}
     full = {name: form.at(NETWORK.channels) for name, form in forms.items()}
     by_hand = formulate(NETWORK, SCORES, forms, budget.capacities(full), f"{NETWORK.name}-50-75", rules=rules)
     assert problem_digest(stated.problem) == problem_digest(by_hand.problem)

@@ -71,6 +71,8 @@ def test_tensors_weights_and_macs_speak_of_the_groups() -> None:
     assert [term.factors for layer in network.layers for term in layer.macs] == [w.axes for w in network.weights]
     assert (network.inputs, network.outputs) == ((0,), (7,))
     assert network.layers[0].output_shape == (2, 3, 5)
+    assert network.layers[0].input_shape == (2, 3, 4)
+    assert [w.shape for w in network.weights] == [(4, 5), (5, 6), (6, 5), (5, 7)]
 
 
 def test_in_place_layers_share_their_inputs_storage() -> None:

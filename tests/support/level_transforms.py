@@ -45,7 +45,7 @@ class MockBits(Transform):
 
 
 class MockSparsity(MockBits):
-    """Percent of a kernel that is kept. The bits of its elements fall by that much, as if zeros were left out."""
+    """Percent of a kernel that is stored, beside a mask of one bit an element and a start of each row."""
 
     name = "mock-sparsity"
     what = "percent_kept"
@@ -58,10 +58,15 @@ class MockSparsity(MockBits):
     def described(self, part: LayerPart, level: int) -> LayerPart:
         if level == self.bits[-1]:
             return part
-        kernel = WeightKind.KERNEL
-        return replace(
-            part,
-            weights=tuple(replace(w, bits=8 * level // 100) if w.kind is kernel else w for w in part.weights),
+        (index,) = (i for i, w in enumerate(part.weights) if w.kind is WeightKind.KERNEL)
+        kernel, added = part.weights[index], len(part.weights)
+        mask = Weight(f"{kernel.name}/mask", kernel.layer, WeightKind.OTHER, kernel.axes, None, False, 1)
+        rows = Weight(f"{kernel.name}/rows", kernel.layer, WeightKind.OTHER, kernel.axes[-1:], None, False, 32)
+        stored = replace(kernel, density_percent=level)
+        return LayerPart(
+            tuple(replace(layer, weights=(*layer.weights, added, added + 1)) for layer in part.layers),
+            part.tensors,
+            (*part.weights[:index], stored, *part.weights[index + 1 :], mask, rows),
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from reds_litert.graph import FileGraph
-from reds_litert.kernel_bits import read_packed_graph
+from reds_litert.kernel_packing import read_packed_graph
 
 from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed

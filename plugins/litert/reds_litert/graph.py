@@ -33,6 +33,10 @@ class FileTensor:
         axis: The axis along which `scales` differ.
         data: Its elements in its shape if it is a constant; None if it is computed or an input.
         is_variable: Whether it keeps its elements from one run to the next.
+        clusters: Of a kernel that a device packs with codebooks: the number of integers in that of an output channel,
+            of which `bits` is the size of an index. 0 otherwise.
+        density_percent: The largest share of weights other than zero of a kernel that a device packs with a mask, in
+            percent. 100 otherwise.
     """
 
     name: str
@@ -44,6 +48,8 @@ class FileTensor:
     axis: int
     data: npt.NDArray[Any] | None
     is_variable: bool
+    clusters: int = 0
+    density_percent: int = 100
 
     @property
     def size_bytes(self) -> int:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
-from reds_litert.kernel_bits import read_packed_graph
+from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import (
     INT4,
     WEIGHTS,
@@ -54,6 +54,7 @@ class Reason(Enum):
 
     NOT_FOLLOWED = "has channels that cannot be followed through the graphs"
     BITS = "has weights of other bits than in the full network"
+    PACKING = "has a codebook or a mask that the full network does not have"
     WEIGHTS = "has other weights than the full network times a factor for each output channel"
     RANGE = "has biases that would be out of range"
 
@@ -227,6 +228,8 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
     are_integers = all(each.dtype == np.int8 and not each.zero_points.any() for each in (own, stored))
     if stored.data is None or exact is None or full_exact is None or not stored.scales.size:
         return Reason.NOT_FOLLOWED
+    if (own.clusters, own.density_percent) != (stored.clusters, stored.density_percent):
+        return Reason.PACKING
     if not are_integers or own.bits != stored.bits:
         return Reason.BITS
     axis = channel_axis(kind)

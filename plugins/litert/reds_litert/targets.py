@@ -64,8 +64,10 @@ class LiteRtTarget(Target):
         return self.converted(source)
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
-        if what != WEIGHT_BITS:
+        if what == ACTIVATION_BITS:
             return super().refusal(network, site, what, level)
+        if what != WEIGHT_BITS:
+            return f"files of {self.name} store each weight in full, whatever its value, so {what} would save no bytes"
         return f"files of {self.name} store weights in {self.file.numbers}, so fewer bits save nothing"
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:

@@ -2,7 +2,8 @@
 
 Weights are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
 for each output channel if they are integers; biases as they are stored; other constants as they are stored. A kernel
-whose integers are held in 8 bits each counts the bits that the file records for it. Shapes, axes, paddings and single
+whose integers are held in 8 bits each counts what a device packs it in by the record of the file, with codebooks and
+masks. Shapes, axes, paddings and single
 numbers are not weights. A constant that several operators read is counted once.
 
 The arena is the memory for activations and scratch in a file with a memory plan.
@@ -18,7 +19,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError
-from reds_litert.kernel_bits import kernel_bits_in
+from reds_litert.kernel_packing import KernelPacking, kernel_packings_in
 from reds_litert.memory_metadata import arena_bytes
 from reds_litert.schema import IDENTIFIER, TYPES, kind_of, unpacked
 
@@ -66,14 +67,14 @@ def usage_of(path: Path) -> dict[str, int]:
 def weight_bytes_of(content: bytes) -> int:
     """Return the size of the weights in the content of a file."""
     model = unpacked(content)
-    bits = kernel_bits_in(model)
+    packings = kernel_packings_in(model)
     return sum(
-        _of_graph(model, graph, {tensor: count for (place, tensor), count in bits.items() if place == index})
+        _of_graph(model, graph, {tensor: packing for (place, tensor), packing in packings.items() if place == index})
         for index, graph in enumerate(model.subgraphs)
     )
 
 
-def _of_graph(model: Any, graph: Any, bits: Mapping[int, int]) -> int:
+def _of_graph(model: Any, graph: Any, packings: Mapping[int, KernelPacking]) -> int:
     sizes: dict[int, int] = {}
     for operator in graph.operators:
         kind = kind_of(model, operator)
@@ -86,7 +87,9 @@ def _of_graph(model: Any, graph: Any, bits: Mapping[int, int]) -> int:
             if place in KERNELS.get(kind, ()):
                 is_integer = tensor.type in (_TYPES.INT8, _TYPES.INT4)
                 channels = int(tensor.shape[3 if kind == _KINDS.DEPTHWISE_CONV_2D else 0])
-                sizes[int(index)] = _stored(tensor, bits.get(int(index))) + channels * SCALE_BYTES * is_integer
+                packing = packings.get(int(index))
+                size = _stored(tensor) if packing is None else packing.size_bytes(_count(tensor), channels)
+                sizes[int(index)] = size + channels * SCALE_BYTES * is_integer
             elif place in BIASES.get(kind, ()) or _is_weight(tensor):
                 sizes[int(index)] = _stored(tensor)
     return sum(sizes.values())
@@ -106,8 +109,8 @@ def _count(tensor: Any) -> int:
     return math.prod(int(n) for n in tensor.shape) if tensor.shape is not None else 1
 
 
-def _stored(tensor: Any, bits: int | None = None) -> int:
-    """Return the size of the elements of a tensor in bytes, of `bits` bits each if that is given."""
-    if tensor.type == _TYPES.INT4 or bits is not None:
-        return math.ceil(_count(tensor) * (bits or INT4_BITS) / 8)
+def _stored(tensor: Any) -> int:
+    """Return the size of the elements of a tensor in bytes."""
+    if tensor.type == _TYPES.INT4:
+        return math.ceil(_count(tensor) * INT4_BITS / 8)
     return _count(tensor) * int(TYPES[tensor.type]().itemsize)

@@ -76,7 +76,11 @@ class WeightBits(Transform):
     def described(self, part: LayerPart, level: int) -> LayerPart:
         if level == self.options.bits[-1]:
             return part
-        return replace(part, weights=tuple(replace(w, bits=level) if self.projects(w) else w for w in part.weights))
+        # A kernel with bits of its own is stored as codes, which do not become smaller with the weights.
+        return replace(
+            part,
+            weights=tuple(replace(w, bits=level) if self.projects(w) and w.bits is None else w for w in part.weights),
+        )
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         if level == self.options.bits[-1] or not self.projects(of):

@@ -15,11 +15,14 @@ import tensorflow as tf
 
 from reds_core.arrays import IntArray
 from reds_core.framework import Family, Projection, member_kept
-from reds_core.network import Network
+from reds_core.network import Kept, Network
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
 from reds_tensorflow.extraction import variables
-from reds_tensorflow.projecting import assign_projected, projected
+from reds_tensorflow.probing import second_moments
+from reds_tensorflow.projecting import assign_held, assign_projected, projected
 
+SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
+"""The shares of a training at which projections that change in its course are compared."""
 _RANDOM_STATE = "seed_generator_state"
 """Keras's name of the state of a random generator, whose type depends on the version of Keras."""
 
@@ -62,7 +65,7 @@ class Student:
         cuts: a slice for each of the model's trainable variables, in their order.
         states: copies of the model's other variables (statistics, states of random generators), in their order.
         share: weight of its loss in the total loss.
-        projections: projections of its weights, by index in `Network.weights`.
+        projections: projections of its weights from the start of the training on, by index in `Network.weights`.
         activations: the ranges to which its activations are rounded, or None if they are not.
     """
 
@@ -78,13 +81,14 @@ class Student:
         """All variables of its own: the states and the ranges."""
         return self.states if self.activations is None else (*self.states, self.activations.variable)
 
-    def weights(self, full: Mapping[int, Any]) -> list[Any]:
+    def weights(self, full: Mapping[int, Any], progress: Any = None) -> list[Any]:
         """Return the values of the model's trainable variables: projections of slices of the full weights.
 
         Args:
             full: the full weights by index in `Network.weights`.
+            progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
-        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight)) for cut in self.cuts]
+        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight), progress) for cut in self.cuts]
 
     @contextmanager
     def rounding(self, x: Any, *, moving: bool) -> Iterator[tuple[Any, Rounding | None]]:
@@ -110,6 +114,7 @@ def students_of(
     seed: int,
     projections: Sequence[Mapping[int, Projection]] = (),
     activations: Sequence[int | None] = (),
+    examples: Any = None,
 ) -> tuple[Student, ...]:
     """Return the members of `family`, smallest first, then the full network.
 
@@ -121,10 +126,11 @@ def students_of(
         seed: seed of dropout and other random layers.
         projections: those of each network, or none.
         activations: to how many bits the activations of each network are rounded, or none.
+        examples: inputs on which statistics for projections that ask for them are measured, or None.
     """
     models = (*family.members, family.full)
     bits = activations or [None] * len(models)
-    own = projections or [{}] * len(models)
+    own = begun_projections(family, network, projections, examples) or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
     return tuple(
         Student(
@@ -144,7 +150,8 @@ def students_of(
 def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> Iterator[npt.NDArray[Any]]:
     """Yield arrays that differ if the projections of the students do.
 
-    A quantiser is represented by its settings, any other projection by what it makes of the weights.
+    A quantiser is represented by its settings, any other projection by what it makes of the weights, at several points
+    of the training if it changes in its course.
 
     Args:
         students: the networks.
@@ -156,22 +163,58 @@ def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> I
             bits = 0 if projection.quantiser is None else projection.quantiser.bits
             yield np.array([number, index, bits, *projection.axes], np.int64)
             if projection.quantiser is None and index in cuts:
-                yield projection.function(np.asarray(cuts[index].of(full[index]), np.float64))
+                values = np.asarray(cuts[index].of(full[index]), np.float64)
+                yield projection.function(values)
+                if projection.scheduled is not None:
+                    yield from (projection.scheduled(values, share) for share in SHARES_OF_TRAINING)
         if student.activations is not None:
             yield np.array([number, student.activations.bits], np.int64)
 
 
-def project_models(family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]]) -> None:
-    """Project the weights of the models of a family in place.
+def begun_projections(
+    family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]], examples: Any
+) -> list[Mapping[int, Projection]]:
+    """Return the projections of each network from its present weights on.
+
+    Args:
+        family: the networks, whose models hold slices of the full weights.
+        network: the description of `family.full`.
+        projections: those of each network, members first, or none.
+        examples: inputs on which statistics for projections that ask for them are measured, or None.
+    """
+    reads = sorted({p.reads for by_index in projections for p in by_index.values() if p.reads is not None})
+    measured = second_moments(family.full, network, reads, examples) if reads and examples is not None else []
+    moments = dict(zip(reads, measured, strict=False))
+    found: list[Mapping[int, Projection]] = []
+    models, widths = (*family.members, family.full), (*family.widths, network.channels)
+    for model, own_widths, by_index in zip(models, widths, projections, strict=False):
+        values, kept = variables(model, network), member_kept(own_widths)
+
+        def inputs(tensor: int | None, kept: Kept = kept) -> Any:
+            if tensor is None or tensor not in moments:
+                return None
+            positions = network.tensors[tensor].axis.positions(kept, network.channels)
+            return moments[tensor][np.ix_(positions, positions)]
+
+        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in by_index.items()})
+    return found
+
+
+def project_models(
+    family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]], examples: Any
+) -> None:
+    """Set the weights of the models of a family in place to what they hold after a training.
 
     Args:
         family: the networks.
         network: the description of `family.full`.
         projections: those of each network, members first, or none.
+        examples: inputs on which statistics for projections that ask for them are measured, or None.
     """
-    for model, by_index in zip((*family.members, family.full), projections, strict=False):
+    begun = begun_projections(family, network, projections, examples)
+    for model, by_index in zip((*family.members, family.full), begun, strict=False):
         for index, variable in enumerate(variables(model, network)):
-            assign_projected(variable, by_index.get(index))
+            assign_held(variable, by_index.get(index))
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
@@ -111,6 +112,42 @@ def activation_statistics(
                 summed += more.numpy()
     counts = [count * network.tensors[t].positions for t in tensors]
     return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
+
+
+def second_moments(
+    model: Any, network: Network, tensors: Sequence[int], x: Any, batch_size: int = BATCH_SIZE
+) -> list[npt.NDArray[np.float64]]:
+    """Measure E[x x^T] of the channels of some tensors at inference, over the examples `x` and all positions.
+
+    Args:
+        model: the model.
+        network: its description.
+        tensors: indices into `network.tensors`.
+        x: examples (N, *input shape); a tuple for models of several inputs, in their order.
+        batch_size: number of examples in a batch.
+
+    Raises:
+        InputError: if `network` describes another model.
+    """
+    replay = _Replay(model, network)
+
+    def sums(batch: Any) -> list[Any]:
+        found, values = [], replay.run(batch)
+        for t in tensors:
+            value, axis = values[t], network.tensors[t].dimension % len(values[t].shape)
+            order = [*(d for d in range(len(value.shape)) if d != axis), axis]
+            rows = tf.reshape(tf.transpose(tf.cast(value, tf.float32), order), [-1, value.shape[axis]])
+            found.append((tf.matmul(rows, rows, transpose_a=True), tf.shape(rows)[0]))
+        return found
+
+    run = compiled(sums, x)
+    lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
+    totals, counts = [np.zeros((length, length)) for length in lengths], [0] * len(lengths)
+    for part in batches(len(columns(x)[0]), batch_size):
+        for place, (summed, rows) in enumerate(run(as_tensors(each(itemgetter(part), x)))):
+            totals[place] += summed.numpy()
+            counts[place] += int(rows)
+    return [total / count for total, count in zip(totals, counts, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

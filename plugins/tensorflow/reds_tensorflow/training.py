@@ -82,7 +82,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     network = inspect(family.full, reading)
     data, aim = resolve(family.full, training.data, training.task)
     if settings.epochs < 1 or not family.full.trainable_variables:
-        project_models(family, network, training.projections)
+        project_models(family, network, training.projections, sampled(data, STATISTICS_EXAMPLES, training.seed).x)
         if settings.recalibrate:
             _recalibrate(family, data, training.seed)
         return
@@ -99,7 +99,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
     errors = SourceErrors()
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
-    students = students_of(family, network, training.seed, training.projections, training.activations)
+    students = students_of(family, network, training.seed, training.projections, training.activations, examples)
     step = StepSettings(
         settings.members_in_step,
         settings.member_choice,
@@ -110,6 +110,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         change,
         soft_targets is not None,
         training.seed,
+        settings.epochs * feed.batches_per_epoch,
     )
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(

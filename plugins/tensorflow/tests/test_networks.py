@@ -77,6 +77,9 @@ def test_every_tensor_has_its_full_size(built: Built) -> None:
     for layer in network.layers:
         tensor = network.tensors[layer.outputs[0]]
         assert tensor.positions * tensor.axis.full(network.channels) == math.prod(n or 0 for n in layer.output_shape)
+        if layer.inputs:
+            read = network.tensors[layer.inputs[0]]
+            assert read.positions * read.axis.full(network.channels) == math.prod(n or 0 for n in layer.input_shape)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from reds_litert.graph import read_graph
 from reds_litert.int4 import kernels_of, with_int4
-from reds_litert.kernel_bits import NAME, give_kernel_bits, kernel_bits_in, read_packed_graph
+from reds_litert.kernel_packing import NAME, KernelPacking, give_kernel_packings, kernel_packings_in, read_packed_graph
 from reds_litert.memory_metadata import with_memory_plan
 from reds_litert.schema import WEIGHTS, give_metadata, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason, shared_file
@@ -45,7 +45,7 @@ def full(small_family: Any) -> tuple[Conversions, int, int]:
 def test_a_file_records_the_bits_by_which_it_is_counted(small_family: Any, full: tuple[Conversions, int, int]) -> None:
     made, kernel, size = full
     content = with_memory_plan(made.int8)  # another entry of metadata
-    assert kernel_bits_in(unpacked(content)) == {(0, kernel): 2}
+    assert kernel_packings_in(unpacked(content)) == {(0, kernel): KernelPacking(2)}
     plain, graph = read_graph(content).tensors[kernel], read_packed_graph(content).tensors[kernel]
     assert (plain.bits, graph.bits) == (8, 2)
     assert plain.data is not None
@@ -67,11 +67,32 @@ def test_kernels_of_equal_bits_are_shared_and_others_are_not(
     assert list(mixed.own.values()) == [Reason.BITS]
 
 
-@pytest.mark.parametrize("numbers", [[2, 0, 1, 4], [1, 0, 1], []])
+@pytest.mark.parametrize("numbers", [[3, 0, 1, 4], [1, 0, 1], [2, 0, 1, 4], []])
 def test_other_versions_and_damaged_records_are_refused(small_family: Any, numbers: list[int]) -> None:
     model = unpacked(small_family.of_full.int8)
-    give_kernel_bits(model, {(0, 1): 4})
-    assert kernel_bits_in(unpacked(packed(model))) == {(0, 1): 4}
+    packings = {(0, 1): KernelPacking(4), (0, 3): KernelPacking(2, 4, 50)}
+    give_kernel_packings(model, packings)
+    assert kernel_packings_in(unpacked(packed(model))) == packings
     give_metadata(model, NAME, np.array([*numbers], "<i4").view(np.uint8))
     with pytest.raises(InputError, match=r"metadata reds\.kernel_bits"):
-        kernel_bits_in(unpacked(packed(model)))
+        kernel_packings_in(unpacked(packed(model)))
+
+
+def test_records_of_bits_alone_are_read(small_family: Any) -> None:
+    model = unpacked(small_family.of_full.int8)
+    give_metadata(model, NAME, np.array([1, 0, 1, 4, 0, 3, 2], "<i4").view(np.uint8))
+    assert kernel_packings_in(unpacked(packed(model))) == {(0, 1): KernelPacking(4), (0, 3): KernelPacking(2)}
+
+
+@pytest.mark.parametrize(
+    ("packing", "size_bytes"),
+    [
+        (KernelPacking(), 45),
+        (KernelPacking(4), 23),
+        (KernelPacking(2, clusters=4), 12 + 5 * 4),
+        (KernelPacking(8, density_percent=50), 23 + 6 + 5 * 4),
+        (KernelPacking(1, clusters=2, density_percent=25), 2 + 5 * 2 + 6 + 5 * 4),
+    ],
+)
+def test_sizes_of_packed_kernels(packing: KernelPacking, size_bytes: int) -> None:
+    assert packing.size_bytes(weights=45, channels=5) == size_bytes
