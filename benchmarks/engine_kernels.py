@@ -11,7 +11,6 @@ instruction at a time.
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -71,9 +70,9 @@ class Layer:
         return self.clusters > 0 or self.density_percent < 100
 
     @property
-    def identifier(self) -> str:
-        """The name of the layer as a part of names in C."""
-        return re.sub(r"\W", "_", self.name)
+    def in_c(self) -> str:
+        """A name in C for what only such a layer has."""
+        return f"{self.kernel}_{self.channels[0]}_{self.bits}_{self.clusters}_{self.density_percent}"
 
     @property
     def declarations(self) -> str:
@@ -87,15 +86,15 @@ class Layer:
             bits = np.packbits(kept, bitorder="little").tolist()
             starts = (np.cumsum(kept.sum(1)) - kept.sum(1)).tolist()
             for kind, name, numbers in (("uint8_t", "mask", bits), ("int32_t", "starts", starts)):
-                lines.append(f"static const {kind} {name}_{self.identifier}[] = {{{', '.join(map(str, numbers))}}};")
-            mask = f"mask_{self.identifier}, starts_{self.identifier}"
+                lines.append(f"static const {kind} {name}_{self.in_c}[] = {{{', '.join(map(str, numbers))}}};")
+            mask = f"mask_{self.in_c}, starts_{self.in_c}"
         values = f"(const uint8_t *)weights, {codebook}, {mask}, {self.bits}, {self.clusters}"
-        return "\n".join([*lines, f"static const reds_coded_weights coded_{self.identifier} = {{{values}}};\n"])
+        return "\n".join([*lines, f"static const reds_coded_weights coded_{self.in_c} = {{{values}}};\n"])
 
     @property
     def settings(self) -> str:
         """The settings as an initialiser in C."""
-        weights = f"&coded_{self.identifier}" if self.is_coded else "weights"
+        weights = f"&coded_{self.in_c}" if self.is_coded else "weights"
         values = {
             "weights": weights, "bias": "bias", "multiplier": "multiplier", "shift": "shift",
             "row": self.row or self.channels["depthwise" in self.kernel], "groups": 1,
@@ -141,19 +140,19 @@ CODED = (
     Layer("density 10 %", C + "_sparse", *POINTWISE, density_percent=10),
     Layer("density 50 %, 16 values", C + "_sparse", *POINTWISE, bits=4, clusters=16, density_percent=50),
     Layer("convolution 3x3, 32 to 32, on 8x8", C, *CONV),
-    Layer("16 values ", C + "_coded", *CONV, bits=4, clusters=16),
-    Layer("4 values ", C + "_coded", *CONV, bits=2, clusters=4),
-    Layer("density 50 % ", C + "_sparse", *CONV, density_percent=50),
-    Layer("density 25 % ", C + "_sparse", *CONV, density_percent=25),
-    Layer("density 10 % ", C + "_sparse", *CONV, density_percent=10),
+    Layer("16 values", C + "_coded", *CONV, bits=4, clusters=16),
+    Layer("4 values", C + "_coded", *CONV, bits=2, clusters=4),
+    Layer("density 50 %", C + "_sparse", *CONV, density_percent=50),
+    Layer("density 25 %", C + "_sparse", *CONV, density_percent=25),
+    Layer("density 10 %", C + "_sparse", *CONV, density_percent=10),
     Layer("dense 256 to 128", P, *DENSE),
-    Layer("16 values  ", C + "_coded", *DENSE, bits=4, clusters=16),
-    Layer("density 50 %  ", C + "_sparse", *DENSE, density_percent=50),
-    Layer("density 25 %  ", C + "_sparse", *DENSE, density_percent=25),
-    Layer("density 10 %  ", C + "_sparse", *DENSE, density_percent=10),
+    Layer("16 values", C + "_coded", *DENSE, bits=4, clusters=16),
+    Layer("density 50 %", C + "_sparse", *DENSE, density_percent=50),
+    Layer("density 25 %", C + "_sparse", *DENSE, density_percent=25),
+    Layer("density 10 %", C + "_sparse", *DENSE, density_percent=10),
     Layer("depthwise 3x3, 64, on 25x5", D, *DEPTHWISE),
-    Layer("16 values   ", D + "_coded", *DEPTHWISE, bits=4, clusters=16),
-    Layer("4 values   ", D + "_coded", *DEPTHWISE, bits=2, clusters=4),
+    Layer("16 values", D + "_coded", *DEPTHWISE, bits=4, clusters=16),
+    Layer("4 values", D + "_coded", *DEPTHWISE, bits=2, clusters=4),
 )
 """Layers with codebooks and masks, after the same layer with weights of 8 bits."""
 
@@ -259,7 +258,7 @@ def coded_table(cores: Sequence[Core]) -> str:
         [count / layer.macs for count, layer in zip(instructions(core, calls, declarations), CODED, strict=True)]
         for core in cores
     ]
-    names = [f"{'' if not layer.is_coded else '&emsp;'}{layer.name.rstrip()}" for layer in CODED]
+    names = [f"{'' if not layer.is_coded else '&emsp;'}{layer.name}" for layer in CODED]
     return rows_of(cores, names, columns)
 
 
