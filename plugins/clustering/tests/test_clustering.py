@@ -17,7 +17,7 @@ from reds_core.formulation import decision_space
 from reds_core.framework import projections
 from reds_core.network import Fixed, Layer, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import build_options
-from reds_core.transforms import LayerPart, LevelSettings, Nesting, UniformQuantiser, described
+from reds_core.transforms import LayerPart, LevelSettings, Nesting, Start, UniformQuantiser, described
 
 KERNEL = Weight("conv/kernel", "conv", WeightKind.KERNEL, (Fixed(3), Fixed(20), Fixed(4)), 2, True)
 BIAS = Weight("conv/bias", "conv", WeightKind.BIAS, (Fixed(4),), 0, True)
@@ -148,6 +148,48 @@ def test_clustered_kernels_are_projected_without_a_quantiser_of_their_own() -> N
     assert found[0].quantiser is None
     values = np.random.default_rng(0).normal(size=(3, 20, 4))
     assert np.array_equal(found[0].function(values), Clustering().projected(values, KERNEL, 4))
+
+
+class TestFromAStart:
+    """Clusters are found once, at the start of a training. Their means follow the values."""
+
+    VALUES = np.random.default_rng(0).normal(size=(3, 20, 4))
+
+    def test_the_projection_of_the_start_is_that_without_a_start(self) -> None:
+        for per in ("channel", "layer"):
+            transform = clustering(per=per)
+            begun = transform.begun(Start(self.VALUES), KERNEL, 4)
+            assert np.array_equal(begun(self.VALUES, 0.0), transform.projected(self.VALUES, KERNEL, 4))
+            assert np.array_equal(begun(begun(self.VALUES, 0.0), 1.0), begun(self.VALUES, 0.0))
+        untouched = Clustering().begun(Start(self.VALUES), KERNEL, 256)
+        assert np.array_equal(untouched(self.VALUES, 0.5), self.VALUES)
+
+    def test_a_step_moves_each_shared_value_by_the_mean_gradient_of_its_cluster(self) -> None:
+        """Deep Compression moves it by the sum, which is the mean times the number of values in the cluster."""
+        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        gradient = np.random.default_rng(1).normal(size=self.VALUES.shape)
+        before, after = begun(self.VALUES, 0.0), begun(self.VALUES - 10 * gradient, 0.1)
+        for channel in range(4):
+            for value in np.unique(before[..., channel]):
+                own = before[..., channel] == value
+                expected = value - 10 * gradient[..., channel][own].mean()
+                assert np.allclose(after[..., channel][own], expected, rtol=1e-12)
+        assert len(np.unique(after[..., 0])) == 4
+
+    def test_zeros_of_the_start_stay_zeros(self) -> None:
+        masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
+        begun = Clustering().begun(Start(masked), KERNEL, 4)
+        moved = np.where(masked == 0, 0.0, masked + 3)
+        found = begun(moved, 0.5)
+        assert np.all(found[masked == 0] == 0)
+        assert all(len(np.unique(found[..., channel])) == 4 for channel in range(4))
+
+    def test_zeros_of_a_growing_mask_stay_zeros(self) -> None:
+        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
+        found = begun(masked, 0.5)
+        assert np.array_equal(found, Clustering().projected(masked, KERNEL, 4))
+        assert np.all(found[masked == 0] == 0)
 
 
 class TestWithBits:

@@ -71,3 +71,19 @@ def layer_name(tensor: str, network: Network) -> str:
     parts = [path.split("/")[-2:][0] for path in tensor.split(";")]
     named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
     return next(named, parts[0])
+
+
+def layer_in(tensor: str, network: Network) -> str:
+    """Return the name of the layer that computes a tensor, or a part of the tensor's name.
+
+    A converter fuses layers. Those with kernels come first.
+
+    Args:
+        tensor: The name of the tensor, as a converter gives it.
+        network: The description of the model.
+    """
+    found = layer_name(tensor, network)
+    known = {layer.name for layer in network.layers}
+    parts = [part for path in tensor.split(";") for part in reversed(path.split("/"))]
+    named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
+    return found if found in known else next(named, found)

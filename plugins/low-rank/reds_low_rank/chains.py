@@ -58,49 +58,42 @@ def layouts(call: Layer, tensors: Sequence[Tensor], kernel: Weight) -> tuple[Lay
     return tuple(found) if len({(layout.before, layout.after) for layout in found}) > 1 else tuple(found[:1])
 
 
-def chained(part: LayerPart, names: Sequence[str], factors: Sequence[Factor]) -> LayerPart:
+def chained(part: LayerPart, factors: Sequence[Factor]) -> LayerPart:
     """Return a part with a chain of layers in place of each call of its layer.
 
-    The last layer of the chain keeps the name and the other weights of the layer. Along each spatial axis, the first
-    layer whose kernel is as long as that of the layer has its stride and dilation.
+    The layers of the chain are named after the layer. The last has its bias and activation. Along each spatial axis,
+    the first layer whose kernel is as long as that of the layer has its stride and dilation.
 
     Args:
         part: The calls of a dense layer or of a convolution.
-        names: The names of the layers of the chain but for the last.
         factors: The kernels, first to last.
     """
+    site = part.layers[0].name
+    names = [f"{site}/rank_{number}" for number in range(1, len(factors) + 1)]
     (at,) = (index for index, weight in enumerate(part.weights) if weight.kind is WeightKind.KERNEL)
-    kernels = [_kernel(part.weights[at], name, factor) for name, factor in zip((*names, ""), factors, strict=True)]
-    weights = [*part.weights, *kernels[:-1]]
+    kernel = part.weights[at]
+    kernels = [_kernel(kernel, name, factor) for name, factor in zip(names, factors, strict=True)]
+    weights = [*(_moved(weight, names[-1]) for weight in part.weights), *kernels[:-1]]
     weights[at] = kernels[-1]
     places = [*range(len(part.weights), len(weights)), at]
     layers: list[Layer] = []
     tensors = list(part.tensors)
     for call in part.layers:
-        (layout,) = layouts(call, part.tensors, part.weights[at])
-        source, shape, taken = call.inputs[0], call.input_shape, [False] * len(part.weights[at].shape[:-2])
-        for name, factor, place in zip((*names, call.name), factors, places, strict=True):
-            lengths = part.weights[at].shape[:-2]
-            taken = [done or n == own for done, n, own in zip(taken, lengths, factor.spatial, strict=True)]
+        (layout,) = layouts(call, part.tensors, kernel)
+        read, shape = call.inputs[0], call.input_shape
+        taken = [False] * len(kernel.shape[:-2])
+        for name, factor, place in zip(names, factors, places, strict=True):
+            taken = [
+                done or own == whole for done, own, whole in zip(taken, factor.spatial, kernel.shape, strict=False)
+            ]
             sizes = _sizes(layout, taken)
-            reads, makes = _axes(part.weights[at], factor)
-            macs = (MacsTerm(math.prod(sizes) * math.prod(factor.spatial), (reads, makes)),)
-            made = replace(call, name=name, macs=macs, inputs=(source,), input_shape=shape)
-            if factor.makes is None:
-                used = tuple(place if index == at else index for index in call.weights)
-                layers.append(replace(made, weights=used))
-                break
-            tensors.append(Tensor(math.prod(sizes), Fixed(factor.makes), len(tensors), layout.dimension))
-            source, shape = len(tensors) - 1, layout.shape(sizes, factor.makes)
-            layers.append(
-                replace(
-                    made,
-                    weights=(place,),
-                    outputs=(source,),
-                    output_shape=shape,
-                    is_activated=False,
-                )
-            )
+            macs = (MacsTerm(math.prod(sizes) * math.prod(factor.spatial), _axes(kernel, factor)),)
+            layer = replace(call, name=name, macs=macs, inputs=(read,), input_shape=shape)
+            if factor.makes is not None:
+                tensors.append(Tensor(math.prod(sizes), Fixed(factor.makes), len(tensors), layout.dimension))
+                read, shape = len(tensors) - 1, layout.shape(sizes, factor.makes)
+                layer = replace(layer, weights=(place,), outputs=(read,), output_shape=shape, is_activated=False)
+            layers.append(layer)
     return LayerPart(tuple(layers), tuple(tensors), tuple(weights))
 
 
@@ -112,19 +105,20 @@ def _sizes(layout: Layout, taken: Sequence[bool]) -> Sizes:
     )
 
 
-def _kernel(of: Weight, name: str, factor: Factor) -> Weight:
-    """Return the kernel of one layer of a chain; `name` is empty for the last."""
-    spatial = tuple(map(Fixed, factor.spatial))
+def _kernel(of: Weight, layer: str, factor: Factor) -> Weight:
+    """Return the kernel of one layer of a chain."""
     inputs, outputs = of.shape[-2:]
-    shape = (
-        *factor.spatial,
-        inputs if factor.reads is None else factor.reads,
-        outputs if factor.makes is None else factor.makes,
+    reads, makes = (
+        (inputs if factor.reads is None else factor.reads),
+        (outputs if factor.makes is None else factor.makes),
     )
-    own = replace(of, axes=(*spatial, *_axes(of, factor)), shape=shape)
-    if not name:
-        return own
-    return replace(own, name=f"{name}{of.name.removeprefix(of.layer)}", layer=name)
+    axes = (*map(Fixed, factor.spatial), *_axes(of, factor))
+    return replace(_moved(of, layer), axes=axes, shape=(*factor.spatial, reads, makes))
+
+
+def _moved(weight: Weight, layer: str) -> Weight:
+    """Return a weight as that of another layer."""
+    return replace(weight, name=f"{layer}{weight.name.removeprefix(weight.layer)}", layer=layer)
 
 
 def _axes(of: Weight, factor: Factor) -> tuple[Axis, Axis]:

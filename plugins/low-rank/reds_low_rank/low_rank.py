@@ -91,12 +91,6 @@ class LowRank(Transform):
                 percents.setdefault(ranks, percent)
         if not percents:
             return Offered.nothing("factors of each of the ranks have at least as many weights as the layer")
-        taken = {layer.name for layer in network.layers}
-        for name in _names(site, len(scheme.chain(shape.spatial, next(iter(percents)))) - 1):
-            if name in taken:
-                return Offered.nothing(
-                    f"there is another layer of the name '{name}', which its first factor would have"
-                )
         return Offered(np.array([*percents.values(), WHOLE], np.int64))
 
     def described(self, part: LayerPart, level: int) -> LayerPart:
@@ -105,14 +99,14 @@ class LowRank(Transform):
         shape = Shape.of(_kernel(part).shape)
         scheme = self._scheme(shape.spatial)
         factors = scheme.chain(shape.spatial, scheme.ranks(shape, level))
-        return chained(part, _names(part.layers[0].name, len(factors) - 1), factors)
+        return chained(part, factors)
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        return self._projected(weight, of, level, None)
-
-    def begun(self, start: "Start", of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
-        moments = _metric(start.inputs, start.values)
-        return lambda values, _: self._projected(values, of, level, moments)
+        # A training that diverges reports it by itself, but its kernels have no eigenvectors.
+        if level == WHOLE or not self.projects(of) or not np.isfinite(weight).all():
+            return weight
+        scheme, ranks = self._ranks(weight, of, level)
+        return scheme.projected(weight, ranks, None)
 
     def factors(
         self, of: Weight, level: int, inputs: FloatArray | None
@@ -122,13 +116,6 @@ class LowRank(Transform):
             return scheme.factors(values, ranks, _metric(inputs, values))
 
         return factors
-
-    def _projected(self, values: FloatArray, of: Weight, level: int, moments: FloatArray | None) -> FloatArray:
-        # A training that diverges reports it by itself, but has no eigenvectors.
-        if level == WHOLE or not self.projects(of) or not np.isfinite(values).all():
-            return values
-        scheme, ranks = self._ranks(values, of, level)
-        return scheme.projected(values, ranks, moments)
 
     def _ranks(self, values: FloatArray, of: Weight, level: int) -> tuple[Scheme, tuple[int, ...]]:
         """Return the scheme and the ranks of a kernel; without its full shape, those of the values."""
@@ -144,11 +131,6 @@ def _kernel(part: LayerPart) -> Weight:
     return next(weight for weight in part.weights if weight.kind is WeightKind.KERNEL)
 
 
-def _names(site: str, count: int) -> tuple[str, ...]:
-    """Return the names of the layers that come before the one that keeps the name of the layer."""
-    return tuple(f"{site}_rank_{number}" for number in range(1, count + 1))
-
-
 def _no_levels(part: LayerPart) -> str:
     """Why a layer by itself has no levels; empty if it has."""
     kind = part.layers[0].kind
@@ -157,6 +139,8 @@ def _no_levels(part: LayerPart) -> str:
         return "it has no kernel"
     if kind not in KINDS or len(kernels) > 1 or kernels[0].output_axis != len(kernels[0].axes) - 1:
         return f"layers of type {kind} have no kernel that splits into factors"
+    if any(len(call.inputs) != 1 for call in part.layers):
+        return "it reads more than one tensor"
     found = [layouts(call, part.tensors, kernels[0]) for call in part.layers]
     if not all(found):
         return "it is a grouped convolution"

@@ -84,17 +84,14 @@ def extract(model: Any, network: Network, kept: Kept, reading: Reading = STOCK) 
         raise _of_another_model(model)
     _check_kept(network, kept)
     widths = {name: len(kept.get(name, range(channels))) for name, channels in network.channels.items()}
-    rebuild = _Rebuild(traced, widths)
+    rebuild = Rebuild(traced, widths)
     small = rebuild.model(model)
-    slices = {
-        id(variable): np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))
-        for variable, weight in zip(traced.variables, network.weights, strict=True)
-    }
-    for layer, resized in rebuild.layers:
-        for source, target in zip(layer.weights, resized.weights, strict=True):
-            target.assign(np.asarray(source)[slices[id(source)]])
-        if isinstance(resized, keras.layers.Normalization):
-            resized.finalize_state()  # updates values that it derives from its weights
+    rebuild.copy_weights(
+        {
+            id(variable): np.ix_(*(axis.positions(kept, network.channels) for axis in weight.axes))
+            for variable, weight in zip(traced.variables, network.weights, strict=True)
+        }
+    )
     return small
 
 
@@ -102,7 +99,7 @@ _AROUND = (keras.layers.TimeDistributed, keras.layers.SpectralNormalization)
 """Wrappers that are rebuilt around a copy of their layer, which may be a model."""
 
 
-class _Rebuild:
+class Rebuild:
     """Builds a resized copy of a model, including nested models.
 
     Attributes:
@@ -126,20 +123,29 @@ class _Rebuild:
         structured = keras.tree.pack_sequence_as(functional.input, inputs)
         return keras.models.clone_model(functional, input_tensors=structured, clone_function=self._copy)
 
+    def copy_weights(self, slices: Mapping[int, Any]) -> None:
+        """Copy the weights of all layers, of which `slices` has the part to copy by id, and by default everything."""
+        for layer, resized in self.layers:
+            for source, target in zip(layer.weights, resized.weights, strict=True):
+                target.assign(np.asarray(source)[slices.get(id(source), ...)])
+            if isinstance(resized, keras.layers.Normalization):
+                resized.finalize_state()  # updates values that it derives from its weights
+
     def _copy(self, operation: Any) -> Any:
         if id(operation) not in self._copies:
             if graph_of(operation) is not None:
                 copied = self.model(operation)
             elif isinstance(operation, keras.Layer):
-                copied = self._resized(operation)
+                copied = self.resized(operation)
             elif self._traced.configs.get(id(operation)):
-                copied = type(operation).from_config(self._config(operation))
+                copied = type(operation).from_config(self.config(operation))
             else:
                 copied = _detached(operation)
             self._copies[id(operation)] = copied
         return self._copies[id(operation)]
 
-    def _resized(self, layer: Any) -> Any:
+    def resized(self, layer: Any) -> Any:
+        """Return the copy of a layer, whose weights `copy_weights` sets."""
         _check_registered(layer)
         try:
             if isinstance(layer, keras.layers.Lambda):
@@ -147,7 +153,7 @@ class _Rebuild:
             elif type(layer) in _AROUND:
                 resized = self._around_copy(layer)
             else:
-                resized = type(layer).from_config(self._config(layer))
+                resized = type(layer).from_config(self.config(layer))
         except RedsError:  # raised for an inner layer
             raise
         except Exception as error:  # users' code may raise anything
@@ -165,7 +171,7 @@ class _Rebuild:
         del config["layer"]
         return type(wrapper)(self._copy(wrapper.layer), **config)
 
-    def _config(self, operation: Any) -> Any:
+    def config(self, operation: Any) -> Any:
         """Return the config of a layer, or of a function call, for the new widths."""
         config = _of_any_width(operation.get_config())
         for resizing, dims in self._traced.configs.get(id(operation), ()):

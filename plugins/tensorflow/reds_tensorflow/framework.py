@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reds_core.arrays import FloatArray
 from reds_core.framework import (
     ActivationStatistics,
     Arrays,
@@ -128,6 +129,17 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction, own_layers
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
+
+    def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
+        with importing():
+            from reds_tensorflow import rewriting
+        return rewriting.refusal(model, network, site)
+
+    def rewrite(self, model: Any, network: Network, chains: Mapping[str, Sequence[tuple[str, FloatArray]]]) -> Any:
+        with importing():
+            from reds_tensorflow import own_layers, rewriting
+        with own_layers.made_known(self.own_layers.objects):
+            return rewriting.rewrite(model, network, chains, self.reading)
 
     def compiled_with(self, model: Any) -> tuple[Task, TrainingObjects]:
         with importing():
