@@ -62,7 +62,7 @@ class PackedFiles(Int8Target):
             bits, clusters = has.get(WEIGHT_BITS, INT8_BITS), has.get(CLUSTERS, ANY_WEIGHTS)
             density = min(has.get(DENSITY, ALL), ALL)
             if clusters < ANY_WEIGHTS:
-                found[site] = KernelPacking(CODE_BITS[clusters] if bits == INT8_BITS else bits, clusters, density)
+                found[site] = KernelPacking(CODE_BITS[clusters], clusters, density)
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
