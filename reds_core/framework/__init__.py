@@ -45,7 +45,7 @@ from reds_core.framework.framework import ActivationStatistics, Framework, Weigh
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
-from reds_core.framework.projection import Projection, projections
+from reds_core.framework.projection import Projection, SmallerNetwork, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
@@ -97,6 +97,7 @@ __all__ = [
     "SampleModel",
     "Schedule",
     "Segmenter",
+    "SmallerNetwork",
     "SourceStream",
     "Stream",
     "Target",

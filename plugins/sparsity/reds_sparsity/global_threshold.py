@@ -12,9 +12,7 @@ from reds_core.network import Network, WeightKind
 from reds_sparsity.patterns import kept_count
 
 
-def global_densities(
-    network: Network, weights: Sequence[npt.NDArray[Any]], density_percent: int
-) -> Mapping[str, int]:
+def global_densities(network: Network, weights: Sequence[npt.NDArray[Any]], density_percent: int) -> Mapping[str, int]:
     """Return the density of each kernel in percent, by the name of the weight, under one threshold for all kernels.
 
     The threshold is such that `density_percent` of all weights of kernels are not below it. Densities of kernels are

@@ -22,8 +22,8 @@ from reds_sparsity.storage import saved_bits, stored_sparse
 class Sparsity(Transform):
     """Chooses which percentage of the weights of a kernel stays; the weights of the smallest magnitudes become zero.
 
-    A device that makes use of zeros stores the weights that stay, one bit for each weight that says whether it does, and
-    where each output channel starts. Biases, scales and statistics stay as they are.
+    A device that makes use of zeros stores the weights that stay, one bit for each weight that says whether it does,
+    and where each output channel starts. Biases, scales and statistics stay as they are.
     """
 
     name = "sparsity"
@@ -69,7 +69,8 @@ class Sparsity(Transform):
         others = sorted({layer.name for layer in network.layers if layer.name != site and suited & {*layer.weights}})
         if others:
             return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
-        saving, costly = [], []
+        saving: list[int] = []
+        costly: list[int] = []
         for density in self.options.densities:
             saves = sum(saved_bits(network, network.weights[index], density) for index in suited) > 0
             (saving if saves else costly).append(density)
