@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from reds_litert.kernel_packing import ALL, KernelPacking
 from reds_litert.targets import DEPTHWISE, INT4_LAYERS, INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
 
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
+from reds_core.arrays import FloatArray
 from reds_core.framework import ExportSource
 from reds_core.network import Network
 
@@ -48,11 +52,15 @@ class PackedFiles(Int8Target):
         content, packings = super()._quantised(source), self._packings(source)
         if not packings:
             return content
-        weights = source.framework.weights(source.model, source.network)
-        return int4.with_packings(content, int4.kernels_of(source.network, weights), packings)
+        kernels = int4.kernels_of(source.network, source.framework.weights(source.model, source.network))
+        for kernel in kernels:
+            packing = packings.get(kernel.site)
+            if packing is not None:
+                packings[kernel.site] = _with_density_of(kernel.values, packing)
+        return int4.with_packings(content, kernels, packings)
 
     def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
-        """Return how the kernel of each layer is packed that has codebooks or a mask in the file.
+        """Return how the kernel of each layer is packed that has codebooks or a mask in the file, by its levels.
 
         Another target may realise levels that these files cannot have: they hold such weights in 8 bits.
         """
@@ -66,6 +74,20 @@ class PackedFiles(Int8Target):
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
+
+
+def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPacking:
+    """Return how a kernel is packed by the density that it has, which the level of its layer need not be.
+
+    A layer can have another density than its level if weights of all layers are ranked together. Codebooks and weights
+    of few bits add zeros to those of the mask, so that the density of the level stands where it is large enough.
+    """
+    stored = int(np.count_nonzero(values))
+    adds_zeros = packing.clusters > 0 or packing.bits < INT8_BITS
+    if not packing.has_mask or (adds_zeros and stored <= packing.values(values.size)):
+        return packing
+    density = ALL if stored == values.size else max(stored - 1, 0) * ALL // values.size + 1
+    return replace(packing, density_percent=density)
 
 
 def _codebook_refusal(network: Network, site: str, clusters: int) -> str | None:
