@@ -12,7 +12,7 @@ from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
 from reds_core.arrays import FloatArray
 from reds_core.framework import ExportSource
-from reds_core.network import Network
+from reds_core.network import Network, WeightKind
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
@@ -31,6 +31,8 @@ class PackedFiles(Int8Target):
     packs = False
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what in (CLUSTERS, DENSITY) and not _has_kernel(network, site):
+            return None
         if what == CLUSTERS:
             return None if level >= ANY_WEIGHTS else _codebook_refusal(network, site, level)
         if what == DENSITY:
@@ -62,18 +64,28 @@ class PackedFiles(Int8Target):
     def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
         """Return how the kernel of each layer is packed that has codebooks or a mask in the file, by its levels.
 
+        Indices into codebooks have the same size whatever the bits of the weights in these.
+
         Another target may realise levels that these files cannot have: they hold such weights in 8 bits.
         """
         found: dict[str, KernelPacking] = {}
         for site, levels in source.settings.levels.items():
+            if not _has_kernel(source.network, site):
+                continue
             has = {what: n for what, n in levels.items() if self.refusal(source.network, site, what, n) is None}
             bits, clusters = has.get(WEIGHT_BITS, INT8_BITS), has.get(CLUSTERS, ANY_WEIGHTS)
             density = min(has.get(DENSITY, ALL), ALL)
             if clusters < ANY_WEIGHTS:
-                found[site] = KernelPacking(CODE_BITS[clusters] if bits == INT8_BITS else bits, clusters, density)
+                found[site] = KernelPacking(CODE_BITS[clusters], clusters, density)
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
+
+
+def _has_kernel(network: Network, site: str) -> bool:
+    """Whether a layer has a kernel. Transforms that give all layers one level name layers without one, too."""
+    used = {index for layer in network.layers if layer.name == site for index in layer.weights}
+    return any(network.weights[index].kind is WeightKind.KERNEL for index in used)
 
 
 def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPacking:

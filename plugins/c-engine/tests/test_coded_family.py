@@ -95,7 +95,7 @@ def test_a_file_has_the_bytes_and_the_values_of_its_engine(tmp_path: Path, objec
 OF_RUNS: dict[str, Mapping[str, str]] = {
     "clustering": {"levels": "16,4,2"},
     "weight-bits": {"levels": "8,4"},
-    "sparsity": {"levels": "50,25"},
+    "sparsity": {"sparsity": "50,75"},
 }
 """The options of the transforms of runs."""
 
@@ -129,13 +129,15 @@ def test_layers_and_levels_that_the_engine_cannot_store_are_refused_with_a_reaso
     from keras import layers
 
     image = keras.Input((8, 8, 3))
-    x = layers.DepthwiseConv2D(3, name="spread")(layers.Conv2D(4, 3, name="plain")(image))
+    x = layers.ReLU(name="relu")(layers.Conv2D(4, 3, name="plain")(image))
+    x = layers.DepthwiseConv2D(3, name="spread")(x)
     x = layers.BatchNormalization(name="norm")(layers.Flatten()(layers.SeparableConv2D(5, 3, name="separate")(x)))
     network = FRAMEWORK.inspect(keras.Model(image, layers.Dense(2, name="classes")(x)))
     refusal = CEngine().refusal
     assert [refusal(network, "plain", "clusters", level) for level in (2, 4, 16, 256)] == [None] * 4
     assert [refusal(network, "plain", "density", level) for level in (1, 50, 100)] == [None] * 3
     assert refusal(network, "spread", "clusters", 4) is None
+    assert refusal(network, "relu", "density", 50) is None  # transforms that give all layers one level ask for all
     assert refusal(network, "plain", "clusters", 8) == "the C engine has no codebooks of 8 integers"
     assert "so few weights that a mask saves nothing" in str(refusal(network, "spread", "density", 50))
     assert refusal(network, "separate", "clusters", 4) == "the C engine stores no codebooks of SeparableConv2D layers"
