@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import UnsupportedError
 from reds_litert.graph import FileGraph, FileOperator, graph_of
-from reds_litert.kernel_bits import give_kernel_bits, kernel_bits_in
+from reds_litert.kernel_packing import give_kernel_packings, kernel_packings_in
 from reds_litert.schema import code_index, drop_unused_content, give_content, kind_of, packed, unpacked
 
 _KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
@@ -285,7 +285,8 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
         used |= {int(index) for index in (*operator.inputs, *operator.outputs, *more) if index >= 0}
     order = sorted(used)
     place = {old: new for new, old in enumerate(order)} | {-1: -1}
-    bits = {(0, place[tensor]): count for (_, tensor), count in kernel_bits_in(model).items() if tensor in place}
+    recorded = kernel_packings_in(model).items()
+    packings = {(0, place[tensor]): packing for (_, tensor), packing in recorded if tensor in place}
     graph.tensors = [graph.tensors[old] for old in order]
 
     def moved(indices: Any) -> Any:
@@ -298,5 +299,5 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
     for signature in model.signatureDefs or []:
         for entry in (*signature.inputs, *signature.outputs):
             entry.tensorIndex = place[int(entry.tensorIndex)]
-    if bits:
-        give_kernel_bits(model, bits)
+    if packings:
+        give_kernel_packings(model, packings)

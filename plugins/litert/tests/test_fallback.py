@@ -44,9 +44,9 @@ def source_of(factor: float) -> ExportSource:
     keras.utils.set_random_seed(3)
     model = network()
     x = np.random.default_rng(3).normal(size=(48, *SHAPE)).astype(np.float32)
-    for name, factor, channel in (("last", factor, np.s_[..., 0]), ("head", 1 / factor, np.s_[0])):
+    for name, by, channel in (("last", factor, np.s_[..., 0]), ("head", 1 / factor, np.s_[0])):
         kernel, bias = model.get_layer(name).get_weights()
-        kernel[channel] *= factor  # the range of one channel makes the steps of all channels large
+        kernel[channel] *= by  # the range of one channel makes the steps of all channels large
         model.get_layer(name).set_weights([kernel, bias])
     return ExportSource(FRAMEWORK, model, FRAMEWORK.inspect(model), calibration=Arrays(x, np.zeros(48, np.int64)))
 
