@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +84,16 @@ def labels_file(network: str) -> str:
     return f"{network}-labels.npz"
 
 
-def correct(record: WorthRecord, folder: Path) -> npt.NDArray[np.bool_]:
+class Predicted(Protocol):
+    """A record of a run on a network, with the name of the file of its predictions."""
+
+    @property
+    def network(self) -> str: ...
+    @property
+    def predictions(self) -> str | None: ...
+
+
+def correct(record: Predicted, folder: Path) -> npt.NDArray[np.bool_]:
     """Which test examples a run predicted correctly."""
     assert record.predictions is not None
     with np.load(folder / record.predictions) as predicted, np.load(folder / labels_file(record.network)) as labels:

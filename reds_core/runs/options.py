@@ -14,6 +14,7 @@ from os import PathLike, fspath
 from typing import Any, TypedDict, TypeVar
 
 from reds_core.errors import InputError, argument
+from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import Int8Files
@@ -90,7 +91,12 @@ class PruneOptions(WidthOptions, total=False):
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
             which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
             each subnetwork is quantised by itself, or False for none.
-        strict: Whether to fail if a part of the model cannot be pruned. Otherwise there is a warning.
+        int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
+            on held-back data. None means no limit.
+        fallback: What the most sensitive layers have instead of 8 bits in int8 files that lose more than `int8_drop`:
+            `"float"`, or `"16x8"` for activations of 16 bits. None means that all layers have 8 bits.
+        strict: Whether to fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`.
+            Otherwise there is a warning.
         batch_size: Examples in a training step.
         learning_rate: The highest learning rate.
         momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
@@ -128,6 +134,8 @@ class PruneOptions(WidthOptions, total=False):
     holdout: float
     stream: bool
     int8: Int8Files
+    int8_drop: float | None
+    fallback: FallbackNumbers | None
     strict: bool
     batch_size: int
     learning_rate: float

@@ -22,6 +22,7 @@ from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
+from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
@@ -65,6 +66,7 @@ class Run:
         framework = self.request.framework(self.registry)
         targets = run_targets(self.registry, framework, settings)
         check_calibration(targets, self.request.is_calibrated)
+        check_int8_gate(settings, targets, self.request.data is not None)
         known = self.folder.accept(self.request.model, framework.file)
         try:
             return self._execute(plugins, goal, budgets, targets, known)

@@ -158,6 +158,32 @@ class ToyFramework(Framework):
             weights[weight.name] = model.weights[weight.name][np.ix_(*positions)].copy()
         return ToyModel(model.name, model.input_shape, model.layers, weights)
 
+    def second_moments(
+        self, model: ToyModel, network: Network, tensors: Sequence[int], x: npt.NDArray[Any], batch_size: int
+    ) -> list[npt.NDArray[np.float64]]:
+        values = list(forward(model, x).values())
+        rows = [values[t].reshape(-1, values[t].shape[-1]).astype(np.float64) for t in tensors]
+        return [each.T @ each / len(each) for each in rows]
+
+    def rewrite_refusal(self, model: ToyModel, network: Network, site: str) -> str | None:
+        kind = next(layer.kind for layer in model.layers if layer.name == site)
+        return None if kind == "dense" else f"a layer of the kind {kind} has no kernel"
+
+    def rewrite(
+        self, model: ToyModel, network: Network, chains: Mapping[str, Sequence[tuple[str, npt.NDArray[Any]]]]
+    ) -> ToyModel:
+        layers: list[ToyLayer] = []
+        weights = model.weights.copy()
+        for layer in model.layers:
+            source = layer.inputs
+            for name, kernel in chains.get(layer.name, ()):
+                weights[f"{name}/kernel"] = np.asarray(kernel, np.float32)
+                if name != layer.name:
+                    layers.append(ToyLayer(name, "linear", source))
+                    source = (name,)
+            layers.append(replace(layer, inputs=source))
+        return ToyModel(model.name, model.input_shape, tuple(layers), weights)
+
     def finetune(self, family: Family[Any], training: Training) -> None:
         settings, task = training.settings, training.task
         network = describe(family.full, self.handlers)

@@ -51,6 +51,7 @@ class ToyHandler:
 
 BUILT_IN = {
     "dense": ToyHandler({"kernel": (WeightKind.KERNEL, "io"), "bias": (WeightKind.BIAS, "o")}, "io"),
+    "linear": ToyHandler({"kernel": (WeightKind.KERNEL, "io")}, "io"),
     "scale": ToyHandler(
         {
             "gamma": (WeightKind.SCALE, "i"),
@@ -186,6 +187,8 @@ def forward(model: ToyModel, x: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]
             values[n] = layer.operation.forward(first, own_weights(model, n))
         elif layer.kind == "dense":
             values[n] = first @ w[f"{n}/kernel"] + w[f"{n}/bias"]
+        elif layer.kind == "linear":
+            values[n] = first @ w[f"{n}/kernel"]
         elif layer.kind == "scale":
             normal = (first - w[f"{n}/mean"]) / np.sqrt(w[f"{n}/variance"] + 1e-3)
             values[n] = normal * w[f"{n}/gamma"] + w[f"{n}/beta"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +21,11 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings, Nesting
-from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.network.axis import Fixed
+from reds_core.network.description import MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.system.files import written_beside
+from reds_core.transforms.factors import composed
+from reds_core.transforms.start import Start
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
 WHAT = "weight_bits"
@@ -71,6 +74,99 @@ class ToyBits(Transform):
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         untouched = level == self.levels[-1] or of.kind is not WeightKind.KERNEL
         return weight if untouched else rounded(weight, level)
+
+
+class ToyRank(Transform):
+    """Dense layers of rank 1 or 2 as two layers, by singular value decompositions in the metric of their inputs."""
+
+    name = "toy-rank"
+    what = "rank"
+    stage = Stage.REWRITE
+    nesting = Nesting.RISING
+    reads_inputs = True
+    whole = 100
+
+    def offered(self, network: Network, site: str) -> Offered:
+        calls = [layer for layer in network.layers if layer.name == site]
+        weights = [network.weights[index] for layer in calls for index in layer.weights]
+        if [len(weight.axes) for weight in weights] != [2, 1] or weights[1].kind is not WeightKind.BIAS:
+            return Offered.nothing("it is not a dense layer with a bias")
+        inner, outer = (axis.full(network.channels) for axis in weights[0].axes)
+        saving = [rank for rank in (1, 2) if rank * (inner + outer) < inner * outer]
+        return Offered(np.array([*saving, self.whole], np.int64)) if saving else Offered.nothing("it is too small")
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        if level == self.whole:
+            return part
+        (layer,), (kernel, bias), (term,) = part.layers, part.weights, part.layers[0].macs
+        (inner, outer), rank, between = kernel.axes, Fixed(level), len(part.tensors)
+        name, positions = f"{layer.name}_first", part.tensors[layer.inputs[0]].positions
+        macs = tuple(MacsTerm(term.coefficient, factors) for factors in ((inner, rank), (rank, outer)))
+        first = replace(layer, name=name, kind="linear", outputs=(between,), weights=(2,), macs=macs[:1])
+        first = replace(first, output_shape=(positions, level))
+        second = replace(layer, inputs=(between,), weights=(0, 1), macs=macs[1:])
+        added = replace(kernel, name=f"{name}/kernel", layer=name, axes=(inner, rank))
+        weights = (replace(kernel, axes=(rank, outer)), bias, added)
+        return LayerPart((first, second), (*part.tensors, Tensor(positions, rank, storage=1)), weights)
+
+    def factors(
+        self, of: Weight, level: int, inputs: FloatArray | None
+    ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        def factors(values: FloatArray) -> tuple[FloatArray, ...]:
+            moments = np.eye(len(values)) if inputs is None else inputs
+            root = np.linalg.cholesky(moments + 1e-9 * np.eye(len(values))).T
+            left, singular, right = np.linalg.svd(root @ values)
+            first = np.linalg.solve(root, left[:, : len(singular)] * singular)
+            chain = np.zeros((len(values), level)), np.zeros((level, values.shape[1]))
+            rank = min(level, len(singular))
+            chain[0][:, :rank], chain[1][:rank] = first[:, :rank], right[:rank]
+            return chain
+
+        return factors
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        if level == self.whole or of.kind is not WeightKind.KERNEL:
+            return weight
+        return composed(self.factors(of, level, None)(weight))
+
+
+class ToyMask(Transform):
+    """A percentage of the weights of a kernel, fixed at the start and nested; the others are zero."""
+
+    name = "toy-mask"
+    what = "density"
+    stage = Stage.SPARSIFY
+    nesting = Nesting.RISING
+    whole = 100
+
+    def offered(self, network: Network, site: str) -> Offered:
+        if not any(w.layer == site and w.kind is WeightKind.KERNEL for w in network.weights):
+            return Offered.nothing("it has no kernel")
+        return Offered(np.array([25, 50, self.whole], np.int64))
+
+    def described(self, part: LayerPart, level: int) -> LayerPart:
+        kernel = WeightKind.KERNEL
+        weights = (replace(w, density_percent=level) if w.kind is kernel else w for w in part.weights)
+        return replace(part, weights=tuple(weights))
+
+    def _mask(self, values: FloatArray, level: int, within: FloatArray) -> FloatArray:
+        magnitudes = np.abs(values) + within * (1 + np.abs(values).max(initial=0))
+        mask = np.zeros(values.size)
+        mask[np.argsort(-magnitudes, axis=None, kind="stable")[: values.size * level // 100]] = 1
+        return mask.reshape(values.shape)
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        within = np.zeros(start.values.shape)
+        for smaller in start.smaller:
+            place = np.ix_(*smaller.positions)
+            within[place] = self._mask(start.values[place], smaller.level, within[place])
+        mask = self._mask(start.values, level, within)
+        return lambda values, progress: values * mask
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        if level == self.whole or of.kind is not WeightKind.KERNEL:
+            return weight
+        return weight * self._mask(weight, level, np.zeros(weight.shape))
 
 
 class ToyTarget(Target):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from reds_litert.kernel_packing import KernelPacking
 
 from reds_c_engine.records import Arithmetic, Convolution, Kernel, Member
 from reds_c_engine.wide_records import WideArithmetic, WideConvolution
@@ -18,8 +18,8 @@ WIDE_BYTES = 2
 def weight_bytes(member: Member) -> int:
     """Return the size of the weights of a member, whether it shares them with others or not.
 
-    These are its kernels as they are packed, a bias and a multiplier for each output channel, and constants of sums and
-    products with a value for each channel. Kernels that several layers read are counted once.
+    These are its kernels as they are packed, with codebooks and masks, a bias and a multiplier for each output channel,
+    and constants of sums and products with a value for each channel. Kernels that several layers read are counted once.
     """
     kernels: dict[Kernel, int] = {}
     constants = 0
@@ -36,4 +36,6 @@ def _kernel_bytes(function: str, settings: Convolution | WideConvolution) -> int
     of_channel = WIDE_CHANNEL_BYTES if isinstance(settings, WideConvolution) else CHANNEL_BYTES
     channels = 1 if "depthwise" in function else settings.in_channels
     elements = settings.kernel_height * settings.kernel_width * channels * settings.out_channels
-    return math.ceil(elements * settings.kernel.bits / 8) + of_channel * settings.out_channels
+    coding = settings.kernel.coding
+    packing = KernelPacking(settings.kernel.bits) if coding is None else coding.packing
+    return packing.size_bytes(elements, settings.out_channels) + of_channel * settings.out_channels

@@ -1,8 +1,9 @@
-"""The files of members for the C engine: int8 files that record which kernels it packs in fewer bits."""
+"""The files of members for the C engine: int8 files that record how it packs their kernels."""
 
 from __future__ import annotations
 
-from reds_litert.targets import INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
+from reds_litert.kernel_packing import ALL, KernelPacking
+from reds_litert.targets import DEPTHWISE, INT4_LAYERS, INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
 
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
@@ -11,6 +12,12 @@ from reds_core.network import Network
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
+CLUSTERS, DENSITY = "clusters", "density"
+"""What transforms decide about the weights of a layer that the engine stores with codebooks and masks."""
+CODE_BITS = {2: 1, 4: 2, 16: 4}
+"""The numbers of integers that a codebook may have, and the bits of an index into it."""
+ANY_WEIGHTS = 256
+"""The number of clusters of a layer without codebooks."""
 
 
 class PackedFiles(Int8Target):
@@ -20,6 +27,10 @@ class PackedFiles(Int8Target):
     packs = False
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what == CLUSTERS:
+            return None if level >= ANY_WEIGHTS else _codebook_refusal(network, site, level)
+        if what == DENSITY:
+            return None if level >= ALL else _mask_refusal(network, site)
         if what != WEIGHT_BITS or level == INT8_BITS:
             return super().refusal(network, site, what, level)
         if level not in PACKED_BITS:
@@ -30,3 +41,48 @@ class PackedFiles(Int8Target):
         content = super().converted(source)
         check_runs(content)
         return content
+
+    def _quantised(self, source: ExportSource) -> bytes:
+        from reds_litert import int4
+
+        content, packings = super()._quantised(source), self._packings(source)
+        if not packings:
+            return content
+        weights = source.framework.weights(source.model, source.network)
+        return int4.with_packings(content, int4.kernels_of(source.network, weights), packings)
+
+    def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
+        """Return how the kernel of each layer is packed that has codebooks or a mask in the file.
+
+        Another target may realise levels that these files cannot have: they hold such weights in 8 bits.
+        """
+        found: dict[str, KernelPacking] = {}
+        for site, levels in source.settings.levels.items():
+            has = {what: n for what, n in levels.items() if self.refusal(source.network, site, what, n) is None}
+            bits, clusters = has.get(WEIGHT_BITS, INT8_BITS), has.get(CLUSTERS, ANY_WEIGHTS)
+            density = min(has.get(DENSITY, ALL), ALL)
+            if clusters < ANY_WEIGHTS:
+                found[site] = KernelPacking(CODE_BITS[clusters], clusters, density)
+            elif density < ALL:
+                found[site] = KernelPacking(bits, density_percent=density)
+        return found
+
+
+def _codebook_refusal(network: Network, site: str, clusters: int) -> str | None:
+    """Return why the kernel of a layer cannot have codebooks of some number of integers, or None if it can."""
+    if clusters not in CODE_BITS:
+        return f"the C engine has no codebooks of {clusters} integers"
+    return _layer_refusal(network, site, "codebooks")
+
+
+def _mask_refusal(network: Network, site: str) -> str | None:
+    """Return why the kernel of a layer cannot have a mask, or None if it can."""
+    if any(layer.kind == DEPTHWISE for layer in network.layers if layer.name == site):
+        return "output channels of depthwise convolutions have so few weights that a mask saves nothing"
+    return _layer_refusal(network, site, "masks")
+
+
+def _layer_refusal(network: Network, site: str, parts: str) -> str | None:
+    kinds = [layer.kind for layer in network.layers if layer.name == site]
+    other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
+    return low_bits_refusal(network, site) if other is None else f"the C engine stores no {parts} of {other} layers"

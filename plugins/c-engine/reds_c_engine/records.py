@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from reds_litert.kernel_packing import KernelPacking
+
 OUTPUT_RANGE = (-128, 127)
 
 
@@ -30,17 +32,35 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Coding:
+    """Where the codebooks and the mask of a kernel lie in the store: `reds_coded_weights`.
+
+    Attributes:
+        packing: How the kernel is packed.
+        codebook_bytes: The place of the codebook of the first output channel, if there are codebooks.
+        mask_bytes: The place of the mask of the first output channel, if there is a mask.
+        starts: The index of the first value of each output channel, if there is a mask.
+    """
+
+    packing: KernelPacking
+    codebook_bytes: int = 0
+    mask_bytes: int = 0
+    starts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Kernel:
     """Where the weights of a layer lie in the store.
 
     Attributes:
-        offset_bytes: The place of the first weight in the store.
+        offset_bytes: The place of the first weight in the store; of all of them if there is a mask.
         row: The number of elements from the weights of one tap to those of the next.
         taps: The number of rows that follow each other for each output channel, where the file has a single one: the
             positions of an image that a fully connected layer reads. 1 otherwise.
         segments: The runs of input channels; empty if they are the first ones of a row.
-        bits: The number of bits of a weight.
+        bits: The number of bits of a weight, or of an index into a codebook.
         is_shared: Whether the weights are those of the full network. Otherwise the layer has its own copy.
+        coding: Where its codebooks and its mask lie; None if it has neither.
     """
 
     offset_bytes: int
@@ -49,6 +69,7 @@ class Kernel:
     segments: tuple[Segment, ...] = ()
     bits: int = 8
     is_shared: bool = True
+    coding: Coding | None = None
 
 
 @dataclass(frozen=True)

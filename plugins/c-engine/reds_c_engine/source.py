@@ -11,6 +11,7 @@ from dataclasses import fields
 import numpy as np
 
 from reds_c_engine.records import (
+    Coding,
     Family,
     Kernel,
     Member,
@@ -89,8 +90,10 @@ class SettingsWriter:
 
     def added(self, settings: Settings) -> str:
         """Return the name of the structure that holds some settings."""
-        structure = settings.structure
-        body = ", ".join(f".{name} = {value}" for name, value in self._fields(settings))
+        return self._structure(settings.structure, self._fields(settings))
+
+    def _structure(self, structure: str, values: Iterable[tuple[str, object]]) -> str:
+        body = ", ".join(f".{name} = {value}" for name, value in values)
         text = "\n".join(textwrap.wrap(f"{{{body}}}", WIDTH - 2, break_long_words=False, break_on_hyphens=False))
         key = f"{structure} {text}"
         if key not in self._names:
@@ -115,13 +118,26 @@ class SettingsWriter:
                 yield field.name, integer(value)
 
     def _weights(self, kernel: Kernel, settings: Settings) -> Iterable[tuple[str, str]]:
-        yield "weights", f"net_weights + {kernel.offset_bytes}"
+        coding = kernel.coding
+        place = f"net_weights + {kernel.offset_bytes}" if coding is None else f"&{self._coded(kernel, coding)}"
+        yield "weights", place
         yield "row", str(kernel.row)
-        if any(name == "weight_bits" for name, _ in structure_fields(settings.structure)):
+        if kernel.coding is None and any(name == "weight_bits" for name, _ in structure_fields(settings.structure)):
             yield "weight_bits", str(kernel.bits)
         if kernel.segments:
             yield "segments", self._pools["reds_segment"].added(_segment(segment) for segment in kernel.segments)
             yield "segment_count", str(len(kernel.segments))
+
+    def _coded(self, kernel: Kernel, coding: Coding) -> str:
+        """Return the name of the structure that holds the weights of a kernel with codebooks or a mask."""
+        unsigned, packing = "(const uint8_t *)net_weights", coding.packing
+        values = {"values": f"{unsigned} + {kernel.offset_bytes}", "bits": packing.bits, "clusters": packing.clusters}
+        if packing.clusters:
+            values["codebook"] = f"net_weights + {coding.codebook_bytes}"
+        if packing.has_mask:
+            values["mask"] = f"{unsigned} + {coding.mask_bytes}"
+            values["starts"] = self._pools["int32_t"].added(integers(coding.starts))
+        return self._structure("reds_coded_weights", values.items())
 
 
 def constants_bytes(family: Family, writer: SettingsWriter) -> int:

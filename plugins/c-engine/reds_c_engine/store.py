@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 from reds_litert.graph import FileGraph, FileTensor
-from reds_litert.slices import KernelSlice, kernel_slices
+from reds_litert.kernel_packing import KernelPacking
+from reds_litert.slices import KernelSlice, channel_axis, kernel_slices
 
-from reds_c_engine.packing import packed_weights
-from reds_c_engine.records import Kernel, Segment
+from reds_c_engine.packing import packed_kernel
+from reds_c_engine.records import Coding, Kernel, Segment
 from reds_core.arrays import IntArray
+from reds_core.errors import UnsupportedError
 
 DEPTHWISE, TRANSPOSED = "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"
 WITH_WEIGHTS = ("CONV_2D", DEPTHWISE, TRANSPOSED, "FULLY_CONNECTED")
@@ -31,13 +33,20 @@ class StoredKernel:
         offset_bytes: The place of its first weight.
         row: The number of elements of its last axis, which the store holds one after the other.
         rows_of_channel: The number of rows of each output channel.
-        bits: The number of bits of a weight.
+        packing: How it is packed.
+        coding: Where its codebooks and its mask lie; None if it has neither.
     """
 
     offset_bytes: int
     row: int
     rows_of_channel: int
-    bits: int
+    packing: KernelPacking
+    coding: Coding | None
+
+    @property
+    def bits(self) -> int:
+        """The number of bits of a value."""
+        return self.packing.bits
 
 
 class WeightStore:
@@ -55,7 +64,7 @@ class WeightStore:
             if operator.kind in WITH_WEIGHTS:
                 kernel = full.tensors[operator.inputs[1]]
                 if kernel.data is not None:
-                    kernels[index] = self._added(kernel)
+                    kernels[index] = self._added(operator.kind, kernel)
         self._holders = [_Holder(full, kernels)]
 
     @property
@@ -82,23 +91,42 @@ class WeightStore:
             shared = (holder.shared(operator.kind, kernel, part) for holder, part in parts if part is not None)
             place = next((each for each in shared if each is not None), None)
             if place is None:
-                own = added[index] = self._added(kernel)
-                place = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False)
+                own = added[index] = self._added(operator.kind, kernel)
+                place = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False, coding=own.coding)
             found[index] = place
         if added:
             self._holders.append(_Holder(member, added))
         return found
 
-    def _added(self, kernel: FileTensor) -> StoredKernel:
-        """Return the place of a kernel, which is added once if several operators of a network read it."""
+    def _added(self, kind: str, kernel: FileTensor) -> StoredKernel:
+        """Return the place of a kernel, which is added once if several operators of a network read it.
+
+        Raises:
+            UnsupportedError: If its integers cannot be packed as the file says.
+        """
         if kernel in self._stored:
             return self._stored[kernel]
         assert kernel.data is not None
-        offset, row = len(self._content), kernel.shape[-1]
-        data = kernel.data.astype(np.int8)
-        self._content += data.tobytes() if kernel.bits == 8 else packed_weights(data, kernel.bits)
-        self._stored[kernel] = StoredKernel(offset, row, math.prod(kernel.shape[1:-1]), kernel.bits)
+        packing = packing_of(kernel)
+        try:
+            parts = packed_kernel(kernel.data.astype(np.int8), channel_axis(kind), packing)
+        except ValueError as error:
+            raise UnsupportedError(
+                f"the C engine cannot pack the kernel '{kernel.name}': {error}", "export the file again"
+            ) from error
+        offset, coding = len(self._content), None
+        if packing.clusters or packing.has_mask:
+            codebook_bytes = offset + len(parts.values)
+            coding = Coding(packing, codebook_bytes, codebook_bytes + len(parts.codebooks), parts.starts)
+        self._content += parts.values + parts.codebooks + parts.mask
+        rows_of_channel = math.prod(kernel.shape[1:-1])
+        self._stored[kernel] = StoredKernel(offset, kernel.shape[-1], rows_of_channel, packing, coding)
         return self._stored[kernel]
+
+
+def packing_of(kernel: FileTensor) -> KernelPacking:
+    """Return how a kernel is packed."""
+    return KernelPacking(kernel.bits, kernel.clusters, kernel.density_percent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +144,7 @@ class _Holder:
     def shared(self, kind: str, kernel: FileTensor, part: KernelSlice) -> Kernel | None:
         """Return a kernel as a part of one of this network; None if it is not one that the engine can express."""
         stored = self.kernels.get(part.operator)
-        if stored is None or stored.bits != kernel.bits:
+        if stored is None or stored.packing != packing_of(kernel):
             return None
         whole = self.graph.tensors[self.graph.operators[part.operator].inputs[1]].data
         assert whole is not None
@@ -127,10 +155,13 @@ class _Holder:
             return _depthwise(stored, part.outputs)
         if not _is_run(part.outputs):
             return None
+        if stored.packing.has_mask:
+            return _masked(stored, part)
         first_bits = int(part.outputs[0]) * stored.rows_of_channel * stored.row * stored.bits
         if first_bits % 8:
             return None
-        return _row_parts(stored, stored.offset_bytes + first_bits // 8, part.inputs, kind)
+        place = _row_parts(stored, stored.offset_bytes + first_bits // 8, part.inputs, kind)
+        return None if place is None else replace(place, coding=_coding_from(stored, int(part.outputs[0])))
 
 
 def _is_within(kind: str, part: KernelSlice, shape: tuple[int, ...]) -> bool:
@@ -144,8 +175,29 @@ def _depthwise(stored: StoredKernel, outputs: IntArray) -> Kernel:
     """Return a depthwise kernel, in which segments are runs of output channels."""
     start = int(outputs[0]) * stored.bits
     if _is_run(outputs) and start % 8 == 0:
-        return Kernel(stored.offset_bytes + start // 8, stored.row, bits=stored.bits)
-    return Kernel(stored.offset_bytes, stored.row, segments=_segments(outputs), bits=stored.bits)
+        coding = _coding_from(stored, int(outputs[0]))
+        return Kernel(stored.offset_bytes + start // 8, stored.row, bits=stored.bits, coding=coding)
+    segments = _segments(outputs)
+    return Kernel(stored.offset_bytes, stored.row, segments=segments, bits=stored.bits, coding=stored.coding)
+
+
+def _coding_from(stored: StoredKernel, channel: int) -> Coding | None:
+    """Return the codebooks of a kernel from an output channel on."""
+    if stored.coding is None:
+        return None
+    return replace(stored.coding, codebook_bytes=stored.coding.codebook_bytes + channel * stored.packing.clusters)
+
+
+def _masked(stored: StoredKernel, part: KernelSlice) -> Kernel | None:
+    """Return a kernel with a mask that has some of the output channels of another, with all weights of each."""
+    first, last = int(part.outputs[0]), int(part.outputs[-1]) + 1
+    first_bits = first * stored.rows_of_channel * stored.row
+    coding = _coding_from(stored, first)
+    if coding is None or len(part.inputs) != stored.row or first_bits % 8:
+        return None
+    mask_bytes, starts = coding.mask_bytes + first_bits // 8, coding.starts[first:last]
+    coding = replace(coding, mask_bytes=mask_bytes, starts=starts)
+    return Kernel(stored.offset_bytes, stored.row, bits=stored.bits, coding=coding)
 
 
 def _segments(indices: IntArray) -> tuple[Segment, ...]:

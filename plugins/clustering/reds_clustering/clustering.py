@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from reds_clustering.kmeans import Clusters
 from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
 from reds_core.network import Fixed, Network, Weight, WeightKind
-from reds_core.transforms import LayerPart, Nesting, Offered, Stage, Transform
+from reds_core.transforms import LayerPart, Nesting, Offered, Stage, Start, Transform
 
 ALLOWED = (2, 4, 16)
 """The numbers of clusters that a kernel may have. Bytes hold 8, 4 or 2 of their codes, without gaps."""
@@ -81,7 +82,8 @@ class Clustering(Transform):
         others = sorted({layer.name for layer in network.layers if layer.name != site and kernels & {*layer.weights}})
         if others:
             return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
-        saving, costly = [], []
+        saving: list[int] = []
+        costly: list[int] = []
         for count in self.options.clusters:
             saves = sum(_saved_bits(network, network.weights[index], count) for index in kernels) > 0
             (saving if saves else costly).append(count)
@@ -95,7 +97,7 @@ class Clustering(Transform):
         codebooks: dict[int, int] = {}
         for index, weight in enumerate(part.weights):
             if self.projects(weight):
-                weights[index] = replace(weight, bits=code_bits(level))
+                weights[index] = replace(weight, bits=code_bits(level), value_bits=ENTRY_BITS)
                 codebooks[index] = len(weights)
                 weights.append(_codebook(weight, level))
         layers = tuple(
@@ -110,6 +112,23 @@ class Clustering(Transform):
         columns = self._columns(of)
         values = columns.of(weight)
         return columns.restored(Clusters.of(values, level).shared(values), weight.shape)
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        """Return the projection that keeps the clusters of the start, whose means follow the values.
+
+        Values that become exactly 0 later on, as with a mask that grows, stay 0: clusters are then found anew.
+        """
+        if level == UNTOUCHED or not self.projects(of):
+            return lambda values, progress: values
+        columns = self._columns(of)
+        clusters = Clusters.of(columns.of(start.values), level)
+
+        def shared(values: FloatArray, progress: float) -> FloatArray:
+            table = columns.of(values)
+            own = clusters if clusters.keeps_zeros(table) else Clusters.of(table, level)
+            return columns.restored(own.shared(table), values.shape)
+
+        return shared
 
     def _columns(self, of: Weight) -> _Columns:
         return _Columns(of.scales_along if self.options.per == "channel" else ())

@@ -9,7 +9,7 @@ and records how many bits they need.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
-from reds_litert.kernel_packing import KernelPacking, give_kernel_packings
+from reds_litert.kernel_packing import KernelPacking, give_kernel_packings, kernel_packings_in
 from reds_litert.schema import (
     BIAS,
     INPUT,
@@ -127,13 +127,40 @@ def with_int4(content: bytes, kernels: Sequence[Kernel], sites: Sequence[str], k
             _replace(model, kernel, place, keep_int8)
             found.add(kernel.site)
             packings[place.index] = KernelPacking(kernel.bits)
-    for site in sites:
-        if site not in found:
-            raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it at 8 bits")
+    _check_found(sites, found)
     if keep_int8:
         give_kernel_packings(model, packings)
     drop_unused_content(model)
     return packed(model)
+
+
+def with_packings(content: bytes, kernels: Sequence[Kernel], packings: Mapping[str, KernelPacking]) -> bytes:
+    """Return a file that records how a device packs the kernels of some layers, whose integers stay as they are.
+
+    Args:
+        content: The file, whose kernels have 8 bits each. What it records of other layers stays.
+        kernels: The kernels of all layers of the model, of which the `values` are compared with the file.
+        packings: How the kernel of each layer is packed, by the name of the layer.
+
+    Raises:
+        UnsupportedError: If the weights of such a layer are not found in the file.
+    """
+    model = unpacked(content)
+    places = [(kernel.site, place.index) for kernel, place in _matched(model, kernels) if kernel.site in packings]
+    _check_found(packings, {site for site, _ in places})
+    give_kernel_packings(model, kernel_packings_in(model) | {place: packings[site] for site, place in places})
+    return packed(model)
+
+
+def _check_found(sites: Iterable[str], found: Container[str]) -> None:
+    """Check that the weights of some layers are found in a file.
+
+    Raises:
+        UnsupportedError: If they are not.
+    """
+    for site in sites:
+        if site not in found:
+            raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it as it is")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from reds_core import hookimpl
 from reds_core.transforms import Transform
+from reds_sparsity.sparsity import Sparsity
+
+__all__ = ["Sparsity"]
 
 
 @hookimpl
 def reds_transforms() -> Sequence[type[Transform]]:
     """Return the transforms of this package."""
-    return []
+    return [Sparsity]

@@ -14,4 +14,9 @@ static inline int32_t reds_weight_at(const uint8_t *weights, int32_t element, in
   return reds_field(weights[bit >> 3], bit & 7, bits);
 }
 
+/* The next 32 bits, of which the first byte has the lowest. */
+static inline uint32_t reds_load_32(const uint8_t *bytes) {
+  return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
 #endif

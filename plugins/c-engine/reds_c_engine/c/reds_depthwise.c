@@ -2,6 +2,7 @@
 #include "reds_bits.h"
 #include "reds_convolve.h"
 #include "reds_output.h"
+#include <stddef.h>
 #include <string.h>
 
 /* A position: where its window begins, and the taps of a block of its channels. */
@@ -10,6 +11,7 @@ typedef struct {
   reds_tap_list taps;
   int32_t channel;      /* where the inputs of the list begin; -1: there is none for this position */
   int padded;           /* one of the taps lies outside of the image */
+  const uint8_t *weights;
   const int8_t *zeros;  /* what it sees there: REDS_BLOCK inputs `input_zero` */
 } position;
 
@@ -43,9 +45,11 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
                            const uint8_t *weights, int32_t element, const int32_t *start, int32_t *sums) {
   for (int32_t k = 0; k < count; k++) {
     const int32_t place = (channel + k) / multiplier - channel / multiplier;
+    const int8_t *const codebook = taps->codebook ? taps->codebook + (taps->column + k) * taps->clusters : NULL;
     int32_t sum = start[k], at = element + k;
     for (int32_t i = 0; i < taps->count; i++, at += taps->row) {
-      sum += taps->inputs[i][place] * reds_weight_at(weights, at, taps->bits);
+      const int32_t value = reds_weight_at(weights, at, taps->bits);
+      sum += taps->inputs[i][place] * (codebook ? codebook[value & ((1 << taps->bits) - 1)] : value);
     }
     sums[k] = sum;
   }
@@ -55,9 +59,10 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
 static void convolve_block(const reds_convolution *s, reds_taps_function *add, const int8_t *image, position *p,
                            int32_t element, int32_t channel, int32_t count, int8_t *output) {
   const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
-  const uint8_t *const weights = s->weights;
+  const uint8_t *const weights = p->weights;
   const int32_t *start = s->bias + channel;
   int32_t sums[REDS_BLOCK];
+  p->taps.column = element;
   for (int32_t first = 0; first < all; first += REDS_TAPS, element += REDS_TAPS * p->taps.row) {
     if (multiplier != 1) {
       list_taps(s, image + channel / multiplier, first, p);
@@ -74,8 +79,8 @@ static void convolve_block(const reds_convolution *s, reds_taps_function *add, c
   reds_output(s, channel, count, sums, output + channel);
 }
 
-void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *add, const int8_t *input,
-                                 int8_t *output) {
+void reds_convolve_depthwise_any(const reds_convolution *s, const reds_coded_weights *coded, reds_taps_function *add,
+                                 const int8_t *input, int8_t *output) {
   const reds_segment whole = {0, 0, s->out_channels};
   const reds_segment *const segments = s->segments ? s->segments : &whole;
   const int32_t segment_count = s->segments ? s->segment_count : 1;
@@ -83,8 +88,11 @@ void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *
   position p;
   memset(zeros, s->input_zero, sizeof zeros);
   p.zeros = zeros;
+  p.weights = coded ? coded->values : s->weights;
   p.taps.row = s->row;
-  p.taps.bits = s->weight_bits;
+  p.taps.bits = coded ? coded->bits : s->weight_bits;
+  p.taps.codebook = coded ? coded->codebook : NULL;
+  p.taps.clusters = coded ? coded->clusters : 0;
   p.top = -s->pad_top;
   for (int32_t oy = 0; oy < s->out_height; oy++, p.top += s->stride_y) {
     p.left = -s->pad_left;
@@ -102,5 +110,5 @@ void reds_convolve_depthwise_any(const reds_convolution *s, reds_taps_function *
 
 void reds_convolve_depthwise(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
   (void)second;
-  reds_convolve_depthwise_any(settings, reds_add_taps, first, output);
+  reds_convolve_depthwise_any(settings, 0, reds_add_taps, first, output);
 }

@@ -36,6 +36,16 @@ typedef struct {
   uint16_t count;
 } reds_segment;
 
+/* Weights with a codebook for each output channel, or with a mask, or both. */
+typedef struct {
+  const uint8_t *values;   /* weights, or indices into codebooks: `bits` bits each, packed without gaps */
+  const int8_t *codebook;  /* `clusters` weights for each output channel; NULL: values are weights */
+  const uint8_t *mask;     /* one bit for each weight, 1 if it is stored: output channels one after the other, packed
+                              without gaps; NULL: all are stored */
+  const int32_t *starts;   /* with a mask: the index of the first value of each output channel; otherwise NULL */
+  uint8_t bits, clusters;
+} reds_coded_weights;
+
 /* Convolutions of every kind and fully connected layers (a convolution whose kernel is the whole image).
  *
  * The weight of output channel o, tap (y, x) and element e of a row is element
@@ -48,7 +58,7 @@ typedef struct {
  * `bias` holds bias - input_zero * (sum of the weights of the channel that the member uses, all taps), so that kernels
  * multiply inputs as they are stored; a tap outside of the image then counts as the input `input_zero`. */
 typedef struct {
-  const void *weights;             /* int8_t, or packed */
+  const void *weights;             /* int8_t, packed, or reds_coded_weights */
   const int32_t *bias;             /* one for each output channel, as are the next two */
   const int32_t *multiplier;
   const int8_t *shift;             /* positive: to the left */
@@ -64,7 +74,7 @@ typedef struct {
   uint16_t depth_multiplier;       /* of depthwise convolutions: output channels for each input channel */
   int16_t input_zero, output_zero;
   int8_t least, greatest;          /* the range of outputs, which the activation limits */
-  uint8_t weight_bits;             /* 8, 4 or 2 */
+  uint8_t weight_bits;             /* 8, 4 or 2; 0 with reds_coded_weights */
 } reds_convolution;
 
 reds_kernel reds_convolve;            /* any: settings reds_convolution, weights of 8 bits */
@@ -73,6 +83,10 @@ reds_kernel reds_convolve_pointwise;  /* 1x1, stride 1, no padding, one group, n
 reds_kernel reds_convolve_depthwise;  /* depthwise, any depth multiplier, 8 bits */
 reds_kernel reds_convolve_packed;            /* as reds_convolve, weights of 4 or 2 bits */
 reds_kernel reds_convolve_depthwise_packed;  /* as reds_convolve_depthwise, weights of 4 or 2 bits */
+reds_kernel reds_convolve_coded;             /* as reds_convolve, weights with codebooks */
+reds_kernel reds_convolve_sparse;            /* as reds_convolve, weights with a mask, no segments and
+                                                row = in_channels */
+reds_kernel reds_convolve_depthwise_coded;   /* as reds_convolve_depthwise, weights with codebooks */
 reds_kernel reds_convolve_transposed; /* transposed convolution, weights of 8 bits: input (y, x) adds to the outputs
                                          (y * stride_y - pad_top + ky, x * stride_x - pad_left + kx). Its `bias` is
                                          plain, and `input_zero` is subtracted from inputs. */

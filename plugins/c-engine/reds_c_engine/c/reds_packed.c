@@ -8,5 +8,5 @@ void reds_convolve_packed(const void *settings, const int8_t *first, const int8_
 
 void reds_convolve_depthwise_packed(const void *settings, const int8_t *first, const int8_t *second, int8_t *output) {
   (void)second;
-  reds_convolve_depthwise_any(settings, reds_add_taps_packed, first, output);
+  reds_convolve_depthwise_any(settings, 0, reds_add_taps_packed, first, output);
 }

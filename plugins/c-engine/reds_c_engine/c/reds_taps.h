@@ -10,6 +10,9 @@ typedef struct {
   int32_t count;
   int32_t row;                     /* from the weights of one tap to those of the next, in elements */
   int32_t bits;                    /* of a weight */
+  const int8_t *codebook;          /* of all output channels, `clusters` weights each; NULL: there is none */
+  int32_t clusters;
+  int32_t column;                  /* the place of the first weight of the block in a row: its channel in the codebook */
 } reds_tap_list;
 
 /* Writes to `sums` the sums of `count` adjacent channels over the taps, each added to that of `start`, which may be

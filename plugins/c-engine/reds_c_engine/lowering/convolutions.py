@@ -106,6 +106,8 @@ def conv(one: Operator) -> list[Step]:
 
 def _conv_kernel(settings: Convolution) -> str:
     """Return the function of a convolution or a fully connected layer."""
+    if settings.kernel.coding is not None:
+        return "reds_convolve_sparse" if settings.kernel.coding.packing.has_mask else "reds_convolve_coded"
     if settings.kernel.bits < 8:
         return "reds_convolve_packed"
     is_point = settings.kernel_height * settings.kernel_width * settings.stride_y * settings.stride_x == 1
@@ -131,8 +133,10 @@ def depthwise(one: Operator) -> list[Step]:
     )
     sums = kernel.data.astype(np.int64).sum((0, 1, 2)) if kernel.data is not None else np.int64(0)
     settings = _folded(one, settings, np.asarray(sums))
-    packed = settings.kernel.bits < 8
-    name = "reds_convolve_depthwise_packed" if packed else "reds_convolve_depthwise"
+    name, coding = "reds_convolve_depthwise", settings.kernel.coding
+    if coding is not None and coding.packing.has_mask:
+        raise one.refused("there is no kernel for depthwise convolutions with a mask")
+    name += "_coded" if coding is not None else "_packed" if settings.kernel.bits < 8 else ""
     return [one.step(name, settings, one.operator.inputs[0])]
 
 
@@ -159,6 +163,8 @@ def transposed(one: Operator) -> list[Step]:
         pad_top=pad_before(padding, out_height, height, kernel_height, stride_y),
         pad_left=pad_before(padding, out_width, width, kernel_width, stride_x),
     )
+    if settings.kernel.coding is not None:
+        raise one.refused("its kernel has a codebook or a mask")
     if settings.kernel.bits < 8:
         raise one.refused(f"its weights have {settings.kernel.bits} bits")
     return [one.step("reds_convolve_transposed", settings, one.operator.inputs[2])]

@@ -47,6 +47,8 @@ def _convolution(one: Operator, kernel: FileTensor, source: FileTensor, bias: Fi
         raise one.refused("its kernel is not a constant")
     if kernel.dtype != np.int8 or kernel.zero_points.any():
         raise one.refused("its kernel does not consist of symmetric integers of 8 bits or fewer")
+    if one.weights.coding is not None:
+        raise one.refused("its kernel has a codebook or a mask, and its activations have 16 bits")
     if kernel.bits != 8:
         raise one.refused(f"its weights have {kernel.bits} bits and its activations 16")
     if bias is not None and bias.dtype != np.int64:

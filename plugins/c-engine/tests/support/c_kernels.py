@@ -21,7 +21,9 @@ NUMBERS: dict[str, Any] = {
     f"{sign}int{bits}_t": getattr(ctypes, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32)
 }
 
-Value = int | np.ndarray | list[tuple[int, int, int]] | None
+CODED = "reds_coded_weights"
+Value = int | np.ndarray | list[tuple[int, int, int]] | dict[str, Any] | None
+"""A value of a field: a number, an array, segments, or the fields of a `CODED` structure."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class KernelLibrary:
     def run(self, case: Case) -> np.ndarray:
         """Run the kernel of a case between guards, and return the output; fail where the guards change."""
         guard = 64
-        held = []
+        held: list[Any] = []
 
         def address(array: np.ndarray | None) -> int | None:
             if array is None:
@@ -91,13 +93,20 @@ class KernelLibrary:
             held.append(np.ascontiguousarray(array))
             return held[-1].ctypes.data
 
-        values: dict[str, Any] = {}
-        for name, kind in fields(case.structure):
-            value = case.settings[name]
-            if isinstance(value, list):
-                value = np.array(value, np.uint16)
-            values[name] = address(value) if kind.endswith("*") else value
-        settings = structure_type(case.structure)(**values)
+        def filled(structure: str, given: dict[str, Value]) -> ctypes.Structure:
+            values: dict[str, Any] = {}
+            for name, kind in fields(structure):
+                value = given[name]
+                if isinstance(value, dict):
+                    held.append(filled(CODED, value))
+                    values[name] = ctypes.addressof(held[-1])
+                    continue
+                if isinstance(value, list):
+                    value = np.array(value, np.uint16)
+                values[name] = address(value) if kind.endswith("*") else value
+            return structure_type(structure)(**values)
+
+        settings = filled(case.structure, case.settings)
         buffer = np.full(case.expected.size + 2 * guard, 77, np.int8)
         inside = slice(guard, guard + case.expected.size)
         if case.before is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from c_kernels import Case, fields
+from c_kernels import CODED, Case, Value, fields
 
 MAIN = """
 int main(void) {
@@ -33,15 +33,7 @@ def program(cases: Sequence[Case]) -> str:
     lines += ["  const int8_t *first, *second, *expected, *before; uint32_t size; };"]
     rows = []
     for i, case in enumerate(cases):
-        values = []
-        for name, kind in fields(case.structure):
-            value = case.settings[name]
-            if not kind.endswith("*"):
-                values.append(f".{name} = {_number(int(value))}")
-            elif value is not None:
-                lines.append(_array(f"c{i}_{name}", value))
-                values.append(f".{name} = c{i}_{name}")
-        lines.append(f"static const {case.structure} c{i} = {{{', '.join(values)}}};")
+        lines += _structure(f"c{i}", case.structure, case.settings)
         arrays = {"first": case.first, "second": case.second, "expected": case.expected, "before": case.before}
         for name, array in arrays.items():
             if array is not None:
@@ -51,6 +43,22 @@ def program(cases: Sequence[Case]) -> str:
     largest = max(case.expected.size for case in cases)
     lines.append(f"static int8_t output[{largest + 16}];")
     return "\n".join([*lines, "static const struct test cases[] = {", ",\n".join(rows), "};", MAIN])
+
+
+def _structure(name: str, structure: str, given: dict[str, Value]) -> list[str]:
+    """The definition of a structure, after those of the arrays and structures that it refers to."""
+    lines, values = [], []
+    for field, kind in fields(structure):
+        value = given[field]
+        if not kind.endswith("*"):
+            values.append(f".{field} = {_number(int(value))}")
+        elif isinstance(value, dict):
+            lines += _structure(f"{name}_{field}", CODED, value)
+            values.append(f".{field} = &{name}_{field}")
+        elif value is not None:
+            lines.append(_array(f"{name}_{field}", value))
+            values.append(f".{field} = {name}_{field}")
+    return [*lines, f"static const {structure} {name} = {{{', '.join(values)}}};"]
 
 
 def _number(value: int) -> str:

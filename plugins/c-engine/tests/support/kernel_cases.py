@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 from c_kernels import Case, Value
+from reds_c_engine.packing import packed_kernel
+from reds_litert.kernel_packing import KernelPacking
 
 Random = np.random.Generator
 
@@ -55,6 +57,20 @@ def packed(weights: np.ndarray, bits: int) -> np.ndarray:
     return (fields << (bits * np.arange(each))).sum(-1).astype(np.uint8)
 
 
+def coded(store: np.ndarray, axis: int, bits: int, clusters: int, density_percent: int) -> dict[str, Value]:
+    """Weights with codebooks, a mask, or both, as the generator packs them."""
+    made = packed_kernel(store.astype(np.int8), axis, KernelPacking(bits, clusters, density_percent))
+
+    def array(content: bytes, dtype: type = np.uint8) -> np.ndarray | None:
+        return np.frombuffer(content, dtype) if content else None
+
+    starts = np.array(made.starts, np.int32) if made.starts else None
+    return {
+        "values": array(made.values), "codebook": array(made.codebooks, np.int8), "mask": array(made.mask),
+        "starts": starts, "bits": bits, "clusters": clusters,
+    }  # fmt: skip
+
+
 def chosen(
     random: Random, count: int, row: int, segmented: bool
 ) -> tuple[list[tuple[int, int, int]] | None, np.ndarray]:
@@ -96,6 +112,7 @@ def window(random: Random, plain: bool) -> tuple[list[tuple[int, int]], ...]:
 def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwise: bool = False,
                 transposed: bool = False, segmented: bool | None = None, grouped: bool | None = None,
                 multiplied: bool | None = None, channels: tuple[int, int] | None = None,
+                clusters: int = 0, density_percent: int = 100,
                 sizes: tuple[tuple[int, int], ...] | None = None, extreme: bool = False) -> Case:  # fmt: skip
     """A convolution; what is not given is random."""
     size, kernel, stride, dilation, pad, out = sizes or window(random, plain=random.random() < 0.4)
@@ -107,6 +124,8 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
         if min(out) < 1:
             pad, out = (0, 0), tuple((n - 1) * s + k for n, s, k in zip(size, stride, kernel, strict=True))
     segmented = not pointwise and random.random() < 0.3 if segmented is None else segmented
+    is_sparse = density_percent < 100
+    segmented = segmented and not is_sparse
     grouped = not (pointwise or depthwise or transposed) and random.random() < 0.2 if grouped is None else grouped
     groups = int(random.integers(2, 4)) if grouped else 1
     ins, outs = channels or (int(n) for n in random.integers(1, (40, 14)))
@@ -117,10 +136,19 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
         outs = ins * times
     outs *= groups
     of_row = outs if depthwise else ins
-    row = of_row + int(random.integers(0, 9)) * (random.random() < 0.6)
+    row = of_row + int(random.integers(0, 9)) * (random.random() < 0.6 and not is_sparse)
     segments, elements = chosen(random, of_row, row, segmented)
     high = 1 << (bits - 1)
     store = random.integers(-high, high, (*kernel, row) if depthwise else (outs, *kernel, row))
+    axis = -1 if depthwise else 0
+    if clusters:
+        books = random.integers(-128, 128, (store.shape[axis], clusters))
+        codes = random.integers(0, min(clusters, 1 << bits), store.shape)
+        index = np.arange(len(books)).reshape([-1 if k == axis % store.ndim else 1 for k in range(store.ndim)])
+        store = books[index, codes]
+    if is_sparse:
+        store = store * (random.random(store.shape) < density_percent / 110)
+        store.reshape(-1)[: store.size - -(-store.size * density_percent // 100)] = 0
     image = int8s(random, *size, ins * groups)
     if extreme:
         store[...] = -high
@@ -149,7 +177,8 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
     of_output = member.sum((0, 1)) if depthwise else member.sum((1, 2, 3))
     kind = "_depthwise" if depthwise else "_pointwise" if pointwise else "_transposed" if transposed else ""
     settings: dict[str, Value] = {
-        "weights": store.astype(np.int8) if bits == 8 else packed(store, bits),
+        "weights": coded(store, axis, bits, clusters, density_percent) if clusters or is_sparse
+        else store.astype(np.int8) if bits == 8 else packed(store, bits),
         "bias": (bias if transposed else bias - zero * of_output).astype(np.int32),
         "multiplier": multiplier, "shift": shift,
         "segments": segments, "segment_count": len(segments or ()), "row": row,
@@ -158,9 +187,13 @@ def convolution(random: Random, bits: int = 8, depthwise: bool = False, pointwis
         "kernel_height": kernel[0], "kernel_width": kernel[1], "stride_y": stride[0], "stride_x": stride[1],
         "dilation_y": dilation[0], "dilation_x": dilation[1], "pad_top": pad[0], "pad_left": pad[1],
         "depth_multiplier": times, "input_zero": zero, "output_zero": output_zero,
-        "least": least, "greatest": greatest, "weight_bits": bits,
+        "least": least, "greatest": greatest, "weight_bits": 0 if clusters or is_sparse else bits,
     }  # fmt: skip
-    name = "reds_convolve" + kind + ("" if bits == 8 else "_packed")
+    if clusters or is_sparse:
+        kind = "_sparse" if is_sparse else f"{'_depthwise' if depthwise else ''}_coded"
+    elif bits < 8:
+        kind += "_packed"
+    name = f"reds_convolve{kind}"
     return Case(name, "reds_convolution", settings, image, None, expected)
 
 
@@ -309,6 +342,25 @@ def everything() -> dict[str, Callable[[Random], Case]]:
         "convolve_2_bits": lambda r: convolution(r, bits=2),
         "depthwise_4_bits": lambda r: convolution(r, bits=4, depthwise=True),
         "depthwise_2_bits": lambda r: convolution(r, bits=2, depthwise=True),
+        "coded_16": lambda r: convolution(r, bits=4, clusters=16),
+        "coded_4": lambda r: convolution(r, bits=2, clusters=4),
+        "coded_2": lambda r: convolution(r, bits=1, clusters=2),
+        "coded_16_in_2_bits": lambda r: convolution(r, bits=2, clusters=16),
+        "coded_plain_16": lambda r: convolution(r, bits=4, clusters=16, segmented=False, grouped=False),
+        "coded_pointwise_4": lambda r: convolution(r, bits=2, clusters=4, pointwise=True),
+        "coded_extreme": lambda r: convolution(r, bits=4, clusters=16, extreme=True),
+        "coded_large_16": lambda r: large(r, bits=4, clusters=16, grouped=False, segmented=False),
+        "coded_large_2": lambda r: large(r, bits=1, clusters=2, grouped=False),
+        "coded_depthwise_16": lambda r: convolution(r, bits=4, clusters=16, depthwise=True),
+        "coded_depthwise_2": lambda r: convolution(r, bits=1, clusters=2, depthwise=True),
+        "coded_depthwise_large": lambda r: large(r, bits=2, clusters=4, depthwise=True),
+        "sparse_50": lambda r: convolution(r, density_percent=50),
+        "sparse_12": lambda r: convolution(r, density_percent=12, grouped=False),
+        "sparse_99": lambda r: convolution(r, density_percent=99),
+        "sparse_pointwise": lambda r: convolution(r, density_percent=30, pointwise=True),
+        "sparse_in_4_bits": lambda r: convolution(r, bits=4, density_percent=50),
+        "sparse_coded_4": lambda r: convolution(r, bits=2, clusters=4, density_percent=50),
+        "sparse_large": lambda r: large(r, density_percent=25, grouped=False),
         "average_pool": pooling,
         "max_pool": lambda r: pooling(r, "reds_max_pool"),
         "mean": mean,

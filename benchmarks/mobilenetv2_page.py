@@ -1,0 +1,190 @@
+"""Writes docs/mobilenetv2.md from the records of benchmarks/mobilenetv2.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobilenetv2_base import ALPHA, BATCH_SIZE, EPOCHS, LEARNING_RATE, PENALTY, WEIGHT_DECAY
+from mobilenetv2_cells import ARMS, BUDGETS, FINETUNE, MASKED, OURS, SEEDS
+from study import CellRecord
+from study_tables import (
+    ARENA,
+    FILE,
+    LATENCY,
+    READING,
+    ZIPPED,
+    Column,
+    accuracy_column,
+    budget_table,
+    compared,
+    comparison_cells,
+    mean_text,
+    missing_note,
+    table,
+    usage_share,
+    verdict,
+    with_most_epochs,
+)
+
+HEAD = """\
+# Pruners on MobileNetV2
+
+This page compares `reds prune` with four of the most cited pruners on one network, MobileNetV2 {alpha} at 32 x 32
+pixels. Made by
+
+```sh
+python benchmarks/mobilenetv2_base.py --out out/mobilenetv2
+python benchmarks/mobilenetv2_base.py --out out/mobilenetv2 --penalty {penalty}
+python benchmarks/mobilenetv2.py
+```
+
+**The network is a weak baseline.** It was trained here on the 10,000 images of CIFAR-10 in `../shared/assets`, a
+fifth of the training set, from random weights. It is that of `keras.applications`, but its first convolution has
+stride 1, as is usual for small images. It was trained for {epochs} epochs in batches of {batch} by SGD with Nesterov
+momentum 0.9, a learning rate of {rate} that decays along a cosine after five epochs of warm-up, and a weight decay of
+{decay} on kernels; images were shifted by up to 4 pixels and flipped. The test set are 3,000 other images. Published
+accuracies of MobileNetV2 on CIFAR-10 are above 90 % with all images and wider networks, so the losses here cannot be
+compared with them.
+
+**Everything but the choice is equal.** All methods prune the same groups of channels by the same surgery: channels
+that a residual sum or a depthwise convolution ties together are scored and removed together, whereas the papers each
+have rules of their own for them. All are fine-tuned for {finetune} epochs with the same settings, in which the given
+network also teaches the pruned one (`reds prune`'s defaults, with flips and shifts), and with the same seed for the
+same order of examples. The methods differ in the criterion and in the rule by which it selects:
+"""
+UNSTRUCTURED = """\
+A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
+that are not zero as `{ours}` has weights at this budget. Its file is an int8 .tflite file with zeros in it.
+`slimming-threshold` and `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of
+{penalty} on all batch-norm scales, as the paper demands."""
+NO_ENERGY = "Energy is not compared, because the project has no model of it yet."
+
+
+def page(records: Sequence[CellRecord], folder: Path) -> str:
+    """Render the page.
+
+    Args:
+        records: The records of all cells. If runs differ in epochs, those with the most epochs are shown.
+        folder: The folder of the predictions.
+    """
+    shown = with_most_epochs(records)
+    head = HEAD.format(
+        alpha=ALPHA, penalty=PENALTY, epochs=EPOCHS, batch=BATCH_SIZE, rate=LEARNING_RATE, decay=WEIGHT_DECAY,
+        finetune=FINETUNE.epochs,
+    )  # fmt: skip
+    arms = "\n".join(f"- `{name}`: {arm.about};" for name, arm in ARMS.items())[:-1] + "."
+    parts = [
+        head + "\n" + arms,
+        UNSTRUCTURED.format(masked=MASKED, ours=OURS, penalty=PENALTY),
+        missing_note(len(shown), len(ARMS) * len(BUDGETS) * len(SEEDS)),
+        READING,
+        NO_ENERGY,
+    ]
+    for budget, percent in BUDGETS.items():
+        at_budget = [record for record in shown if record.budget == budget]
+        if at_budget:
+            parts += [f"## {percent} % of the MACs", *_budget(at_budget, folder)]
+    parts += ["## Which general statements hold", statements(shown, folder)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
+    nonzero = Column(
+        "non-zero weights (k)",
+        lambda own: mean_text([r.nonzero_weights / 1000 for r in own if r.nonzero_weights is not None][:1], 0),
+        lambda record: f"{record.full_usage['params'] / 1000:.0f}",
+    )
+    columns = [
+        accuracy_column(len(SEEDS)),
+        usage_share("macs", "MACs (%)"),
+        usage_share("params", "params (%)"),
+        nonzero,
+        FILE,
+        ZIPPED,
+        ARENA,
+        LATENCY,
+    ]
+    parts = [budget_table(records, list(ARMS), columns)]
+    reasons = {r.arm: r.infeasible for r in records if r.infeasible is not None}
+    parts += [f"`{arm}` is infeasible: {reason}." for arm, reason in reasons.items()]
+    rows = [
+        [f"`{arm}`", *comparison_cells(found)]
+        for arm in ARMS
+        if arm != OURS and (found := compared(records, OURS, arm, folder)) is not None
+    ]
+    if rows:
+        head = ["other method", "runs", "difference", f"only `{OURS}`", "only the other", "p"]
+        parts += [DIFFERENCES, table(head, rows)]
+    return parts
+
+
+DIFFERENCES = f"""\
+A difference is the accuracy of `{OURS}` less that of the other method on the same test examples, in points, with its
+95 % confidence interval, over the seeds of both. p is that of McNemar's exact test, which takes the runs of several
+seeds on one example for independent, so trust the interval where they disagree. Nothing is corrected for the number
+of comparisons."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A general statement that the study can test: one arm is more accurate than another.
+
+    Attributes:
+        text: What it says.
+        first, second: The arms; the statement holds if the first is more accurate.
+    """
+
+    text: str
+    first: str
+    second: str
+
+
+STATEMENTS = (
+    Statement("A knapsack by Taylor scores is better than equal shares by L1 norms", OURS, "l1-uniform"),
+    Statement("A knapsack by Taylor scores is better than network slimming", OURS, "slimming-threshold"),
+    Statement("With the same L1 norms, a knapsack is better than equal shares", "l1-knapsack", "l1-uniform"),
+    Statement("With the same Taylor scores, a knapsack is better than equal shares", OURS, "taylor-uniform"),
+    Statement(
+        "With the same batch-norm scales, a knapsack is better than one threshold",
+        "slimming-knapsack",
+        "slimming-threshold",
+    ),
+    Statement("With the same rule, FPGM is better than L1 norms", "fpgm-uniform", "l1-uniform"),
+    Statement("With the same rule, Taylor scores are better than L1 norms", "taylor-uniform", "l1-uniform"),
+    Statement(
+        "One threshold for batch-norm scales is better after a training with a penalty",
+        "slimming-threshold",
+        "bn-scale-threshold",
+    ),
+    Statement("At the same number of weights, zeros anywhere cost less accuracy than removed channels", MASKED, OURS),
+)
+CAUTION = """\
+“Undecided” means that the 95 % confidence interval of the difference contains 0. One small network, one weak training
+and one fine-tuning recipe are no proof of a general statement; they can only refute one. In the comparison of
+penalties the two networks differ before pruning, so the difference is that of the whole method.
+
+Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
+tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
+([sparsity.md](sparsity.md), [c-engine.md](c-engine.md))."""
+
+
+def statements(records: Sequence[CellRecord], folder: Path) -> str:
+    """For each statement and budget, whether the records support it, with the difference in points."""
+    rows = []
+    for statement in STATEMENTS:
+        found = [compared(records, statement.first, statement.second, folder, budget) for budget in BUDGETS]
+        rows.append(
+            [
+                f"{statement.text} (`{statement.first}`, `{statement.second}`)",
+                *(
+                    verdict(each)
+                    if each is None
+                    else f"{verdict(each)} ({100 * each.difference:+.1f} ± {100 * each.margin:.1f})"
+                    for each in found
+                ),
+            ]
+        )
+    head = ["statement", *(f"at {percent} %" for percent in BUDGETS.values())]
+    return f"{table(head, rows)}\n\n{CAUTION}"

@@ -1,0 +1,126 @@
+"""Runs with a transform that replaces layers: what is trained, what files hold, and what is counted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_framework import ToyFramework
+from toy_models import forward
+from toy_plugins import toy_registry
+from toy_runs import Workplace, settings
+from toy_transforms import ToyBits, ToyMask, ToyRank, ToyTarget, rounded
+
+from reds_core.errors import InputError
+from reds_core.formulation.width_rules import WidthRules
+from reds_core.network.description import Network
+from reds_core.plan import load_plan
+from reds_core.registry import Registry
+from reds_core.runs import api
+
+RANKS = settings(transforms=("toy-rank",), targets=("toy-device",))
+BUDGETS = {"macs": [0.7, 0.4]}
+
+
+class Accepting(ToyTarget):
+    """Files that can have any level."""
+
+    def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        return None
+
+
+def registry(framework: type[ToyFramework] = ToyFramework) -> Registry:
+    return toy_registry(ToyRank, ToyMask, ToyBits, Accepting, framework=framework)
+
+
+def prune(place: Workplace, **changes: Any) -> Any:
+    return place.prune(**({"budgets": BUDGETS, "settings": RANKS, "registry": registry()} | changes))
+
+
+def lowered(record: Any, what: str = "rank", whole: int = 100) -> dict[str, int]:
+    return {site: chosen[what] for site, chosen in record.settings.items() if chosen[what] < whole}
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_files_hold_the_layers_that_replace_others(place: Workplace, epochs: int) -> None:
+    finetune = dataclasses.replace(RANKS.finetune, epochs=epochs)
+    plan = prune(place, settings=dataclasses.replace(RANKS, finetune=finetune))
+    framework, replaced = ToyFramework(), 0
+    for record in plan.subnetworks:
+        model = framework.load_model(place.out / record.files["keras"])
+        first = [layer.name for layer in model.layers if layer.kind == "linear"]
+        assert first == [f"{site}_first" for site in lowered(record)]
+        for site, rank in lowered(record).items():
+            assert model.weights[f"{site}_first/kernel"].shape[1] == model.weights[f"{site}/kernel"].shape[0] == rank
+            replaced += 1
+        assert sum(weight.size for weight in model.weights.values()) == record.usage["params"]
+    assert replaced
+    whole = framework.load_model(place.out / "nested.keras")
+    assert all(layer.kind != "linear" for layer in whole.layers)
+
+
+def test_kernels_that_replace_another_have_the_bits_that_were_chosen(place: Workplace) -> None:
+    both = dataclasses.replace(RANKS, transforms=("toy-rank", "toy-bits"), widths=WidthRules(keep=("*",)))
+    plan = prune(place, settings=both, budgets={"macs": [0.8, 0.6], "weight_bytes": [0.85, 0.8]})
+    framework, tried = ToyFramework(), 0
+    for record in plan.subnetworks:
+        model = framework.load_model(place.out / record.files["keras"])
+        for site in lowered(record):
+            bits = record.settings[site]["weight_bits"]
+            for name in (site, f"{site}_first") if bits < 8 else ():
+                kernel = model.weights[f"{name}/kernel"].astype(np.float64)
+                assert np.allclose(kernel, rounded(kernel, bits), atol=1e-6)
+                tried += 1
+    assert tried
+
+
+def test_a_member_that_is_added_is_replaced_as_well(place: Workplace) -> None:
+    prune(place)
+    api.extract(place.out, {"macs": 0.5}, registry=registry())
+    record = next(each for each in load_plan(place.out).subnetworks if each.extraction is not None)
+    model = ToyFramework().load_model(place.out / record.files["keras"])
+    assert lowered(record)
+    assert {f"{site}_first" for site in lowered(record)} < {layer.name for layer in model.layers}
+    assert record.usage["params"] == sum(weight.size for weight in model.weights.values())
+
+
+def test_masks_of_members_are_nested_where_nothing_is_trained(place: Workplace) -> None:
+    finetune = dataclasses.replace(RANKS.finetune, epochs=0)
+    masks = dataclasses.replace(RANKS, transforms=("toy-mask",), finetune=finetune)
+    plan = prune(place, settings=masks, budgets={"weight_bytes": [0.5, 0.25]})
+    small, large = (ToyFramework().load_model(place.out / record.files["keras"]) for record in plan.subnetworks)
+    compared = 0
+    for name in lowered(plan.subnetworks[1], "density"):
+        inner, outer = (model.weights[f"{name}/kernel"] != 0 for model in (small, large))
+        rows, columns = inner.shape
+        assert not np.any(inner & ~outer[:rows, :columns])
+        compared += 1
+    assert compared
+
+
+class Refusing(ToyFramework):
+    """Replaces no layer."""
+
+    def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
+        return "this framework replaces no layers"
+
+
+def test_a_framework_that_replaces_no_layers_says_so(place: Workplace) -> None:
+    with pytest.raises(InputError, match="'toy-rank' has no choice for any layer: this framework replaces no layers"):
+        prune(place, registry=registry(Refusing))
+    place.prune()  # without the transform
+
+
+def test_a_replaced_network_computes_what_it_was_trained_to(place: Workplace) -> None:
+    plan = prune(place, budgets={"macs": 0.4})
+    (record,) = plan.subnetworks
+    model = ToyFramework().load_model(place.out / record.files["keras"])
+    x = np.random.default_rng(0).normal(size=(5, *model.input_shape)).astype(np.float32)
+    merged = dict(model.weights)
+    for site in lowered(record):
+        merged[f"{site}/kernel"] = merged[f"{site}_first/kernel"] @ merged[f"{site}/kernel"]
+        merged[f"{site}_first/kernel"] = np.eye(len(merged[f"{site}/kernel"]), dtype=np.float32)
+    other = dataclasses.replace(model, weights=merged)
+    assert np.allclose(forward(model, x)["head"], forward(other, x)["head"], atol=1e-5)
