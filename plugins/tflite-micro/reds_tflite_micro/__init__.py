@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 def reds_targets() -> Sequence[type[Device]]:
     """Return the device and the target. tflite-micro itself is only imported when one of their methods is called."""
     from reds_tflite_micro.device import TfliteMicro
-    from reds_tflite_micro.lookup_target import LookupTables
+    from reds_tflite_micro.lookup_device import LookupTables
 
     return [TfliteMicro, LookupTables]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from reds_tensorflow.framework import TensorFlowFramework
-from reds_tflite_micro.lookup_target import LookupTables
+from reds_tflite_micro.lookup_device import LookupTables
 
 from reds_core.testing import target_conformance
 

@@ -1,4 +1,4 @@
-"""Files of tflite-micro with lookup tables as a target. Libraries are imported in the methods that need them."""
+"""Int8 files whose kernels of few different weights are lookup tables of tflite-micro."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from pathlib import Path
 from reds_litert.codebooks import ANY_WEIGHTS, CLUSTERS, CODE_BITS, codebook_refusal, has_kernel
 from reds_litert.targets import INT8_BITS, WEIGHT_BITS, Int8Target
 
-from reds_core.cost import LatencySettings
 from reds_core.errors import InputError
-from reds_core.framework import INT8_BYTES, ExportedModel, ExportSource, FileKind, Framework, LatencyProbe
+from reds_core.framework import ExportSource
 from reds_core.network import Network
+from reds_tflite_micro.lookup_device import LookupTables
 
 
-class LookupTables(Int8Target):
-    """Int8 files whose kernels of few different weights are lookup tables, which only tflite-micro runs.
+class LookupFiles(Int8Target):
+    """Writes and counts such files, for the target `tflite-micro-lut`."""
 
-    A kernel takes the bits of an index for each weight, and a table for each output channel. While an operator runs,
-    its kernel lies in the arena with 8 bits for each weight, so that the arena is larger than that of an int8 file.
-    Kernels are not shared between members.
-    """
-
-    name = "tflite-micro-lut"
-    file = FileKind("tflite-micro-lut", "tflite-micro", "-lut.tflite", "lookup tables", INT8_BYTES)
-    requires = ("tflite_micro", "ai_edge_litert", "flatbuffers")
-    install = "pip install 'reds-core[edge]'"
+    name, file = LookupTables.name, LookupTables.file
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
         if what == CLUSTERS:
@@ -52,11 +44,6 @@ class LookupTables(Int8Target):
             content, {tensor: Lookup(bits[site], axes[graph, tensor]) for (graph, tensor), site in places.items()}
         )
 
-    def load(self, framework: Framework, path: Path) -> ExportedModel:
-        from reds_tflite_micro.interpreter import MicroFile
-
-        return MicroFile(framework, path)
-
     def usage(self, path: Path) -> Mapping[str, int]:
         from reds_litert.footprint import content_of
 
@@ -68,9 +55,6 @@ class LookupTables(Int8Target):
             raise
         except Exception as error:  # reading damaged content may raise anything
             raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-
-    def probe(self, framework: Framework, settings: LatencySettings) -> LatencyProbe | None:
-        return None  # LiteRT does not run these files
 
     def _code_bits(self, source: ExportSource) -> dict[str, int]:
         """Return the number of bits of an index of each layer that has lookup tables in the file."""
