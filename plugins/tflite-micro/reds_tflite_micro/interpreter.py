@@ -60,7 +60,7 @@ class MicroInterpreter:
     """
 
     def __init__(self, path: Path, content: bytes) -> None:
-        known = interpreter_of(content)
+        known = interpreter_of(without_lookup_tables(content))
         self._inputs = [{**each, "index": index} for index, each in enumerate(known.get_input_details())]
         self._outputs = [{**each, "index": index} for index, each in enumerate(known.get_output_details())]
         self._interpreter = _interpreter(path, content)

@@ -103,6 +103,9 @@ def without_lookup_tables(content: bytes) -> bytes:
     for coded in _coded(model):
         give_content(model, coded.tensor, _decoded(coded).reshape(-1).view(np.uint8))
     for graph in model.subgraphs:
+        for operator in (each for each in graph.operators if each.opcodeIndex in decoding):
+            for index in operator.inputs:  # indices of other shapes keep the scales of the kernel
+                graph.tensors[index].quantization = None
         graph.operators = [each for each in graph.operators if each.opcodeIndex not in decoding]
     other = next(code for index, code in enumerate(model.operatorCodes) if index not in decoding)
     for index in decoding:

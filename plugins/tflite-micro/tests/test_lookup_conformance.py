@@ -13,6 +13,7 @@ from reds_core.testing import target_conformance
 pytest.importorskip("tflite_micro", reason="tflite-micro is not installed")
 
 
+@pytest.mark.slow
 @target_conformance(LookupTables, samples=TensorFlowFramework().samples()[:1])
 def test_conformance(check: Callable[[], None]) -> None:
     check()

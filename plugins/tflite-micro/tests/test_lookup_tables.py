@@ -14,6 +14,7 @@ pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
 
 from int8_graphs import SAME, GraphBuilder, examples, options, tflite_micro_outputs
+from reds_litert.device_files import interpreter_of
 from reds_litert.graph import read_graph
 from reds_litert.usage import weight_bytes_of
 from reds_tflite_micro.lookup_tables import Lookup, coded_weight_bytes, with_lookup_tables, without_lookup_tables
@@ -70,6 +71,7 @@ def test_tflite_micro_computes_the_same_with_lookup_tables(tmp_path: Path) -> No
     constants = [sorted(t.data.tobytes() for t in read_graph(each).tensors if t.data is not None and t.dtype == np.int8)
                  for each in (content, plain)]  # fmt: skip
     assert constants[0] == constants[1]
+    assert interpreter_of(plain).get_input_details()[0]["shape"].tolist() == [1, 6, 5, 3]
 
 
 @pytest.mark.parametrize("counts", [(16, 4, 2), (5, 3, 1)])
