@@ -14,6 +14,7 @@ from reds_core.framework import Arrays, Fallback, columns
 from reds_core.network import Network
 from reds_core.system import written_beside
 from reds_litert.device_files import interpreter_of, run_one_by_one
+from reds_litert.file_interface import input_names_of
 from reds_litert.memory_metadata import with_memory_plan
 from reds_litert.mixed_file import MixedFile
 from reds_litert.profile import median_ns
@@ -45,8 +46,11 @@ class LiteRtFallback(Fallback):
 
     @cached_property
     def sensitivities(self) -> Mapping[str, float]:
-        """The mean squared error of the outputs if a layer alone has 8 bits, relative to the variance of the outputs."""
-        exact = self._outputs(self._files.exact)
+        """The mean squared error of the outputs if a layer alone has 8 bits, as a share of the variance of the outputs.
+
+        Inputs and outputs of the file have 8 bits in any case, so the errors do not count what that costs.
+        """
+        exact = self._outputs(self._files.with_exact(self._files.replaceable))
         found = {}
         for name, own in self._operators.items():
             others = set(self._files.replaceable) - set(own)
@@ -58,9 +62,14 @@ class LiteRtFallback(Fallback):
             found[name] = sum(errors)
         return found
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(f"input:{name}" for name in input_names_of(self._files.base))
+
     def write(self, kept: Collection[str], path: Path) -> None:
-        chosen = [operator for name in kept for operator in self._operators[name]]
-        content = with_memory_plan(self._files.with_exact(chosen))
+        chosen = [operator for name in kept for operator in self._operators.get(name, ())]
+        has_exact_inputs = not set(kept).isdisjoint(self.inputs)
+        content = with_memory_plan(self._files.with_exact(chosen, has_exact_inputs=has_exact_inputs))
         with written_beside(path) as temporary:
             temporary.write_bytes(content)
 
@@ -76,8 +85,10 @@ class LiteRtFallback(Fallback):
         found: dict[str, tuple[int, ...]] = {}
         graph = self._files.exact_graph  # the int8 file may have names of conversions
         for at in self._files.replaceable:
-            output = graph.operators[self._files.pairs[at]].outputs[0]
-            name = layer_in(graph.tensors[output].name, self._network)
+            operator = graph.operators[self._files.pairs[at]]
+            constants = [index for index in operator.inputs if index >= 0 and graph.tensors[index].data is not None]
+            tensors = [graph.tensors[index].name for index in (*constants, *operator.outputs)]
+            name = layer_in(tensors, self._network) or operator.kind.lower()
             found[name] = (*found.get(name, ()), at)
         return found
 

@@ -73,17 +73,17 @@ def layer_name(tensor: str, network: Network) -> str:
     return next(named, parts[0])
 
 
-def layer_in(tensor: str, network: Network) -> str:
-    """Return the name of the layer that computes a tensor, or a part of the tensor's name.
+def layer_in(tensors: Sequence[str], network: Network) -> str | None:
+    """Return the name of the layer that an operator of a file belongs to, or None if no name of a layer is found.
 
     A converter fuses layers. Those with kernels come first.
 
     Args:
-        tensor: The name of the tensor, as a converter gives it.
+        tensors: The names of the tensors of the operator.
         network: The description of the model.
     """
-    found = layer_name(tensor, network)
     known = {layer.name for layer in network.layers}
-    parts = [part for path in tensor.split(";") for part in reversed(path.split("/"))]
+    name = layer_name(";".join(tensors), network)
+    parts = [part for tensor in tensors for path in tensor.split(";") for part in reversed(path.split("/"))]
     named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
-    return found if found in known else next(named, found)
+    return name if name in known else next(named, None)
