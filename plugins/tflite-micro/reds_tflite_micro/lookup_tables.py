@@ -83,11 +83,22 @@ def with_lookup_tables(content: bytes, kernels: Mapping[int, Lookup]) -> bytes:
     try:
         with silenced_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a table may take more than it saves, which costs have counted
-            return with_memory_plan(bytes(compress(content, parse_yaml(json.dumps({"tensors": asked})))))
+            made = bytes(compress(content, parse_yaml(json.dumps({"tensors": asked}))))
     except CompressionError as error:
-        raise UnsupportedError(
-            f"tflite-micro cannot make lookup tables ({error})", "leave weights as they are"
-        ) from error
+        what = f"tflite-micro cannot make lookup tables ({error})"
+        raise UnsupportedError(what, "leave weights as they are") from error
+    return with_memory_plan(_smaller(made))
+
+
+def _smaller(content: bytes) -> bytes:
+    """Return a file without the names and scales of indices and tables, which nothing reads."""
+    model = unpacked(content)
+    decoding = _codes_of_operator(model)
+    for graph in model.subgraphs:
+        for operator in (each for each in graph.operators if each.opcodeIndex in decoding):
+            for index in operator.inputs:
+                graph.tensors[index].quantization = graph.tensors[index].name = None
+    return packed(model)
 
 
 def _as_asked(lookup: Lookup) -> dict[str, Any]:
@@ -103,9 +114,6 @@ def without_lookup_tables(content: bytes) -> bytes:
     for coded in _coded(model):
         give_content(model, coded.tensor, _decoded(coded).reshape(-1).view(np.uint8))
     for graph in model.subgraphs:
-        for operator in (each for each in graph.operators if each.opcodeIndex in decoding):
-            for index in operator.inputs:  # indices of other shapes keep the scales of the kernel
-                graph.tensors[index].quantization = None
         graph.operators = [each for each in graph.operators if each.opcodeIndex not in decoding]
     other = next(code for index, code in enumerate(model.operatorCodes) if index not in decoding)
     for index in decoding:
