@@ -97,7 +97,7 @@ class Clustering(Transform):
         codebooks: dict[int, int] = {}
         for index, weight in enumerate(part.weights):
             if self.projects(weight):
-                weights[index] = replace(weight, bits=code_bits(level))
+                weights[index] = replace(weight, bits=code_bits(level), value_bits=ENTRY_BITS)
                 codebooks[index] = len(weights)
                 weights.append(_codebook(weight, level))
         layers = tuple(

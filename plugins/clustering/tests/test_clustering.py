@@ -15,7 +15,7 @@ from reds_core.cost import CostModel, usage
 from reds_core.errors import InputError
 from reds_core.formulation import decision_space
 from reds_core.framework import projections
-from reds_core.network import Fixed, Layer, Network, Tensor, Weight, WeightKind
+from reds_core.network import Fixed, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import build_options
 from reds_core.transforms import LayerPart, LevelSettings, Nesting, Start, UniformQuantiser, described
 
@@ -24,7 +24,7 @@ BIAS = Weight("conv/bias", "conv", WeightKind.BIAS, (Fixed(4),), 0, True)
 DEPTHWISE = Weight(
     "depthwise/kernel", "depthwise", WeightKind.KERNEL, (Fixed(9), Fixed(4), Fixed(2)), 1, True, None, (1, 2)
 )
-CONV = Layer("conv", "Conv1D", (0,), (1,), (0, 1), (), (5, 4))
+CONV = Layer("conv", "Conv1D", (0,), (1,), (0, 1), (MacsTerm(15, (Fixed(20), Fixed(4))),), (5, 4))
 DEPTH = Layer("depthwise", "DepthwiseConv1D", (1,), (2,), (2,), (), (5, 8))
 RELU = Layer("relu", "ReLU", (2,), (3,), (), (), (5, 8))
 TENSORS = tuple(Tensor(5, Fixed(n), i) for i, n in enumerate((20, 4, 8, 8)))
@@ -85,7 +85,7 @@ def test_layers_without_a_kernel_of_their_own_are_offered_nothing() -> None:
 def test_a_clustered_kernel_is_described_by_its_codes_and_its_codebooks() -> None:
     found = Clustering().described(PART, 16)
     codebook = Weight("conv/kernel/codebook", "conv", WeightKind.OTHER, (Fixed(4), Fixed(16)), 0, False, 8)
-    assert found.weights == (replace(KERNEL, bits=4), BIAS, codebook)
+    assert found.weights == (replace(KERNEL, bits=4, value_bits=8), BIAS, codebook)
     assert [call.weights for call in found.layers] == [(0, 1, 2)]
     assert Clustering().described(PART, 256) == PART
     twice = replace(PART, layers=PART.layers * 2)
@@ -95,11 +95,12 @@ def test_a_clustered_kernel_is_described_by_its_codes_and_its_codebooks() -> Non
 @pytest.mark.parametrize(("count", "bits"), [(2, 1), (4, 2), (16, 4)])
 def test_sizes_are_those_of_packed_codes_and_codebooks(count: int, bits: int) -> None:
     network = described(NETWORK, [clustering(levels=str(count))], LevelSettings({"conv": {"clusters": count}}))
-    costs = CostModel(additional=("weight_bytes",))
+    costs = CostModel(additional=("weight_bytes", "bops"))
     before, after = (usage(each, each.channels, costs) for each in (NETWORK, network))
     saved = 240 - (240 * bits // 8 + 4 * count)
     assert before["params"] - after["params"] == saved
     assert before["macs"] == after["macs"]
+    assert before["bops"] == after["bops"]  # values of 8 bits are looked up and multiplied
 
 
 @pytest.mark.parametrize("count", [2, 4, 16])

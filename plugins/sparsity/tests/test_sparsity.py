@@ -17,7 +17,8 @@ from toy_framework import chain_model, describe
 from reds_core.cost import CostModel, parse_budgets, usage
 from reds_core.errors import InputError
 from reds_core.formulation import Statement, decision_space
-from reds_core.network import Fixed, Layer, Network, Tensor, Weight, WeightKind
+from reds_core.framework import projections
+from reds_core.network import Fixed, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import build_options
 from reds_core.scoring import ScoreTable
 from reds_core.transforms import LevelSettings, Nesting, Smaller, Start, described
@@ -102,6 +103,15 @@ def test_layers_without_a_suitable_kernel_are_offered_nothing() -> None:
         sparsity(pattern="n:4").offered(network, "dense0").reason == "it has no kernel with 4 or more inputs in a row"
     )
     assert sparsity(pattern="n:4").offered(network, "dense1").levels.tolist() == [25, 50, 100]
+
+
+def test_depthwise_convolutions_are_offered_nothing() -> None:
+    network, _ = two_layers()
+    each, both = MacsTerm(9, (Fixed(12),)), MacsTerm(1, (Fixed(16), Fixed(12)))
+    layers = tuple(replace(layer, macs=(term,)) for layer, term in zip(network.layers, (each, both), strict=False))
+    reason = "each of its output channels reads a single channel, so it has few weights"
+    assert sparsity().offered(replace(network, layers=layers), "a").reason == reason
+    assert sparsity().offered(replace(network, layers=layers), "b").levels.tolist() == [10, 25, 50, 100]
 
 
 def test_layers_that_share_a_kernel_are_offered_nothing() -> None:
@@ -220,8 +230,9 @@ def test_masks_contain_those_of_smaller_networks_unless_nesting_is_free(schedule
 def two_layers() -> tuple[Network, list[np.typing.NDArray[np.float32]]]:
     kernels = [replace(KERNEL, name=f"{n}/kernel", layer=n) for n in ("a", "b")]
     layers = tuple(Layer(n, "Dense", (i,), (i + 1,), (i,), (), (12,)) for i, n in enumerate("ab"))
-    tensors = tuple(Tensor(1, Fixed(n), i) for i, n in enumerate((16, 12, 12)))
-    network = Network("n", (), layers, tensors, (*kernels, replace(BIAS, layer="b")), (0,), (2,))
+    tensors = tuple(Tensor(1, Fixed(n), i) for i, n in enumerate((16, 12, 12, 12)))
+    ends = Layer("end", "ReLU", (2,), (3,), (), (), (12,))
+    network = Network("n", (), (*layers, ends), tensors, (*kernels, replace(BIAS, layer="b")), (0,), (2,))
     return network, [normal(0).astype(np.float32), 3 * normal(1).astype(np.float32), np.ones(12, np.float32)]
 
 
@@ -229,7 +240,6 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     network, weights = two_layers()
     transform = sparsity(scope="global", sparsity="75")
     assert transform.network_level == 25
-    assert transform.offered(network, "a").reason == "75 % of all weights of the network are zero"
     prepared = transform.prepared(network, weights)
     every = np.sort(np.abs(np.concatenate([w.reshape(-1) for w in weights[:2]])))
     threshold = every[-96]
@@ -237,15 +247,26 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     for weight, values in zip(network.weights, weights[:2], strict=False):
         share = int((np.abs(values) >= threshold).sum())
         density = math.ceil(100 * share / 192)
-        found = prepared.projected(values.astype(np.float64), weight, 25)
+        assert prepared.level_of(weight.layer) == density
+        found = prepared.projected(values.astype(np.float64), weight, density)
         assert np.count_nonzero(found) == math.ceil(192 * density / 100)
         assert np.count_nonzero(found) - share < 3
         kept.append(density)
     assert kept[0] < 25 < kept[1]
+    assert prepared.level_of("end") == 100
+    offered = prepared.offered(network, "a")
+    assert offered.levels.tolist() == [kept[0]]
+    assert offered.reason == f"75 % of all weights are zero, which leaves {kept[0]} % of its own"
     counted = described(network, [prepared], LevelSettings())
     assert [w.density_percent for w in counted.weights[:2]] == kept
+    assert described(counted, [prepared], LevelSettings()) == counted
+    found = projections(network, [prepared], LevelSettings())
+    for index, density in enumerate(kept):
+        sparse = found[index].begun(weights[index].astype(np.float64)).function(weights[index].astype(np.float64))
+        assert np.count_nonzero(sparse) == math.ceil(192 * density / 100)
     assert transform.prepared(network, weights) is not transform
     assert sparsity().prepared(network, weights).network_level is None
+    assert sparsity().level_of("a") is None
 
 
 def test_before_it_knows_weights_every_layer_has_the_sparsity_of_the_network() -> None:
@@ -255,8 +276,9 @@ def test_before_it_knows_weights_every_layer_has_the_sparsity_of_the_network() -
 
 
 def test_the_number_of_weights_above_the_threshold_is_the_percentage_of_all() -> None:
-    network, weights = two_layers()
+    _, weights = two_layers()
     for density in (1, 10, 50, 99):
-        by_weight = global_densities(network, weights, density)
-        stored = sum(math.ceil(192 * by_weight[name] / 100) for name in ("a/kernel", "b/kernel"))
+        by_layer = global_densities({"a": weights[0], "b": weights[1]}, density)
+        stored = sum(math.ceil(192 * by_layer[site] / 100) for site in "ab")
         assert 0 <= stored - math.ceil(384 * density / 100) < 2 * 3
+    assert global_densities({}, 50) == {}
