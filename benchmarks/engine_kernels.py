@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from page_sections import put
 from reds_c_engine.emulator import CORES, Core, run_on, unavailable
 from reds_c_engine.kernel_files import FOLDER
@@ -40,6 +41,8 @@ class Layer:
     row: int = 0
     bits: int = 8
     times: int = 0
+    clusters: int = 0
+    density_percent: int = 100
 
     @property
     def out(self) -> tuple[int, int]:
@@ -62,17 +65,46 @@ class Layer:
         return self.out[0] * self.out[1] * self.channels[1] * inputs * self.window[0] * self.window[1]
 
     @property
+    def is_coded(self) -> bool:
+        """Whether the weights have codebooks or a mask."""
+        return self.clusters > 0 or self.density_percent < 100
+
+    @property
+    def in_c(self) -> str:
+        """A name in C for what only such a layer has."""
+        return f"{self.kernel}_{self.channels[0]}_{self.bits}_{self.clusters}_{self.density_percent}"
+
+    @property
+    def declarations(self) -> str:
+        """The weights of a layer with codebooks or a mask, in C. The mask is random."""
+        if not self.is_coded:
+            return ""
+        codebook, lines, mask = "weights" if self.clusters else "0", [], "0, 0"
+        if self.density_percent < 100:
+            of_channel = self.window[0] * self.window[1] * self.channels[0]
+            kept = np.random.default_rng(0).random((self.channels[1], of_channel)) < self.density_percent / 100
+            bits = np.packbits(kept, bitorder="little").tolist()
+            starts = (np.cumsum(kept.sum(1)) - kept.sum(1)).tolist()
+            for kind, name, numbers in (("uint8_t", "mask", bits), ("int32_t", "starts", starts)):
+                lines.append(f"static const {kind} {name}_{self.in_c}[] = {{{', '.join(map(str, numbers))}}};")
+            mask = f"mask_{self.in_c}, starts_{self.in_c}"
+        values = f"(const uint8_t *)weights, {codebook}, {mask}, {self.bits}, {self.clusters}"
+        return "\n".join([*lines, f"static const reds_coded_weights coded_{self.in_c} = {{{values}}};\n"])
+
+    @property
     def settings(self) -> str:
         """The settings as an initialiser in C."""
+        weights = f"&coded_{self.in_c}" if self.is_coded else "weights"
         values = {
-            "weights": "weights", "bias": "bias", "multiplier": "multiplier", "shift": "shift",
+            "weights": weights, "bias": "bias", "multiplier": "multiplier", "shift": "shift",
             "row": self.row or self.channels["depthwise" in self.kernel], "groups": 1,
             "in_height": self.size[0], "in_width": self.size[1], "in_channels": self.channels[0],
             "out_height": self.out[0], "out_width": self.out[1], "out_channels": self.channels[1],
             "kernel_height": self.window[0], "kernel_width": self.window[1],
             "stride_y": self.stride, "stride_x": self.stride, "dilation_y": 1, "dilation_x": 1,
             "pad_top": self.pad[0], "pad_left": self.pad[1], "depth_multiplier": 1,
-            "input_zero": -128, "output_zero": -128, "least": -128, "greatest": 127, "weight_bits": self.bits,
+            "input_zero": -128, "output_zero": -128, "least": -128, "greatest": 127,
+            "weight_bits": 0 if self.is_coded else self.bits,
         }  # fmt: skip
         return "{" + ", ".join(f".{name} = {value}" for name, value in values.items()) + "}"
 
@@ -96,6 +128,33 @@ LAYERS = (
     Layer("pointwise 64 to 64, on 25x5, 2 bits", C + "_packed", (25, 5), (64, 64), bits=2),
     Layer("depthwise 3x3, 64, on 25x5, 4 bits", D + "_packed", (25, 5), (64, 64), (3, 3), 1, (1, 1), bits=4),
 )
+POINTWISE, CONV, DENSE = ((25, 5), (64, 64)), ((8, 8), (32, 32), (3, 3), 1, (1, 1)), ((1, 1), (256, 128))
+DEPTHWISE = ((25, 5), (64, 64), (3, 3), 1, (1, 1))
+CODED = (
+    Layer("pointwise 64 to 64, on 25x5", P, *POINTWISE),
+    Layer("16 values", C + "_coded", *POINTWISE, bits=4, clusters=16),
+    Layer("4 values", C + "_coded", *POINTWISE, bits=2, clusters=4),
+    Layer("2 values", C + "_coded", *POINTWISE, bits=1, clusters=2),
+    Layer("density 50 %", C + "_sparse", *POINTWISE, density_percent=50),
+    Layer("density 25 %", C + "_sparse", *POINTWISE, density_percent=25),
+    Layer("density 10 %", C + "_sparse", *POINTWISE, density_percent=10),
+    Layer("density 50 %, 16 values", C + "_sparse", *POINTWISE, bits=4, clusters=16, density_percent=50),
+    Layer("convolution 3x3, 32 to 32, on 8x8", C, *CONV),
+    Layer("16 values", C + "_coded", *CONV, bits=4, clusters=16),
+    Layer("4 values", C + "_coded", *CONV, bits=2, clusters=4),
+    Layer("density 50 %", C + "_sparse", *CONV, density_percent=50),
+    Layer("density 25 %", C + "_sparse", *CONV, density_percent=25),
+    Layer("density 10 %", C + "_sparse", *CONV, density_percent=10),
+    Layer("dense 256 to 128", P, *DENSE),
+    Layer("16 values", C + "_coded", *DENSE, bits=4, clusters=16),
+    Layer("density 50 %", C + "_sparse", *DENSE, density_percent=50),
+    Layer("density 25 %", C + "_sparse", *DENSE, density_percent=25),
+    Layer("density 10 %", C + "_sparse", *DENSE, density_percent=10),
+    Layer("depthwise 3x3, 64, on 25x5", D, *DEPTHWISE),
+    Layer("16 values", D + "_coded", *DEPTHWISE, bits=4, clusters=16),
+    Layer("4 values", D + "_coded", *DEPTHWISE, bits=2, clusters=4),
+)
+"""Layers with codebooks and masks, after the same layer with weights of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +208,11 @@ int main(void) {
 """
 
 
-def instructions(core: Core, calls: Sequence[tuple[str, str, str]]) -> list[int]:
+def instructions(core: Core, calls: Sequence[tuple[str, str, str]], declarations: str = "") -> list[int]:
     """Return the instructions of calls on a core; each is a kernel, and the type and the values of its settings."""
-    settings = "\n".join(f"static const {kind} settings{i} = {values};" for i, (_, kind, values) in enumerate(calls))
+    settings = declarations + "\n".join(
+        f"static const {kind} settings{i} = {values};" for i, (_, kind, values) in enumerate(calls)
+    )
     rows = ", ".join(f"{{{kernel}, &settings{i}}}" for i, (kernel, _, _) in enumerate(calls))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -189,6 +250,18 @@ def other_table(cores: Sequence[Core]) -> str:
     return rows_of(cores, [call.name for call in OTHERS], columns)
 
 
+def coded_table(cores: Sequence[Core]) -> str:
+    """Return the table of instructions for each weight of kernels with codebooks and masks, zeros included."""
+    calls = [(layer.kernel, "reds_convolution", layer.settings) for layer in CODED]
+    declarations = "".join(layer.declarations for layer in CODED)
+    columns = [
+        [count / layer.macs for count, layer in zip(instructions(core, calls, declarations), CODED, strict=True)]
+        for core in cores
+    ]
+    names = [f"{'' if not layer.is_coded else '&emsp;'}{layer.name}" for layer in CODED]
+    return rows_of(cores, names, columns)
+
+
 def main() -> None:
     """Print the tables, or write them into the page."""
     if unavailable():
@@ -196,9 +269,10 @@ def main() -> None:
     if sys.argv[1:] == ["--write"]:
         put(PAGE, "instructions", table(list(CHOICE.values())))
         put(PAGE, "others", other_table(list(CHOICE.values())))
+        put(PAGE, "coded", coded_table(list(CHOICE.values())))
     else:
         cores = [CHOICE[name] for name in sys.argv[1:] or CHOICE]
-        print(f"{table(cores)}\n\n{other_table(cores)}")
+        print(f"{table(cores)}\n\n{other_table(cores)}\n\n{coded_table(cores)}")
 
 
 if __name__ == "__main__":

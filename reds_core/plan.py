@@ -23,6 +23,7 @@ __all__ = [
     "DeviceRecord",
     "ExtractionRecord",
     "FamilyRecord",
+    "GateRecord",
     "Plan",
     "StepRecord",
     "SubnetworkRecord",
@@ -145,6 +146,49 @@ class ExtractionRecord:
 
 
 @dataclass(frozen=True)
+class GateRecord:
+    """What an int8 file loses against its model, and which of its layers have more exact numbers for that reason.
+
+    Attributes:
+        limit_points: the most percentage points of the metric that the file may lose.
+        data: what it was measured on: "held-back" for data that is held back from training, or "training".
+        examples: the number of these examples.
+        exact: the accuracy of the model on them, between 0 and 1.
+        all_int8: the accuracy of the file with all layers in 8 bits.
+        accuracy: the accuracy of the file as it is written.
+        drop_points: by how many percentage points that is below the accuracy of the model. Negative if it is above.
+        numbers: what some layers have instead of 8 bits: "float", or "16x8" for activations of 16 bits. Left out if all
+            layers have 8 bits.
+        kept: the names of these layers, the most sensitive first.
+        inputs: the names of the inputs of the file that have these numbers as well, in place of 8 bits.
+        layers: the number of layers of the file that can have other numbers.
+        added_bytes: by how much the file is larger than with all layers in 8 bits.
+        latency_ns: the latency of the file on the machine of the run, in ns.
+        latency_all_int8_ns: the same with all layers in 8 bits.
+    """
+
+    limit_points: float
+    data: str
+    examples: int
+    exact: float
+    all_int8: float
+    accuracy: float
+    drop_points: float
+    numbers: str | None = field(default=None, metadata={LEFT_OUT: True})
+    kept: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
+    inputs: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
+    layers: int | None = field(default=None, metadata={LEFT_OUT: True})
+    added_bytes: int | None = field(default=None, metadata={LEFT_OUT: True})
+    latency_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
+    latency_all_int8_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the file loses no more than it may. The tolerance covers the rounding of metrics in float32."""
+        return self.drop_points <= self.limit_points + 1e-4
+
+
+@dataclass(frozen=True)
 class SubnetworkRecord:
     """One member of the family.
 
@@ -184,6 +228,7 @@ class SubnetworkRecord:
         settings: the level that each transform has in each layer, as {layer: {what: level}}. A layer that is not named
             is left as it is. None in plans of format reds-plan/1.
         devices: what devices that the run measures on make of its files, by the name of the device.
+        gates: what its int8 files lose if the run limited that, by kind of file.
     """
 
     name: str
@@ -209,6 +254,7 @@ class SubnetworkRecord:
     extraction: ExtractionRecord | None = field(default=None, metadata={LEFT_OUT: True})
     settings: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata={LEFT_OUT: True})
     devices: Mapping[str, DeviceRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
+    gates: Mapping[str, GateRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]

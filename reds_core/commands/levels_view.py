@@ -27,7 +27,10 @@ def print_levels(levels: Sequence[LevelsRecord]) -> None:
             own_name = f"layer '{each.layer}'"
             without += [(each.layer, other.reason.replace(own_name, "the layer")) for other in each.not_offered]
             continue
-        why = "; ".join(f"not {other.level}: {other.reason}" for other in refused)
+        by_reason: dict[str, list[str]] = {}
+        for other in refused:
+            by_reason.setdefault(other.reason, []).append(str(other.level))
+        why = "; ".join(f"not {', '.join(own)}: {reason}" for reason, own in by_reason.items())
         why = why or "; ".join(other.reason for other in each.not_offered)
         offered = ", ".join(map(str, each.levels)) or "none"
         rows.append([each.layer, title_of(each.what), offered, each.home or units.DASH, why])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -31,6 +31,7 @@ from reds_core.commands.shared import (
 )
 from reds_core.commands.verbosity import chosen_verbose
 from reds_core.errors import InputError
+from reds_core.framework.fallback import FallbackNumbers
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import SEPARATE, SHARED, Int8Files, RunSettings, merged_options
 from reds_core.scales import PERCENT, read_typed
@@ -58,14 +59,24 @@ def _align(given: str | Absent, _: int | None) -> int | Absent:
     return int(given)
 
 
-def _points(given: str | Absent, _: float | None) -> float | Absent:
-    """A number of percentage points, with or without a percent sign."""
-    if isinstance(given, Absent):
+def _points_of(option: str) -> Callable[[str | Absent, float | None], float | Absent]:
+    """What reads a number of percentage points, with or without a percent sign."""
+
+    def points(given: str | Absent, _: float | None) -> float | Absent:
+        if isinstance(given, Absent):
+            return given
+        typed = read_typed(given)
+        if typed is None or typed.unit not in ("", PERCENT):
+            raise InputError(f"'{given}' is not a number of points", f"give --{option} 1.0 or 1%")
+        return float(typed.number)
+
+    return points
+
+
+def _fallback(given: str | Absent, _: FallbackNumbers | None) -> str | Absent:
+    if isinstance(given, Absent) or given in FALLBACKS:
         return given
-    typed = read_typed(given)
-    if typed is None or typed.unit not in ("", PERCENT):
-        raise InputError(f"'{given}' is not a number of points", "give --max-drop 1.0 or 1%")
-    return float(typed.number)
+    raise InputError(f"'{given}' is neither {' nor '.join(FALLBACKS)}", "give one of them, or none")
 
 
 def _int8(given: str, _: Int8Files) -> str:
@@ -86,6 +97,7 @@ def _comma_separated(texts: Sequence[str], _: tuple[str, ...]) -> tuple[str, ...
 
 
 AUTO = "auto"
+FALLBACKS = get_args(FallbackNumbers)
 
 BUDGETS, SCORING, SOLVER, RUN = "Budgets and widths", "Scoring", "Solver", "Run"
 DATA_SECTION, FINE_TUNING, EXPORT = "Data", "Fine-tuning", "Export"
@@ -102,9 +114,10 @@ OPTIONS = SettingOptions(
     RunSettings(),
     {
         "budgets": OptionRule("budget", text=BUDGETS_TEXT, metavar="R=V[,V...]", read=_all),
-        "max_drop": OptionRule(metavar="POINTS", is_text=True, read=_points),
+        "max_drop": OptionRule(metavar="POINTS", is_text=True, read=_points_of("max-drop")),
         "max_drop_resource": OptionRule(metavar="NAME"),
         "max_drop_epochs": OptionRule(least=1),
+        "max_drop_target": OptionRule(metavar="NAME", complete=device_names("export")),
         "pruner": OptionRule(metavar="NAME", complete=plugin_names("pruner")),
         "scorer": OptionRule(text=SCORER_TEXT, metavar="NAME", complete=plugin_names("scorer")),
         "score_level": OptionRule(
@@ -149,12 +162,14 @@ OPTIONS = SettingOptions(
             text=INT8_TEXT,
         ),
         "calibration": OptionRule(metavar="D|N"),
+        "int8_drop": OptionRule(metavar="POINTS", is_text=True, read=_points_of("int8-drop")),
+        "fallback": OptionRule(metavar="|".join(FALLBACKS), is_text=True, complete=choices(FALLBACKS), read=_fallback),
         "class_weight": OptionRule(metavar="CLASS=X,..."),
         "seed": OptionRule(least=0),
     },
     panels={
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
-        **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "widths"), BUDGETS),
+        **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "max_drop_target", "widths"), BUDGETS),
         **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
         **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
@@ -163,7 +178,7 @@ OPTIONS = SettingOptions(
         "finetune": FINE_TUNING,
         "finetune.epochs": None,
         "int8": EXPORT,
-        "calibration": EXPORT,
+        **dict.fromkeys(("calibration", "int8_drop", "fallback"), EXPORT),
     },
 )
 

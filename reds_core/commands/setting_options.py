@@ -101,7 +101,8 @@ class SettingOption:
 
     @property
     def _annotation(self) -> Any:
-        kinds = typing.get_args(self.kind) if isinstance(self.kind, types.UnionType) else (self.kind,)
+        is_union = typing.get_origin(self.kind) in (types.UnionType, typing.Union)
+        kinds = typing.get_args(self.kind) if is_union else (self.kind,)
         if self.kind is Any:  # an object from Python, or a text
             kinds = (str, types.NoneType)
         kind = str if self.rule.is_text else next(k for k in kinds if k is not type(None))

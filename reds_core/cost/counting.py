@@ -257,14 +257,15 @@ def bops_terms(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_
     """Yield the bit operations of each call: its multiply-accumulates x bits of its weights x bits of its inputs.
 
     Kernels of different precision in one layer count with the highest, and a product of two activations with their
-    bits in place of those of weights. Multiply-accumulates with weights that are zero count like all others, because
+    bits in place of those of weights. Codes of values count with the bits of the values, because a device looks them up
+    before it multiplies. Multiply-accumulates with weights that are zero count like all others, because
     only some devices skip them.
     """
     default = element_size_bytes * BITS_PER_BYTE
     for call, layer in enumerate(network.layers):
         inputs = max((default if (b := network.tensors[t].bits) is None else b for t in layer.inputs), default=default)
         kernels = [w for w in (network.weights[i] for i in layer.weights) if w.kind is WeightKind.KERNEL]
-        weights = max((bits_of(w, element_size_bytes) for w in kernels), default=inputs)
+        weights = max((w.value_bits or bits_of(w, element_size_bytes) for w in kernels), default=inputs)
         for term in layer.macs:
             yield CostTerm(call, term.coefficient * inputs * weights, term.factors)
 

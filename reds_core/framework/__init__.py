@@ -31,6 +31,7 @@ from reds_core.framework.exported import (
     Numbers,
     RunFile,
 )
+from reds_core.framework.fallback import Fallback, FallbackNumbers
 from reds_core.framework.family import Family, member_kept
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
@@ -45,7 +46,7 @@ from reds_core.framework.framework import ActivationStatistics, Framework, Weigh
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
-from reds_core.framework.projection import Projection, projections
+from reds_core.framework.projection import Projection, SmallerNetwork, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
@@ -75,6 +76,8 @@ __all__ = [
     "ExportSource",
     "ExportedFigures",
     "ExportedModel",
+    "Fallback",
+    "FallbackNumbers",
     "Family",
     "FileInput",
     "FileInterface",
@@ -97,6 +100,7 @@ __all__ = [
     "SampleModel",
     "Schedule",
     "Segmenter",
+    "SmallerNetwork",
     "SourceStream",
     "Stream",
     "Target",

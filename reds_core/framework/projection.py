@@ -162,7 +162,7 @@ def _level(
     if not transform.projects(weight):
         return None
     if transform.network_level is not None:
-        return transform.network_level
+        return transform.level_of(site)
     levels = transform.offered(network, site).levels
     if len(levels) == 0:
         return None

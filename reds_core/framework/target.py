@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Arrays
 from reds_core.framework.device import Device
 from reds_core.framework.exported import ExportedModel, Numbers
+from reds_core.framework.fallback import Fallback, FallbackNumbers
 from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
@@ -86,11 +88,13 @@ class Target(Device):
     Attributes:
         made_from: The name of the framework whose models it exports.
         file: The kind of file that it writes. Its name is the name of the target.
+        fallbacks: What single layers of its files can have instead of integers of 8 bits.
     """
 
     declares = ("made_from", "file")
     made_from: ClassVar[str]
     file: ClassVar[FileKind]
+    fallbacks: ClassVar[tuple[FallbackNumbers, ...]] = ()
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
         """Return why files of this target cannot have a layer at a level, or None if they can.
@@ -120,6 +124,18 @@ class Target(Device):
             InputError: If the file needs calibration and there are no examples, or it cannot be written.
             UnsupportedError: If the file cannot express the model; a run then omits the file.
         """
+
+    def fallback(self, source: ExportSource, numbers: FallbackNumbers) -> Fallback:
+        """Return what writes the file of a model with some layers in more exact numbers.
+
+        Args:
+            source: What `export` wrote the file from.
+            numbers: What these layers have, which is one of `fallbacks`.
+
+        Raises:
+            UnsupportedError: If the layers of its files all have the same numbers, the default, or those of this model.
+        """
+        raise UnsupportedError(f"all layers of files of {self.name} have the same numbers", "leave out the fallback")
 
     @abstractmethod
     def load(self, framework: Framework, path: Path) -> ExportedModel:

@@ -58,6 +58,8 @@ class Weight:
         shape: shape of the array at full width; empty if it is unknown. `NetworkBuilder.finish` fills it in.
         density_percent: percentage of the elements that the device stores, 1 to 100. The others are zero. How the
             device finds out which they are, such as by a mask of bits, is a weight of its own.
+        value_bits: number of bits of the values that it computes with, if elements are codes that a device looks up;
+            None if elements are the values.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Weight:
     scale_axes: tuple[int, ...] | None = None
     shape: tuple[int, ...] = ()
     density_percent: int = 100
+    value_bits: int | None = None
 
     @property
     def scales_along(self) -> tuple[int, ...]:

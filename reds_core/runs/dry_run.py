@@ -20,6 +20,7 @@ from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
+from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
@@ -62,6 +63,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     framework = request.framework(registry)
     targets = run_targets(registry, framework, settings)
     check_calibration(targets, request.is_calibrated)
+    check_int8_gate(request.settings, targets, request.data is not None)
     accept = partial(accept_budgets, settings, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)

@@ -17,11 +17,12 @@ from reds_core.framework.target import ExportSource, FullExport, Target
 from reds_core.framework.task import Task
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
-from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, SubnetworkRecord
+from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, GateRecord, SubnetworkRecord
 from reds_core.report.facts import metric_of
 from reds_core.runs.device_figures import DeviceMeasurement
 from reds_core.runs.export_warnings import int8_warnings, refused_warning, usage_warnings
 from reds_core.runs.file_names import full_device_file, full_file, member_files
+from reds_core.runs.int8_gate import Int8Gate, gated
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.targets import RunTargets
 
@@ -63,12 +64,14 @@ class MemberFiles:
         accuracy: The accuracy of each on test data.
         devices: What devices that join runs make of them, by the name of the device.
         latency_measured_ns: The latency of the exported file on this machine, in ns; None if it was not measured.
+        gates: What its int8 files lose if that is limited, by kind.
     """
 
     files: Mapping[str, str | None]
     accuracy: Accuracy
     devices: Mapping[str, DeviceRecord]
     latency_measured_ns: float | None
+    gates: Mapping[str, GateRecord] = field(default_factory=dict)
 
     def added_to(self, record: SubnetworkRecord) -> SubnetworkRecord:
         """Return the record of the subnetwork with its files and their figures."""
@@ -78,6 +81,7 @@ class MemberFiles:
             files=self.files,
             devices=self.devices,
             latency_measured_ns=self.latency_measured_ns,
+            gates=self.gates,
         )
 
 
@@ -95,6 +99,7 @@ class Exporter:
         warn: Called with warnings about files that the format of the device cannot express, and about int8 files that
             are worse than float32.
         latency: How files are timed; None does not time them.
+        gate: Limits what int8 files of members lose; None does not limit it.
     """
 
     targets: RunTargets
@@ -105,6 +110,7 @@ class Exporter:
     test: Data | None
     warn: Callable[[str], None]
     latency: LatencySettings | None = None
+    gate: Int8Gate | None = None
 
     @property
     def framework(self) -> Framework:
@@ -202,7 +208,8 @@ class Exporter:
         names = member_files(kinds, member.name)
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, names, strict=True)}
         self.framework.save_model(model, paths[kinds.model])
-        written = self._export(model, member.settings_of_files, paths, shared)
+        gates: dict[str, GateRecord] = {}
+        written = self._export(model, member.settings_of_files, paths, shared, gates)
         for kind in kinds.exported:
             if kind not in written:
                 paths[kind].unlink(missing_ok=True)
@@ -213,7 +220,7 @@ class Exporter:
         files = {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}
         exported, devices = self.measurement.measured(files, accuracy.exported)
         accuracy = replace(accuracy, exported=exported)
-        return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files))
+        return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files), gates)
 
     def _warn_of_plan(self, path: Path, target: Target, network: Network, member: PlannedMember) -> None:
         """Warn of a file that uses more than the plan states."""
@@ -227,9 +234,22 @@ class Exporter:
             self.warn(refused_warning(path.name, refused))
 
     def _export(
-        self, model: Any, settings: LevelSettings, paths: Mapping[FileKind, Path], shared: Mapping[str, FullExport]
+        self,
+        model: Any,
+        settings: LevelSettings,
+        paths: Mapping[FileKind, Path],
+        shared: Mapping[str, FullExport],
+        gates: dict[str, GateRecord],
     ) -> dict[FileKind, tuple[Target, Network]]:
-        """Write the files for devices. Returns the target of each kind written, and the description of the model."""
+        """Write the files for devices. Returns the target of each kind written, and the description of the model.
+
+        Args:
+            model: The model of a member.
+            settings: The levels of its layers.
+            paths: The path of each file.
+            shared: The files of the full network that its files can share.
+            gates: Receives what int8 files lose, by kind.
+        """
         examples = self.calibration
         written: dict[FileKind, tuple[Target, Network]] = {}
         if not self.targets.targets:
@@ -252,6 +272,8 @@ class Exporter:
                     break
                 continue
             written[kind] = (target, network)
+            found = gated(self.gate, target, source, paths[kind])
+            gates |= {} if found is None else {kind.name: found}
         return written
 
     def _warn_of(self, path: Path, text: str) -> None:

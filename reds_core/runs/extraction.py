@@ -34,6 +34,7 @@ from reds_core.runs.file_names import full_device_file
 from reds_core.runs.finish import report
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
+from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
@@ -159,6 +160,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             remove_checkpoints(folder)
         for warning in _warnings(plan, record, base):
             watcher.warn(warning)
+        refuse_exceeded(settings, [record], folder)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]
 
 
@@ -281,7 +283,8 @@ def _exporter(
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn
     measurement = device_measurement(registry, targets, family.folder, settings.task, data.test, macs, warn)
-    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing)
+    gate = int8_gate(settings, family.framework, data.validation, data.train, watcher)
+    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate)
 
 
 def _shared(

@@ -27,6 +27,7 @@ from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
@@ -49,6 +50,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     Raises:
         ContractViolation: If a model does not use what was planned.
         InputError: If a file cannot be written.
+        InfeasibleError: If the settings are strict and an int8 file loses more than it may.
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
@@ -57,7 +59,8 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     targets = run_targets(session.registry, framework, settings)
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
     measurement = device_measurement(session.registry, targets, folder, settings.task, inputs.test, usage["macs"], warn)
-    exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing)
+    gate = int8_gate(settings, framework, inputs.validation, inputs.train, session.watcher)
+    exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate)
     session.watcher.stage("measuring")
     before = exporter.accuracy(inputs.model)
     full = exporter.save_full(state.family.full)
@@ -77,6 +80,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     _save_recipe(session)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
     remove_checkpoints(folder)
+    refuse_exceeded(settings, plan.subnetworks, folder)
     return plan
 
 

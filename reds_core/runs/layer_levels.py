@@ -18,7 +18,7 @@ from reds_core.scoring.exchange_rate import level_values, with_ties_broken
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable
-from reds_core.transforms.describing import described
+from reds_core.transforms.describing import described, fixed_levels
 from reds_core.transforms.transform import Stage, Transform
 
 Projections = Mapping[int, Projection]
@@ -51,9 +51,8 @@ class LayerLevels:
         """Return the levels of all layers in execution order: those that were decided, and those of all layers."""
         if self.space is None:
             return settings
-        fixed = {t.what: t.network_level for t in self.space.transforms if t.network_level is not None}
         sites = dict.fromkeys(layer.name for layer in self.space.network.layers)
-        levels = {site: {**fixed, **settings.levels.get(site, {})} for site in sites}
+        levels = {site: {**fixed_levels(self.transforms, site), **settings.levels.get(site, {})} for site in sites}
         return LevelSettings({site: each for site, each in levels.items() if each})
 
     def with_level_values(

@@ -14,6 +14,7 @@ from reds_core.plugin import guarded
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import refusal_by
+from reds_core.transforms.describing import layer_parts
 from reds_core.transforms.transform import Stage, Transform
 
 
@@ -127,19 +128,20 @@ def refusal_of(
 
 
 def _check_network_level(network: Network, transform: Transform, refusal: Refusal) -> None:
-    """Refuse a level that a transform sets for all layers and that no file can have.
+    """Refuse a level that a transform sets without a decision, that changes a layer, and that no file can have.
 
     Raises:
         InputError: If there is such a level.
     """
-    level = transform.network_level
-    if level is None:
-        return
-    for site in dict.fromkeys(layer.name for layer in network.layers):
+    for site, part in layer_parts(network).items():
+        level = transform.level_of(site)
+        if level is None or transform.described(part, level) == part:
+            continue
         reason = refusal(site, transform.what, level)
         if reason is not None:
+            where = "all layers" if level == transform.network_level else f"layer '{site}'"
             raise InputError(
-                f"transform '{transform.name}' sets {transform.what} to {level} in all layers: {reason}",
+                f"transform '{transform.name}' sets {transform.what} to {level} in {where}: {reason}",
                 f"give another level or another {argument('targets')}, or leave out {argument('transforms')}",
             )
 

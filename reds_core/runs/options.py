@@ -14,6 +14,7 @@ from os import PathLike, fspath
 from typing import Any, TypedDict, TypeVar
 
 from reds_core.errors import InputError, argument
+from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import Int8Files
@@ -69,6 +70,8 @@ class PruneOptions(WidthOptions, total=False):
         score_level: What is scored: `"channel"`, or `"kernel"` (each connection between two channels).
         max_drop_epochs: Epochs for which each network that the search of `max_drop` tries is trained. None means a
             third of all.
+        max_drop_target: The target on whose files the search measures what networks lose, such as `"tflite-int8"`. None
+            means that it measures models.
         time_limit: The time limit of each solve, in seconds. None means no limit.
         threads: The number of threads of each solve. None leaves it to the solver.
         memory_limit: The memory limit of the tables of each solve: a number of bytes, or a text such as `"2GiB"`. None
@@ -90,7 +93,12 @@ class PruneOptions(WidthOptions, total=False):
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
             which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
             each subnetwork is quantised by itself, or False for none.
-        strict: Whether to fail if a part of the model cannot be pruned. Otherwise there is a warning.
+        int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
+            on held-back data. None means no limit.
+        fallback: What the most sensitive layers have instead of 8 bits in int8 files that lose more than `int8_drop`:
+            `"float"`, or `"16x8"` for activations of 16 bits. None means that all layers have 8 bits.
+        strict: Whether to fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`.
+            Otherwise there is a warning.
         batch_size: Examples in a training step.
         learning_rate: The highest learning rate.
         momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
@@ -113,6 +121,7 @@ class PruneOptions(WidthOptions, total=False):
 
     score_level: ScoreLevel | str
     max_drop_epochs: int | None
+    max_drop_target: str | None
     time_limit: float | None
     threads: int | None
     memory_limit: str | int | None
@@ -128,6 +137,8 @@ class PruneOptions(WidthOptions, total=False):
     holdout: float
     stream: bool
     int8: Int8Files
+    int8_drop: float | None
+    fallback: FallbackNumbers | None
     strict: bool
     batch_size: int
     learning_rate: float

@@ -14,6 +14,7 @@ from reds_core.cost.latency_table import LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, resource_named
 from reds_core.errors import InputError, argument
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.task import Task
 from reds_core.knapsack.integers import counted
@@ -35,7 +36,7 @@ DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
 TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations")
 """The settings that plans of runs without transforms and targets do not state."""
-OPTIONAL_SETTINGS = ("calibration",)
+OPTIONAL_SETTINGS = ("max_drop_target", "calibration", "int8_drop", "fallback")
 """The settings that plans do not state if they are None."""
 
 
@@ -55,9 +56,12 @@ class RunSettings:
             resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
-        max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs.
+        max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs, or
+            weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose, such as tflite-int8. None
+            means that it measures models.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
@@ -100,7 +104,14 @@ class RunSettings:
         calibration: The number of training examples on which the ranges of activations in files of integers are
             determined, or other data on which they are, in the forms that training data has, also without labels. None
             means 200 training examples.
-        strict: Fail if a part of the model cannot be pruned, instead of a warning.
+        int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
+            on held-back data. A file that loses more is reported by a warning, or ends the run with `strict`. None
+            means no limit.
+        fallback: What layers have instead of 8 bits in int8 files that lose more than `int8_drop`: float, or 16x8 for
+            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means that all
+            layers have 8 bits.
+        strict: Fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`, instead of a
+            warning.
         seed: The seed of all random numbers.
     """
 
@@ -108,6 +119,7 @@ class RunSettings:
     max_drop: float | None = None
     max_drop_resource: str | None = None
     max_drop_epochs: int | None = None
+    max_drop_target: str | None = None
     pruner: str = "nested"
     scorer: str = "taylor"
     score_level: ScoreLevel = ScoreLevel.CHANNEL
@@ -134,6 +146,8 @@ class RunSettings:
     stream: bool = False
     int8: Int8Files = "shared"
     calibration: str | None = None
+    int8_drop: float | None = None
+    fallback: FallbackNumbers | None = None
     strict: bool = False
     seed: int = 0
 
@@ -153,6 +167,7 @@ class RunSettings:
         if self.class_weight is not None:
             parse_class_weight(self.class_weight)
         check_calibration_setting(self.calibration)
+        self._check_int8_drop()
         self._check_transforms()
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
@@ -169,6 +184,19 @@ class RunSettings:
     def names_targets(self) -> bool:
         """Whether the plan names transforms or targets, which needs the second version of its format."""
         return bool(self.transforms or self.targets)
+
+    def _check_int8_drop(self) -> None:
+        limit = self.int8_drop
+        if limit is not None and not 0 <= limit < 100:
+            raise InputError(
+                f"{argument('int8_drop')} {limit} is not a number of points from 0 to below 100",
+                "give points such as 1.0",
+            )
+        if limit is None and self.fallback is not None:
+            raise InputError(
+                f"{argument('fallback')} is given without {argument('int8_drop')}",
+                f"give {argument('int8_drop', 1.0)} as well",
+            )
 
     def _check_transforms(self) -> None:
         for name, given in (("transforms", self.transforms), ("targets", self.targets)):
@@ -206,11 +234,6 @@ class RunSettings:
             raise InputError(
                 f"transforms change weights that take 1 byte each, not {self.element_size_bytes}",
                 f"leave out {argument('element_size')} or {argument('transforms')}",
-            )
-        if self.max_drop is not None:
-            raise InputError(
-                f"{argument('max_drop')} searches for widths alone, without transforms",
-                f"give {argument('budgets')} instead, or leave out {argument('transforms')}",
             )
         if self.latency_table is not None:
             raise InputError(

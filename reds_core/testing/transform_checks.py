@@ -12,6 +12,7 @@ import numpy as np
 from reds_core.arrays import FloatArray
 from reds_core.cost.counting import ELEMENT_SIZES_BYTES
 from reds_core.cost.resources import RESOURCES, CostModel, usage
+from reds_core.framework.projection import rewritten_kernels
 from reds_core.knapsack.levels import Nesting
 from reds_core.network.axis import Axis
 from reds_core.network.description import Network, Tensor
@@ -21,7 +22,9 @@ from reds_core.testing.plugin_checks import check_declaration, imports_nothing_h
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
 from reds_core.testing.transform_subject import TransformSubject
+from reds_core.transforms.factors import composed
 from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.start import Start
 from reds_core.transforms.transform import LayerPart, Stage
 
 SHARES = (1.0, 0.5, 0.01)
@@ -279,6 +282,60 @@ def quantiser_agrees_with_the_projection(subject: TransformSubject) -> None:
         raise Skip("has no quantisers")
 
 
+def begins_with_a_projection(subject: TransformSubject) -> None:
+    """A network that starts with its weights computes with what begun() returns, which must be a projection as well.
+
+    Its values are finite float64 arrays of the same shape, projecting them twice changes nothing, and the weights of
+    layers at the last level stay as they are.
+    """
+    for site, level in subject.levels:
+        for weight, values in [*site.weights, *site.narrower]:
+            if not subject.plugin.projects(weight):
+                continue
+            begun = subject.plugin.begun(Start(values.copy()), weight, level)
+            later = values[::-1].copy()  # what a training may have made of them
+            for progress in (0.0, 0.5, 1.0):
+                for given in (values, later):
+                    found = begun(given.copy(), progress)
+                    where = f"'{weight.name}' at level {level}, begun and at progress {progress},"
+                    if not isinstance(found, np.ndarray) or found.shape != given.shape or found.dtype != np.float64:
+                        raise Failure(f"{where} is not float64 {given.shape}")
+                    if not np.isfinite(found).all():
+                        raise Failure(f"{where} is not finite")
+                    if not _near(begun(found.copy(), progress), found):
+                        raise Failure(f"{where} changes when it is projected for the second time")
+                    is_last = subject.plugin.network_level is None and level == subject.offered(site).levels[-1]
+                    if is_last and not np.array_equal(found, given):
+                        raise Failure(f"{where} is changed at the last level of {site}")
+
+
+def factors_compose_to_the_projection(subject: TransformSubject) -> None:
+    """Networks are trained with the projected kernel and exported with the layers that replace it: both must agree.
+
+    The layers that `described` lists have one kernel each, of the shapes that factors() returns, and the last of them
+    has the name of the layer that they replace.
+    """
+    if subject.plugin.stage is not Stage.REWRITE:
+        raise Skip("replaces no layers")
+    for site, level in subject.lower_levels:
+        kernels = rewritten_kernels(subject.plugin, level, site.part)
+        if not kernels or kernels[-1][0] != site.name:
+            names = ", ".join(name for name, _ in kernels)
+            raise Failure(
+                f"{site} at level {level} is replaced by the layers {names}, of which the last has another name"
+            )
+        for weight, values in site.weights:
+            if not subject.plugin.projects(weight):
+                continue
+            found = subject.plugin.factors(weight, level, None)(values.copy())
+            shapes = [factor.shape for factor in found]
+            described = [tuple(axis.full(site.network.channels) for axis in kernel.axes) for _, kernel in kernels]
+            if shapes != described:
+                raise Failure(f"the kernels of {site} at level {level} have the shapes {shapes}, described {described}")
+            if not _near(composed(found), subject.project(values, weight, level)):
+                raise Failure(f"the kernels of {site} at level {level} compute something else than the projection")
+
+
 def prints_nothing(subject: TransformSubject) -> None:
     """With --json, stdout must contain nothing but JSON, so a plugin must not print."""
     with captured_stdout() as captured:
@@ -295,6 +352,13 @@ def prints_nothing(subject: TransformSubject) -> None:
 _OFFERS = ("levels_rise", "offers_levels_somewhere")
 _FITS = (*_OFFERS, "describes_a_layer_that_fits", "widths_still_count")
 _PROJECTS = (*_OFFERS, "projects_to_finite_arrays_of_the_same_shape")
+_BEGINS = (
+    *_PROJECTS,
+    "projects_the_same_twice",
+    "projects_narrower_weights",
+    "last_level_leaves_the_weights",
+    "projecting_twice_changes_nothing",
+)
 TRANSFORM_CHECKS: tuple[Check[TransformSubject], ...] = (
     Check(declares_what_it_is),
     Check(imports_nothing_heavy),
@@ -314,6 +378,8 @@ TRANSFORM_CHECKS: tuple[Check[TransformSubject], ...] = (
     Check(changes_only_the_weights_that_it_names, (*_PROJECTS, "last_level_leaves_the_weights")),
     Check(projecting_twice_changes_nothing, (*_PROJECTS, "projects_the_same_twice")),
     Check(quantiser_agrees_with_the_projection, _PROJECTS),
+    Check(begins_with_a_projection, _BEGINS),
+    Check(factors_compose_to_the_projection, (*_PROJECTS, "describes_a_layer_that_fits")),
     Check(prints_nothing, _PROJECTS),
 )
 """Every check of a transform, in the order of the report."""

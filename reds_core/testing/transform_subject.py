@@ -83,10 +83,11 @@ class TransformSubject(PluginSubject[Transform]):
     def cases(self) -> list[tuple[Site, list[int]]]:
         """The layers for which there is something to decide, with their levels.
 
-        If the whole network has one level, these are all layers, with that level.
+        If the network has a level without a decision, these are all layers, each with its own level.
         """
         if self.plugin.network_level is not None:
-            return [(site, [self.plugin.network_level]) for site in self.sites]
+            fixed = [(site, self.plugin.level_of(site.name)) for site in self.sites]
+            return [(site, [level]) for site, level in fixed if level is not None]
         found = [(site, [int(level) for level in self.offered(site).levels]) for site in self.sites]
         return [(site, levels) for site, levels in found if len(levels) > 1]
 

@@ -73,17 +73,23 @@ def described_sites(network: Network, transforms: Sequence[Transform], settings:
     """As `described`, with the layer of the original network that each layer belongs to."""
     places = _places(network)
     staged = sorted(transforms, key=lambda transform: transform.stage)
-    of_network = {t.what: t.network_level for t in transforms if t.network_level is not None}
     changed = []
-    for site in {**settings.levels, **places} if of_network else settings.levels:
+    fixing = [transform for transform in transforms if transform.network_level is not None]
+    for site in {**settings.levels, **places} if fixing else settings.levels:
         if site not in places:
             raise InputError(f"network '{network.name}' has no layer '{site}'", "give levels of its own layers")
-        place, levels = places[site], of_network | dict(settings.levels.get(site, {}))
+        place, levels = places[site], fixed_levels(fixing, site) | dict(settings.levels.get(site, {}))
         before = _part(network, place)
         after = described_part(before, [(t, levels[t.what]) for t in staged if t.what in levels])
         if after != before:
             changed.append(_Change(place, before, after))
     return _spliced(network, changed)
+
+
+def fixed_levels(transforms: Iterable[Transform], site: str) -> dict[str, int]:
+    """Return the levels of a layer that transforms set without a decision, by the name of what they set."""
+    levels = ((transform.what, transform.level_of(site)) for transform in transforms)
+    return {what: level for what, level in levels if level is not None}
 
 
 def described_part(part: LayerPart, levels: Iterable[tuple[Transform, int]]) -> LayerPart:

@@ -196,3 +196,11 @@ class Transform(Plugin, ABC):
         default it is None: the level of each layer is decided.
         """
         return None
+
+    def level_of(self, site: str) -> int | None:
+        """Return the level of the layer named `site` if there is a level of the network; None otherwise.
+
+        By default, all layers have the level of the network. A transform that knows the weights of the network can give
+        each layer a level of its own, still without leaving anything to decide.
+        """
+        return self.network_level

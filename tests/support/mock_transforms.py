@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from toy_transforms import ToyBits
+from toy_transforms import ToyBits, ToyRank
 
 from reds_core.arrays import FloatArray
 from reds_core.network.axis import Fixed
 from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.transforms.factors import composed
 from reds_core.transforms.quantiser import UniformQuantiser
+from reds_core.transforms.start import Start
 from reds_core.transforms.transform import LayerPart, Offered
 
 
@@ -172,6 +174,33 @@ class Disagreeing(Quantising):
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
         return ToyBits.projected(self, weight, of, level)
+
+
+class Drifting(ToyBits):
+    """Halves the weights that it projects in the course of a training."""
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        return lambda values, progress: self.projected(values, of, level) * 0.5
+
+
+class Unequal(ToyRank):
+    """Its second kernel is twice as large as it should be."""
+
+    def factors(
+        self, of: Weight, level: int, inputs: FloatArray | None
+    ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        factors = super().factors(of, level, inputs)
+
+        def unequal(values: FloatArray) -> tuple[FloatArray, ...]:
+            first, second = factors(values)
+            return first, 2 * second
+
+        return unequal
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        if level == self.whole or of.kind is not WeightKind.KERNEL:
+            return weight
+        return composed(super().factors(of, level, None)(weight))
 
 
 class Printing(ToyBits):

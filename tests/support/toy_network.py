@@ -33,6 +33,7 @@ def describe(model: ToyModel, handlers: ToyHandlers | None = None) -> Network:
     storage = {INPUT: 0}
     weights: list[Weight] = []
     layers: list[Layer] = []
+    channels = {g.name: g.channels for g in groups}
     for i, layer in enumerate(model.layers, 1):
         source, n = layer.inputs[0], layer.name
         positions[n] = 1 if layer.kind == "pool" else positions[source]
@@ -45,12 +46,13 @@ def describe(model: ToyModel, handlers: ToyHandlers | None = None) -> Network:
             axes = tuple(by_letter[letter] for letter in letters)
             own.append(len(weights))
             trainable = kind is not WeightKind.STATISTIC
-            weights.append(Weight(f"{n}/{weight}", n, kind, axes, len(axes) - 1, trainable))
+            whole = tuple(each.full(channels) for each in axes)
+            weights.append(Weight(f"{n}/{weight}", n, kind, axes, len(axes) - 1, trainable, shape=whole))
         factors = tuple(by_letter[letter] for letter in handler.macs)
         macs = (MacsTerm(handler.times * positions[n], factors),) if factors else ()
-        shape = (positions[n], axis(n).full({g.name: g.channels for g in groups}))
+        read, shape = ((positions[name], axis(name).full(channels)) for name in (source, n))
         inputs = tuple(names.index(s) for s in layer.inputs)
-        layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape))
+        layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape, input_shape=read))
     tensors = tuple(Tensor(positions[n], axis(n), storage[n]) for n in names)
     return Network(model.name, groups, tuple(layers), tensors, tuple(weights), (0,), (len(names) - 1,))
 

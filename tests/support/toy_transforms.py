@@ -87,9 +87,13 @@ class ToyRank(Transform):
     whole = 100
 
     def offered(self, network: Network, site: str) -> Offered:
-        if not any(w.layer == site and w.kind is WeightKind.KERNEL for w in network.weights):
-            return Offered.nothing("it has no kernel")
-        return Offered(np.array([1, 2, self.whole], np.int64))
+        calls = [layer for layer in network.layers if layer.name == site]
+        weights = [network.weights[index] for layer in calls for index in layer.weights]
+        if [len(weight.axes) for weight in weights] != [2, 1] or weights[1].kind is not WeightKind.BIAS:
+            return Offered.nothing("it is not a dense layer with a bias")
+        inner, outer = (axis.full(network.channels) for axis in weights[0].axes)
+        saving = [rank for rank in (1, 2) if rank * (inner + outer) < inner * outer]
+        return Offered(np.array([*saving, self.whole], np.int64)) if saving else Offered.nothing("it is too small")
 
     def described(self, part: LayerPart, level: int) -> LayerPart:
         if level == self.whole:

@@ -34,11 +34,6 @@ IN_16, IN_4, IN_2 = KernelPacking(4, 16), KernelPacking(2, 4), KernelPacking(1, 
 HALF, QUARTER = KernelPacking(density_percent=50), KernelPacking(density_percent=25)
 
 
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> KernelObjects:
-    return KernelObjects.compiled(tmp_path_factory.mktemp("coded_kernels"))
-
-
 def reduced(values: npt.NDArray[np.int8], axis: int, packing: KernelPacking, seed: int) -> npt.NDArray[np.int8]:
     """Weights that can be packed in some way: few values of each output channel, and zeros."""
     rng = np.random.default_rng(seed)

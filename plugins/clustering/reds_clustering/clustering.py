@@ -82,7 +82,8 @@ class Clustering(Transform):
         others = sorted({layer.name for layer in network.layers if layer.name != site and kernels & {*layer.weights}})
         if others:
             return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
-        saving, costly = [], []
+        saving: list[int] = []
+        costly: list[int] = []
         for count in self.options.clusters:
             saves = sum(_saved_bits(network, network.weights[index], count) for index in kernels) > 0
             (saving if saves else costly).append(count)
@@ -96,7 +97,7 @@ class Clustering(Transform):
         codebooks: dict[int, int] = {}
         for index, weight in enumerate(part.weights):
             if self.projects(weight):
-                weights[index] = replace(weight, bits=code_bits(level))
+                weights[index] = replace(weight, bits=code_bits(level), value_bits=ENTRY_BITS)
                 codebooks[index] = len(weights)
                 weights.append(_codebook(weight, level))
         layers = tuple(

@@ -37,19 +37,19 @@ class Clusters:
         values starts again at the value that is farthest from its mean. The squared error is thus never larger than
         that of the nearest of the initial means, but it need not be the least possible.
 
-        Where a column has values that are exactly 0, the mean of one of its clusters is fixed at 0. Where it has no
-        more than `count` different values, each of them gets a cluster of its own.
+        Where a column has no more than `count` different values, each of them gets a cluster of its own. Where it has
+        values that are exactly 0, the cluster with these stands for 0.
 
         Args:
             values: The values, float64 (values, columns).
             count: The number of clusters, at least 2.
         """
         ascending = np.sort(values, axis=0)
-        means, has_zero = _means(ascending, count)
+        means = _means(ascending, count)
         codes = np.zeros(values.shape, np.int64)
         for code in range(count - 1):
             codes += values > (means[code] + means[code + 1]) / 2
-        return cls(codes, count, has_zero, np.argmin(np.abs(means), axis=0))
+        return cls(codes, count, (ascending == 0).any(axis=0), np.argmin(np.abs(means), axis=0))
 
     def keeps_zeros(self, values: FloatArray) -> bool:
         """Whether values that are exactly 0 are all in clusters for 0, so that `shared` returns 0 for them.
@@ -74,23 +74,20 @@ class Clusters:
         sums = np.bincount(places, values.ravel() - some[places], size)
         means = some + sums / np.maximum(np.bincount(places, minlength=size), 1)
         means[(self.zero_code + self.count * np.arange(columns))[self.has_zero]] = 0.0
-        return means[places].reshape(values.shape)
+        shared: FloatArray = means[places].reshape(values.shape)
+        return shared
 
 
-def _means(ascending: FloatArray, count: int) -> tuple[FloatArray, BoolArray]:
-    """Return the means of the clusters in ascending order (count, columns), and which columns have one fixed at 0."""
-    has_zero: BoolArray = (ascending == 0).any(axis=0)
+def _means(ascending: FloatArray, count: int) -> FloatArray:
+    """Return the means of the clusters of sorted columns in ascending order (count, columns)."""
     if not len(ascending):
-        return np.zeros((count, ascending.shape[1])), has_zero
+        return np.zeros((count, ascending.shape[1]))
     steps = np.arange(count)[:, None] / (count - 1)
-    means = ascending[0] + (ascending[-1] - ascending[0]) * steps
-    fixed = has_zero & (np.arange(count)[:, None] == np.argmin(np.abs(means), axis=0))
-    means[fixed] = 0.0
-    few = _few_different(ascending, count, means)
-    columns = np.flatnonzero(~few)
-    if len(columns):
-        means[:, columns] = _improved(ascending[:, columns], means[:, columns], fixed[:, columns])
-    return means, has_zero
+    means: FloatArray = ascending[0] + (ascending[-1] - ascending[0]) * steps
+    many = np.flatnonzero(~_few_different(ascending, count, means))
+    if len(many):
+        means[:, many] = _improved(ascending[:, many], means[:, many])
+    return means
 
 
 def _few_different(ascending: FloatArray, count: int, means: FloatArray) -> BoolArray:
@@ -106,33 +103,32 @@ def _few_different(ascending: FloatArray, count: int, means: FloatArray) -> Bool
     return few
 
 
-def _improved(ascending: FloatArray, means: FloatArray, fixed: BoolArray) -> FloatArray:
-    """Return the means (count, columns) after Lloyd's algorithm, in which those that are `fixed` stay what they are."""
+def _improved(ascending: FloatArray, means: FloatArray) -> FloatArray:
+    """Return the means (count, columns) after Lloyd's algorithm, in which each cluster has values."""
     # Sums of stretches of the sorted values, relative to their middle so that little is lost by rounding.
     middle = ascending[len(ascending) // 2]
     sums = np.concatenate([np.zeros((1, ascending.shape[1])), np.cumsum(ascending - middle, axis=0)])
     for _ in range(len(means)):
-        means, sizes = _converged(ascending, sums, middle, means, fixed)
+        means, sizes = _converged(ascending, sums, middle, means)
         columns = np.flatnonzero((sizes == 0).any(axis=0))
         if not len(columns):
             break
         means = means.copy()
         # The farthest value is never at its mean, because a column has more different values than clusters.
         means[np.argmax(sizes[:, columns] == 0, axis=0), columns] = _farthest(ascending[:, columns], means[:, columns])
-        order = np.argsort(means, axis=0, kind="stable")
-        means, fixed = np.take_along_axis(means, order, axis=0), np.take_along_axis(fixed, order, axis=0)
+        means = np.sort(means, axis=0)
     return means
 
 
 def _converged(
-    ascending: FloatArray, sums: FloatArray, middle: FloatArray, means: FloatArray, fixed: BoolArray
+    ascending: FloatArray, sums: FloatArray, middle: FloatArray, means: FloatArray
 ) -> tuple[FloatArray, IntArray]:
     """Return the means at which Lloyd's algorithm stops, and the number of values of each cluster."""
     ends = _ends(ascending, means)
     for _ in range(MAX_ITERATIONS):
         sizes = np.diff(ends, axis=0)
         totals = np.diff(np.take_along_axis(sums, ends, axis=0), axis=0)
-        means = np.where((sizes > 0) & ~fixed, middle + totals / np.maximum(sizes, 1), means)
+        means = np.where(sizes > 0, middle + totals / np.maximum(sizes, 1), means)
         before, ends = ends, _ends(ascending, means)
         if np.array_equal(before, ends):
             break

@@ -15,16 +15,16 @@ from reds_core.cost import CostModel, usage
 from reds_core.errors import InputError
 from reds_core.formulation import decision_space
 from reds_core.framework import projections
-from reds_core.network import Fixed, Layer, Network, Tensor, Weight, WeightKind
+from reds_core.network import Fixed, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.plugin import build_options
-from reds_core.transforms import LayerPart, LevelSettings, Nesting, UniformQuantiser, described
+from reds_core.transforms import LayerPart, LevelSettings, Nesting, Start, UniformQuantiser, described
 
 KERNEL = Weight("conv/kernel", "conv", WeightKind.KERNEL, (Fixed(3), Fixed(20), Fixed(4)), 2, True)
 BIAS = Weight("conv/bias", "conv", WeightKind.BIAS, (Fixed(4),), 0, True)
 DEPTHWISE = Weight(
     "depthwise/kernel", "depthwise", WeightKind.KERNEL, (Fixed(9), Fixed(4), Fixed(2)), 1, True, None, (1, 2)
 )
-CONV = Layer("conv", "Conv1D", (0,), (1,), (0, 1), (), (5, 4))
+CONV = Layer("conv", "Conv1D", (0,), (1,), (0, 1), (MacsTerm(15, (Fixed(20), Fixed(4))),), (5, 4))
 DEPTH = Layer("depthwise", "DepthwiseConv1D", (1,), (2,), (2,), (), (5, 8))
 RELU = Layer("relu", "ReLU", (2,), (3,), (), (), (5, 8))
 TENSORS = tuple(Tensor(5, Fixed(n), i) for i, n in enumerate((20, 4, 8, 8)))
@@ -85,7 +85,7 @@ def test_layers_without_a_kernel_of_their_own_are_offered_nothing() -> None:
 def test_a_clustered_kernel_is_described_by_its_codes_and_its_codebooks() -> None:
     found = Clustering().described(PART, 16)
     codebook = Weight("conv/kernel/codebook", "conv", WeightKind.OTHER, (Fixed(4), Fixed(16)), 0, False, 8)
-    assert found.weights == (replace(KERNEL, bits=4), BIAS, codebook)
+    assert found.weights == (replace(KERNEL, bits=4, value_bits=8), BIAS, codebook)
     assert [call.weights for call in found.layers] == [(0, 1, 2)]
     assert Clustering().described(PART, 256) == PART
     twice = replace(PART, layers=PART.layers * 2)
@@ -95,11 +95,12 @@ def test_a_clustered_kernel_is_described_by_its_codes_and_its_codebooks() -> Non
 @pytest.mark.parametrize(("count", "bits"), [(2, 1), (4, 2), (16, 4)])
 def test_sizes_are_those_of_packed_codes_and_codebooks(count: int, bits: int) -> None:
     network = described(NETWORK, [clustering(levels=str(count))], LevelSettings({"conv": {"clusters": count}}))
-    costs = CostModel(additional=("weight_bytes",))
+    costs = CostModel(additional=("weight_bytes", "bops"))
     before, after = (usage(each, each.channels, costs) for each in (NETWORK, network))
     saved = 240 - (240 * bits // 8 + 4 * count)
     assert before["params"] - after["params"] == saved
     assert before["macs"] == after["macs"]
+    assert before["bops"] == after["bops"]  # values of 8 bits are looked up and multiplied
 
 
 @pytest.mark.parametrize("count", [2, 4, 16])
@@ -148,6 +149,48 @@ def test_clustered_kernels_are_projected_without_a_quantiser_of_their_own() -> N
     assert found[0].quantiser is None
     values = np.random.default_rng(0).normal(size=(3, 20, 4))
     assert np.array_equal(found[0].function(values), Clustering().projected(values, KERNEL, 4))
+
+
+class TestFromAStart:
+    """Clusters are found once, at the start of a training. Their means follow the values."""
+
+    VALUES = np.random.default_rng(0).normal(size=(3, 20, 4))
+
+    def test_the_projection_of_the_start_is_that_without_a_start(self) -> None:
+        for per in ("channel", "layer"):
+            transform = clustering(per=per)
+            begun = transform.begun(Start(self.VALUES), KERNEL, 4)
+            assert np.array_equal(begun(self.VALUES, 0.0), transform.projected(self.VALUES, KERNEL, 4))
+            assert np.array_equal(begun(begun(self.VALUES, 0.0), 1.0), begun(self.VALUES, 0.0))
+        untouched = Clustering().begun(Start(self.VALUES), KERNEL, 256)
+        assert np.array_equal(untouched(self.VALUES, 0.5), self.VALUES)
+
+    def test_a_step_moves_each_shared_value_by_the_mean_gradient_of_its_cluster(self) -> None:
+        """Deep Compression moves it by the sum, which is the mean times the number of values in the cluster."""
+        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        gradient = np.random.default_rng(1).normal(size=self.VALUES.shape)
+        before, after = begun(self.VALUES, 0.0), begun(self.VALUES - 10 * gradient, 0.1)
+        for channel in range(4):
+            for value in np.unique(before[..., channel]):
+                own = before[..., channel] == value
+                expected = value - 10 * gradient[..., channel][own].mean()
+                assert np.allclose(after[..., channel][own], expected, rtol=1e-12)
+        assert len(np.unique(after[..., 0])) == 4
+
+    def test_zeros_of_the_start_stay_zeros(self) -> None:
+        masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
+        begun = Clustering().begun(Start(masked), KERNEL, 4)
+        moved = np.where(masked == 0, 0.0, masked + 3)
+        found = begun(moved, 0.5)
+        assert np.all(found[masked == 0] == 0)
+        assert all(len(np.unique(found[..., channel])) == 4 for channel in range(4))
+
+    def test_zeros_of_a_growing_mask_stay_zeros(self) -> None:
+        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
+        found = begun(masked, 0.5)
+        assert np.array_equal(found, Clustering().projected(masked, KERNEL, 4))
+        assert np.all(found[masked == 0] == 0)
 
 
 class TestWithBits:

@@ -101,8 +101,9 @@ def test_two_groups_of_values_are_found() -> None:
 
 
 def test_no_more_different_values_than_clusters_do_not_change() -> None:
-    """Initial means at equal distances would merge 0.1 and 0.2."""
-    values = np.array([[0.1, 5.0], [0.2, 5.0], [7.0, 5.0], [0.2, 5.0], [1 / 3, 5.0]])
+    """Initial means at equal distances would merge 0.1 and 0.2, and the sum of three times 0.1 is not 0.3."""
+    values = np.array([[0.1, 5.0], [0.2, 0.1], [7.0, 5.0], [0.2, 0.1], [1 / 3, 0.1]])
+    assert sum([0.1] * 3) / 3 != 0.1
     assert np.array_equal(clustered(values, 4), values)
 
 

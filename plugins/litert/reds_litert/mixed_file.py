@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import UnsupportedError
 from reds_litert.graph import FileGraph, FileOperator, graph_of
-from reds_litert.kernel_bits import give_kernel_bits, kernel_bits_in
+from reds_litert.kernel_packing import give_kernel_packings, kernel_packings_in
 from reds_litert.schema import code_index, drop_unused_content, give_content, kind_of, packed, unpacked
 
 _KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
@@ -26,7 +26,15 @@ CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 """Operators that only convert numbers, which one conversion of a model may have and another not."""
 COPYING = (
     *("RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK"),
-    *("MAX_POOL_2D", "PAD", "MIRROR_PAD", "GATHER", "RESIZE_NEAREST_NEIGHBOR", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"),
+    *(
+        "MAX_POOL_2D",
+        "PAD",
+        "MIRROR_PAD",
+        "GATHER",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SPACE_TO_BATCH_ND",
+        "BATCH_TO_SPACE_ND",
+    ),
     *("SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "REVERSE_V2", "TILE", "BROADCAST_TO"),
 )
 """Operators that copy numbers without rounding them. They keep other numbers only between operators that do so."""
@@ -89,13 +97,14 @@ class MixedFile:
         """The indices of the operators of the int8 file that can keep other numbers by themselves."""
         return tuple(at for at in self.pairs if self.base_graph.operators[at].kind not in (*NOT_REPLACED, *COPYING))
 
-    def with_exact(self, operators: Collection[int]) -> bytes:
+    def with_exact(self, operators: Collection[int], *, has_exact_inputs: bool = False) -> bytes:
         """Return the int8 file in which some operators are those of the other file.
 
         Args:
             operators: The indices of operators, all of them in `replaceable`.
+            has_exact_inputs: Whether the inputs of the file have the numbers of those of the other file as well.
         """
-        return _Mixing(self, self._with_copies(operators)).content()
+        return _Mixing(self, self._with_copies(operators)).content(has_exact_inputs)
 
     def _with_copies(self, operators: Collection[int]) -> frozenset[int]:
         """Add the operators that only copy numbers from some of the operators to others of them."""
@@ -167,8 +176,10 @@ class _Mixing:
                     self._base_tensor[index] = files.base_graph.operators[base_of[at]].outputs[place]
         self._base_tensor |= dict(zip(files.exact_graph.inputs, files.base_graph.inputs, strict=True))
 
-    def content(self) -> bytes:
+    def content(self, has_exact_inputs: bool) -> bytes:
         """The content of the file."""
+        if has_exact_inputs:
+            self._exchange_inputs()
         for at, operator in enumerate(self._graph.operators):
             if at in self._kept:
                 self._keep(self._files.pairs[at])
@@ -178,6 +189,21 @@ class _Mixing:
         _drop_unused_tensors(self._model, self._graph)
         drop_unused_content(self._model)
         return packed(self._model)
+
+    def _exchange_inputs(self) -> None:
+        """Let the inputs have the numbers of the other file, from which those of the int8 file are converted."""
+        given = [int(index) for index in self._graph.inputs]
+        for place, index in enumerate(self._files.exact_graph.inputs):
+            there = given[place]
+            if _alike(self._graph.tensors[there], self._exact.tensors[index]):
+                continue
+            here = self._at_hand[index] = self._copied(index)
+            given[place] = here
+            for signature in self._model.signatureDefs or []:
+                for entry in signature.inputs:
+                    entry.tensorIndex = here if entry.tensorIndex == there else entry.tensorIndex
+            self._convert(here, there)
+        self._graph.inputs = given
 
     def _keep(self, at: int) -> None:
         """Add an operator of the other file, and the conversions of its outputs to those of the int8 file."""
@@ -248,7 +274,10 @@ def _alike(one: Any, other: Any) -> bool:
     if one.type in _TOKENS or one.type == _TYPES.FLOAT32:
         return True
     details = [
-        [np.asarray([] if values is None else values).tolist() for values in (t.quantization.scale, t.quantization.zeroPoint)]
+        [
+            np.asarray([] if values is None else values).tolist()
+            for values in (t.quantization.scale, t.quantization.zeroPoint)
+        ]
         for t in (one, other)
     ]
     return details[0] == details[1]
@@ -274,7 +303,8 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
         used |= {int(index) for index in (*operator.inputs, *operator.outputs, *more) if index >= 0}
     order = sorted(used)
     place = {old: new for new, old in enumerate(order)} | {-1: -1}
-    bits = {(0, place[tensor]): count for (_, tensor), count in kernel_bits_in(model).items() if tensor in place}
+    recorded = kernel_packings_in(model).items()
+    packings = {(0, place[tensor]): packing for (_, tensor), packing in recorded if tensor in place}
     graph.tensors = [graph.tensors[old] for old in order]
 
     def moved(indices: Any) -> Any:
@@ -287,7 +317,5 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
     for signature in model.signatureDefs or []:
         for entry in (*signature.inputs, *signature.outputs):
             entry.tensorIndex = place[int(entry.tensorIndex)]
-    if bits:
-        give_kernel_bits(model, bits)
-
-
+    if packings:
+        give_kernel_packings(model, packings)

@@ -71,3 +71,19 @@ def layer_name(tensor: str, network: Network) -> str:
     parts = [path.split("/")[-2:][0] for path in tensor.split(";")]
     named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
     return next(named, parts[0])
+
+
+def layer_in(tensors: Sequence[str], network: Network) -> str | None:
+    """Return the name of the layer that an operator of a file belongs to, or None if no name of a layer is found.
+
+    A converter fuses layers. Those with kernels come first.
+
+    Args:
+        tensors: The names of the tensors of the operator.
+        network: The description of the model.
+    """
+    known = {layer.name for layer in network.layers}
+    name = layer_name(";".join(tensors), network)
+    parts = [part for tensor in tensors for path in tensor.split(";") for part in reversed(path.split("/"))]
+    named = (name for part in parts for name in (_NUMBER.sub("", part), part) if name in known)
+    return name if name in known else next(named, None)

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from reds_core.cost import LatencySettings
+from reds_core.errors import InputError
 from reds_core.framework import (
     FLOAT32_BYTES,
     INT8_BYTES,
     ExportedModel,
     ExportSource,
+    Fallback,
+    FallbackNumbers,
     FileKind,
     Framework,
     LatencyProbe,
@@ -56,11 +59,15 @@ class LiteRtTarget(Target):
         asked = (source.framework, source.model, self.numbers, source.calibration)
         return source.conversions.get(self.numbers, lambda: conversion.converted(*asked))
 
+    def plain(self, source: ExportSource) -> bytes:
+        """Return the conversion without what a target adds for the interpreter, such as a memory plan."""
+        return self.converted(source)
+
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
         if what == ACTIVATION_BITS:
             return super().refusal(network, site, what, level)
         if what != WEIGHT_BITS:
-            return f"files of {self.name} store each weight in full, whatever its value, so {what} saves no bytes"
+            return f"files of {self.name} store each weight in full, whatever its value, so {what} would save no bytes"
         return f"files of {self.name} store weights in {self.file.numbers}, so fewer bits save nothing"
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
@@ -127,12 +134,28 @@ class IntegerTarget(LiteRtTarget):
         return low_bits_refusal(network, site)
 
     def converted(self, source: ExportSource) -> bytes:
-        from reds_litert import memory_metadata, sharing
+        from reds_litert import memory_metadata
+
+        return memory_metadata.with_memory_plan(self._shared(source))
+
+    def fallback(self, source: ExportSource, numbers: FallbackNumbers) -> Fallback:
+        from reds_litert import fallback, mixed_file
+
+        other = {"float": FloatTarget, "16x8": Int16x8Target}[numbers]()
+        files = mixed_file.MixedFile(self._shared(source), other.plain(source))
+        if source.calibration is None:
+            raise InputError("the sensitivity of layers is measured on calibration examples", "give data")
+        return fallback.LiteRtFallback(files, source.network, source.calibration)
+
+    def plain(self, source: ExportSource) -> bytes:
+        return self._quantised(source)
+
+    def _shared(self, source: ExportSource) -> bytes:
+        """Return the content of the file without a memory plan."""
+        from reds_litert import sharing
 
         content = self._quantised(source)
-        if source.full is not None:
-            content = sharing.shared(source, source.full, content)
-        return memory_metadata.with_memory_plan(content)
+        return content if source.full is None else sharing.shared(source, source.full, content)
 
     def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
@@ -199,6 +222,7 @@ class Int8Target(IntegerTarget):
     file = FileKind("tflite-int8", "LiteRT", "-int8.tflite", "int8", INT8_BYTES)
     numbers = "int8"
     activation_bits = 8
+    fallbacks = ("float", "16x8")
 
     def usage(self, path: Path) -> Mapping[str, int]:
         from reds_litert import usage

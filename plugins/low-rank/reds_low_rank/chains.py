@@ -44,6 +44,8 @@ def layouts(call: Layer, tensors: Sequence[Tensor], kernel: Weight) -> tuple[Lay
     tell.
     """
     read, made = call.input_shape, call.output_shape
+    if kernel.output_axis != len(kernel.axes) - 1 or [term.factors for term in call.macs] != [kernel.axes[-2:]]:
+        return ()
     if len(kernel.shape) < 2 or not read or len(read) != len(made) or None in (*read, *made):
         return ()
     if len(kernel.shape) > 2 and len(kernel.shape) != len(read) + 1:

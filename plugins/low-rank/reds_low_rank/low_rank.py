@@ -18,8 +18,6 @@ from reds_low_rank.schemes import ChannelSplit, Scheme, Shape, SpatialSplit, Tuc
 
 WHOLE = 100
 """The level that leaves a layer as it is."""
-KINDS = ("Dense", "Conv1D", "Conv2D", "Conv3D")
-"""The types of layers that have levels."""
 SCHEMES: dict[str, Scheme] = {"channels": ChannelSplit(), "spatial": SpatialSplit(), "tucker": Tucker()}
 
 
@@ -133,17 +131,14 @@ def _kernel(part: LayerPart) -> Weight:
 
 def _no_levels(part: LayerPart) -> str:
     """Why a layer by itself has no levels; empty if it has."""
-    kind = part.layers[0].kind
     kernels = [weight for weight in part.weights if weight.kind is WeightKind.KERNEL]
     if not kernels:
         return "it has no kernel"
-    if kind not in KINDS or len(kernels) > 1 or kernels[0].output_axis != len(kernels[0].axes) - 1:
-        return f"layers of type {kind} have no kernel that splits into factors"
     if any(len(call.inputs) != 1 for call in part.layers):
         return "it reads more than one tensor"
     found = [layouts(call, part.tensors, kernels[0]) for call in part.layers]
-    if not all(found):
-        return "it is a grouped convolution"
+    if len(kernels) > 1 or not all(found):
+        return "it is neither a dense layer nor a convolution without groups"
     if any(len(each) > 1 for each in found):
         return "its shapes do not tell whether its channels are the first or the last dimension"
     return ""

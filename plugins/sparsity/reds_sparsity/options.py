@@ -20,18 +20,19 @@ class SparsityOptions:
 
     Attributes:
         sparsity: the percentages of the weights of a kernel that may be set to zero, joined by commas. A kernel may
-            always stay as it is. none means 50,75,90, or what the pattern allows of it; with scope=global, which takes a
-            single one, it means 50. Plans state densities instead: the percentage that stays.
-        pattern: "unstructured" if any weights may be zero; "2:4" if 2 of every 4 consecutive inputs of an output channel
-            are; "n:4" if each layer has 1, 2 or 3 of 4; "block" if blocks of 4 consecutive inputs are zero or not.
+            always stay as it is. none means 50,75,90, or what the pattern allows of it; with scope=global, which takes
+            a single one, it means 50. Plans state densities instead: the percentage that stays.
+        pattern: "unstructured" if any weights may be zero; "2:4" if 2 of every 4 consecutive inputs of an output
+            channel are; "n:4" if 1, 2 or 3 of 4 are, as chosen by layer; "block" if blocks of 4 consecutive inputs are
+            zero or not.
         scope: "layer" if the sparsity of each layer is decided, together with its width; "global" if the whole network
             has one sparsity by one threshold for the magnitudes of all kernels, so that there is nothing to decide.
         schedule: "one-shot" if the weights that are zero are chosen once, before training; "gradual" if sparsity rises
             during training; "dynamic" if they are chosen anew in each step.
         ramp: the share of the training in which sparsity rises, for the schedule "gradual".
         nesting: "rising" if the weights of a smaller member of a family are among those of each larger one; "equal" if
-            all members have the same sparsity as well; "free" if each member has a sparsity and weights of its own, which
-            fits members in files of their own.
+            all members have the same sparsity as well; "free" if each member has a sparsity and weights of its own,
+            which fits members in files of their own.
     """
 
     sparsity: str | None = None

@@ -22,8 +22,8 @@ from reds_sparsity.storage import saved_bits, stored_sparse
 class Sparsity(Transform):
     """Chooses which percentage of the weights of a kernel stays; the weights of the smallest magnitudes become zero.
 
-    A device that makes use of zeros stores the weights that stay, one bit for each weight that says whether it does, and
-    where each output channel starts. Biases, scales and statistics stay as they are.
+    A device that makes use of zeros stores the weights that stay, one bit for each weight that says whether it does,
+    and where each output channel starts. Biases, scales and statistics stay as they are.
     """
 
     name = "sparsity"
@@ -49,64 +49,77 @@ class Sparsity(Transform):
         return bool(self.options.schedule == "gradual")
 
     def prepared(self, network: Network, weights: Sequence[npt.NDArray[Any]]) -> Transform:
-        if self.network_level is None:
+        level = self.network_level
+        if level is None:
             return self
         found = Sparsity(self.options)
-        found._densities = global_densities(network, weights, self.network_level)
+        sites = dict.fromkeys(layer.name for layer in network.layers)
+        suited = {site: self._kernels(network, site) for site in sites}
+        kernels = {
+            site: np.concatenate([np.reshape(weights[index], -1) for index in each])
+            for site, each in suited.items()
+            if not isinstance(each, str)
+        }
+        found._densities = dict.fromkeys(sites, UNTOUCHED) | dict(global_densities(kernels, level))
         return found
+
+    def level_of(self, site: str) -> int | None:
+        return self.network_level if self._densities is None else self._densities.get(site, UNTOUCHED)
 
     def offered(self, network: Network, site: str) -> Offered:
         if self.network_level is not None:
-            level = self.network_level
-            return Offered(np.array([level], np.int64), f"{100 - level} % of all weights of the network are zero")
-        used = {index for layer in network.layers if layer.name == site for index in layer.weights}
-        kernels = {index for index in used if network.weights[index].kind is WeightKind.KERNEL}
-        if not kernels:
-            return Offered.nothing("it has no kernel")
-        suited = {index for index in kernels if self.projects(network.weights[index])}
-        if not suited:
-            return Offered.nothing("it has no kernel with 4 or more inputs in a row")
-        others = sorted({layer.name for layer in network.layers if layer.name != site and suited & {*layer.weights}})
-        if others:
-            return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
-        saving, costly = [], []
+            level = self.level_of(site)
+            assert level is not None
+            reason = f"{100 - self.network_level} % of all weights are zero, which leaves {level} % of its own"
+            return Offered(np.array([level], np.int64), reason)
+        kernels = self._kernels(network, site)
+        if isinstance(kernels, str):
+            return Offered.nothing(kernels)
+        saving: list[int] = []
+        costly: list[int] = []
         for density in self.options.densities:
-            saves = sum(saved_bits(network, network.weights[index], density) for index in suited) > 0
+            saves = sum(saved_bits(network, network.weights[index], density) for index in kernels) > 0
             (saving if saves else costly).append(density)
         reason = _too_small(costly) if costly else ""
         return Offered(np.array([*saving, UNTOUCHED], np.int64), reason) if saving else Offered.nothing(reason)
 
+    def _kernels(self, network: Network, site: str) -> list[int] | str:
+        """Return the kernels of a layer that can be sparse, as indices of weights, or why there are none."""
+        calls = [layer for layer in network.layers if layer.name == site]
+        used = sorted({index for layer in calls for index in layer.weights})
+        kernels = [index for index in used if network.weights[index].kind is WeightKind.KERNEL]
+        if not kernels:
+            return "it has no kernel"
+        terms = [term for layer in calls for term in layer.macs]
+        if terms and all(len(term.factors) == 1 for term in terms):
+            return "each of its output channels reads a single channel, so it has few weights"
+        suited = [index for index in kernels if self.projects(network.weights[index])]
+        if not suited:
+            return "it has no kernel with 4 or more inputs in a row"
+        others = sorted({layer.name for layer in network.layers if layer.name != site and {*suited} & {*layer.weights}})
+        return f"it shares its kernel with layer '{others[0]}'" if others else suited
+
     def described(self, part: LayerPart, level: int) -> LayerPart:
-        return stored_sparse(part, lambda weight: self._density(weight, level))
+        return stored_sparse(part, lambda weight: level if self.projects(weight) else UNTOUCHED)
 
     def projects(self, of: Weight) -> bool:
         return of.kind is WeightKind.KERNEL and self.options.kind.suits(of)
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        density = self._density(of, level)
-        if density == UNTOUCHED:
+        if level == UNTOUCHED or not self.projects(of):
             return weight
-        return _masked(weight, magnitude_mask(weight, of, self.options.kind, density))
+        return _masked(weight, magnitude_mask(weight, of, self.options.kind, level))
 
     def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
         def mask(values: FloatArray, progress: float) -> BoolArray:
-            def density(level: int) -> int:
-                return self._scheduled(self._density(of, level), progress)
-
-            nested = [SmallerMask(each.positions, density(each.level)) for each in start.smaller]
+            nested = [SmallerMask(each.positions, self._scheduled(each.level, progress)) for each in start.smaller]
             inner = () if self.nests is Nesting.FREE else nested
-            return nested_mask(values, of, self.options.kind, density(level), inner)
+            return nested_mask(values, of, self.options.kind, self._scheduled(level, progress), inner)
 
         if self.options.schedule == "one-shot":
             fixed = mask(start.values, 1.0)
             return lambda values, progress: _masked(values, fixed)
         return lambda values, progress: _masked(values, mask(values, progress))
-
-    def _density(self, of: Weight, level: int) -> int:
-        """The percentage of a weight that stays at a level of its layer."""
-        if not self.projects(of):
-            return UNTOUCHED
-        return level if self._densities is None else self._densities.get(of.name, level)
 
     def _scheduled(self, density_percent: int, progress: float) -> int:
         if self.options.schedule != "gradual":

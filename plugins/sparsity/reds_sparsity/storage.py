@@ -27,7 +27,7 @@ def stored_sparse(part: LayerPart, density_of: Callable[[Weight], int]) -> Layer
     added: dict[int, tuple[int, ...]] = {}
     for index, weight in enumerate(part.weights):
         density = density_of(weight)
-        if density < 100:
+        if density < weight.density_percent:
             weights[index] = replace(weight, density_percent=density)
             added[index] = (len(weights), len(weights) + 1)
             weights += _places(weight)

@@ -21,6 +21,8 @@ from reds_tensorflow.extraction import variables
 from reds_tensorflow.probing import second_moments
 from reds_tensorflow.projecting import assign_held, assign_projected, projected
 
+SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
+"""The shares of a training at which projections that change in its course are compared."""
 _RANDOM_STATE = "seed_generator_state"
 """Keras's name of the state of a random generator, whose type depends on the version of Keras."""
 
@@ -79,13 +81,14 @@ class Student:
         """All variables of its own: the states and the ranges."""
         return self.states if self.activations is None else (*self.states, self.activations.variable)
 
-    def weights(self, full: Mapping[int, Any]) -> list[Any]:
+    def weights(self, full: Mapping[int, Any], progress: Any = None) -> list[Any]:
         """Return the values of the model's trainable variables: projections of slices of the full weights.
 
         Args:
             full: the full weights by index in `Network.weights`.
+            progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
-        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight)) for cut in self.cuts]
+        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight), progress) for cut in self.cuts]
 
     @contextmanager
     def rounding(self, x: Any, *, moving: bool) -> Iterator[tuple[Any, Rounding | None]]:
@@ -147,7 +150,8 @@ def students_of(
 def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> Iterator[npt.NDArray[Any]]:
     """Yield arrays that differ if the projections of the students do.
 
-    A quantiser is represented by its settings, any other projection by what it makes of the weights.
+    A quantiser is represented by its settings, any other projection by what it makes of the weights, at several points
+    of the training if it changes in its course.
 
     Args:
         students: the networks.
@@ -159,7 +163,10 @@ def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> I
             bits = 0 if projection.quantiser is None else projection.quantiser.bits
             yield np.array([number, index, bits, *projection.axes], np.int64)
             if projection.quantiser is None and index in cuts:
-                yield projection.function(np.asarray(cuts[index].of(full[index]), np.float64))
+                values = np.asarray(cuts[index].of(full[index]), np.float64)
+                yield projection.function(values)
+                if projection.scheduled is not None:
+                    yield from (projection.scheduled(values, share) for share in SHARES_OF_TRAINING)
         if student.activations is not None:
             yield np.array([number, student.activations.bits], np.int64)
 

@@ -185,6 +185,10 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         )
         return learned
 
+    def _progress(self) -> Any:
+        """Return the share of the steps of the training that are done, from which a resumed training continues."""
+        return tf.cast(self._turn.value, tf.float32) / float(max(self._hidden.step.steps, 1))
+
     def _random_index(self, count: int) -> Any:
         """Return a random number below `count`, which only depends on the seed and on the number of steps so far."""
         seed = tf.stack([tf.constant(self._hidden.step.seed % 2**63, tf.int64), self._turn.value])
@@ -211,7 +215,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             for student in (full_student, *members):  # the full network is first, since it may teach the others
                 with student.rounding(lesson.x, moving=True) as (x, ranges):
                     outputs, after, penalties = student.model.stateless_call(
-                        student.weights(full),
+                        student.weights(full, self._progress()),
                         [state.value for state in student.states],
                         inputs_for(student.model, x),
                         training=True,

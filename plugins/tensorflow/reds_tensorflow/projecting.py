@@ -19,10 +19,15 @@ TRIED_AT_ONCE = 2**22
 """Maximum number of values for the errors of several scales, which are computed together."""
 
 
-def projected(weight: Any, projection: Projection | None) -> Any:
+def projected(weight: Any, projection: Projection | None, progress: Any = None) -> Any:
     """Return the projection of a tensor. The gradient passes as if it were the tensor itself.
 
     This is the straight-through estimator (Bengio et al., arXiv 1308.3432).
+
+    Args:
+        weight: the tensor.
+        projection: its projection, or None.
+        progress: the share of the steps of the training that are done, as a scalar; None for the end of the training.
     """
     if projection is None:
         return weight
@@ -30,7 +35,16 @@ def projected(weight: Any, projection: Projection | None) -> Any:
     if projection.quantiser is not None:
         found = quantised(values, projection.quantiser, projection.axes)
     else:
-        found = tf.numpy_function(lambda array: _called(projection, array), [values], tf.float32, stateful=False)
+        scheduled = projection.scheduled
+        if scheduled is None or progress is None:
+            found = tf.numpy_function(lambda array: _called(projection, array), [values], tf.float32, stateful=False)
+        else:
+            found = tf.numpy_function(
+                lambda array, share: np.asarray(scheduled(np.asarray(array, np.float64), float(share)), np.float32),
+                [values, progress],
+                tf.float32,
+                stateful=False,
+            )
         found = tf.ensure_shape(found, values.shape)
     # The difference is exactly 0, so that the sum is exactly on the grid.
     return tf.stop_gradient(tf.cast(found, weight.dtype)) + (weight - tf.stop_gradient(weight))

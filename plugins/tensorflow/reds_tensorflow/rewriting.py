@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers as L
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.network import Network
 from reds_tensorflow.extraction import Rebuild
 from reds_tensorflow.names import as_functional, layer_names, variables_of
@@ -145,8 +145,8 @@ def _settings(layer: Any, shape: tuple[int, ...], untaken: list[int]) -> dict[st
 def _check(model: Any, network: Network, site: str, chain: Chain) -> None:
     reason = refusal(model, network, site)
     if reason is not None:
-        raise InputError(
-            f"layer '{site}' of model '{model.name}' cannot be replaced: {reason}", "leave the layer as is"
+        raise UnsupportedError(
+            f"layer '{site}' of model '{model.name}' cannot be replaced: {reason}", "leave it as it is"
         )
     layer = _layers(as_functional(model))[site]
     shapes = [tuple(np.shape(kernel)) for _, kernel in chain]

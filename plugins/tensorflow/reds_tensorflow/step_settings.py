@@ -24,6 +24,7 @@ class StepSettings:
         augmenter: changes the examples of a step, or None.
         has_soft_targets: whether batches hold the teacher's outputs beside the labels.
         seed: seed of the random choice of members.
+        steps: number of steps of the whole training, by which projections of weights know how far it is.
     """
 
     members_per_step: int | None = None
@@ -35,3 +36,4 @@ class StepSettings:
     augmenter: Augmenter | None = None
     has_soft_targets: bool = False
     seed: int = 0
+    steps: int = 0

@@ -110,6 +110,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         change,
         soft_targets is not None,
         training.seed,
+        settings.epochs * feed.batches_per_epoch,
     )
     model = FamilyModel(family, network, students, aim, step, examples)
     model.compile(

@@ -217,7 +217,10 @@ def test_under_quantisation() -> None:
 
 
 def test_a_training_under_other_projections_starts_over() -> None:
-    """The digest of a training covers the bits, the axes and any other function that weights pass through."""
+    """The digest of a training covers the bits, the axes and any other function that weights pass through.
+
+    It also covers what such a function does in the course of the training.
+    """
     index = next(i for i, w in enumerate(inspect(network()).weights) if w.kind is WeightKind.KERNEL)
     each: tuple[Projections, ...] = (
         (),
@@ -228,6 +231,7 @@ def test_a_training_under_other_projections_starts_over() -> None:
         ({}, {index: Projection.of(UniformQuantiser(4), (3,))}),
         ({index: Projection(None, np.rint)}, {}),
         ({index: Projection(None, np.floor)}, {}),
+        ({index: Projection(None, np.floor, scheduled=lambda values, progress: progress * np.floor(values))}, {}),
     )
     ways = [*((projections, ()) for projections in each), ((), (8, None)), ((), (16, None))]
     origins = [origin_of(family(), SETTINGS, *way) for way in (*ways, *ways)]

@@ -11,6 +11,7 @@ typedef struct {
   reds_tap_list taps;
   int32_t channel;      /* where the inputs of the list begin; -1: there is none for this position */
   int padded;           /* one of the taps lies outside of the image */
+  const uint8_t *weights;
   const int8_t *zeros;  /* what it sees there: REDS_BLOCK inputs `input_zero` */
 } position;
 
@@ -55,10 +56,10 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
 }
 
 /* The outputs of `count` channels from `channel` on, whose weights are elements of rows from `element` on. */
-static void convolve_block(const reds_convolution *s, const uint8_t *weights, reds_taps_function *add,
-                           const int8_t *image, position *p, int32_t element, int32_t channel, int32_t count,
-                           int8_t *output) {
+static void convolve_block(const reds_convolution *s, reds_taps_function *add, const int8_t *image, position *p,
+                           int32_t element, int32_t channel, int32_t count, int8_t *output) {
   const int32_t all = s->kernel_height * s->kernel_width, multiplier = s->depth_multiplier;
+  const uint8_t *const weights = p->weights;
   const int32_t *start = s->bias + channel;
   int32_t sums[REDS_BLOCK];
   p->taps.column = element;
@@ -80,7 +81,6 @@ static void convolve_block(const reds_convolution *s, const uint8_t *weights, re
 
 void reds_convolve_depthwise_any(const reds_convolution *s, const reds_coded_weights *coded, reds_taps_function *add,
                                  const int8_t *input, int8_t *output) {
-  const uint8_t *const weights = coded ? coded->values : s->weights;
   const reds_segment whole = {0, 0, s->out_channels};
   const reds_segment *const segments = s->segments ? s->segments : &whole;
   const int32_t segment_count = s->segments ? s->segment_count : 1;
@@ -88,6 +88,7 @@ void reds_convolve_depthwise_any(const reds_convolution *s, const reds_coded_wei
   position p;
   memset(zeros, s->input_zero, sizeof zeros);
   p.zeros = zeros;
+  p.weights = coded ? coded->values : s->weights;
   p.taps.row = s->row;
   p.taps.bits = coded ? coded->bits : s->weight_bits;
   p.taps.codebook = coded ? coded->codebook : NULL;
@@ -100,7 +101,7 @@ void reds_convolve_depthwise_any(const reds_convolution *s, const reds_coded_wei
       for (int32_t i = 0; i < segment_count; i++) {
         const reds_segment *const g = &segments[i];
         for (int32_t k = 0; k < g->count; k += REDS_BLOCK) {
-          convolve_block(s, weights, add, input, &p, g->weight + k, g->input + k, reds_block(g->count - k), output);
+          convolve_block(s, add, input, &p, g->weight + k, g->input + k, reds_block(g->count - k), output);
         }
       }
     }

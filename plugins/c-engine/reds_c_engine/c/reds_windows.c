@@ -1,6 +1,7 @@
 /* Convolutions of any kernel, stride, dilation, padding, number of groups and choice of input channels, which copy what
  * a few positions see and go through the weights once for all of them. */
 #include "reds_windows.h"
+#include "reds_dot.h"
 #include "reds_output.h"
 #include "reds_window.h"
 #include <stddef.h>
@@ -77,9 +78,8 @@ static void fill(const windows *w, kernel_place *at, reds_tile *tile) {
   } while (w->adjacent && tile->count < REDS_PIECE && at->ky < s->kernel_height);
 }
 
-/* Write the outputs of a tile, of which `positions` are different ones. */
-static void convolve_tile(windows *w, reds_tile_function *add, const int8_t *input, int32_t positions, reds_tile *tile,
-                          int8_t *output) {
+/* Write the outputs of a tile. */
+static void convolve_tile(windows *w, reds_tile_function *add, const int8_t *input, reds_tile *tile, int8_t *output) {
   const reds_convolution *const s = w->settings;
   const reds_coded_weights *const weights = s->weights;
   const int32_t of_group = s->out_channels / s->groups;
@@ -90,7 +90,7 @@ static void convolve_tile(windows *w, reds_tile_function *add, const int8_t *inp
       tile->channel = o;
       tile->outputs = end - o < REDS_ROWS ? end - o : REDS_ROWS;
       for (int32_t k = 0; k < tile->outputs; k++) {
-        for (int32_t t = 0; t < tile->positions; t++) tile->sums[t][k] = s->bias[o + k];
+        for (int32_t t = 0; t < tile->positions; t++) tile->sums[k][t] = s->bias[o + k];
         if (weights->starts) tile->next[k] = weights->starts[o + k];
       }
       kernel_place at = {0, 0, 0, 0};
@@ -103,8 +103,10 @@ static void convolve_tile(windows *w, reds_tile_function *add, const int8_t *inp
         }
       }
       if (held) add(weights, tile);
-      for (int32_t t = 0; t < positions; t++) {
-        reds_output(s, o, tile->outputs, tile->sums[t], output + t * s->out_channels + o);
+      for (int32_t t = 0; t < tile->positions; t++) {
+        int32_t sums[REDS_ROWS];
+        for (int32_t k = 0; k < tile->outputs; k++) sums[k] = tile->sums[k][t];
+        reds_output(s, o, tile->outputs, sums, output + t * s->out_channels + o);
       }
     }
   }
@@ -123,14 +125,38 @@ void reds_convolve_windows(const reds_convolution *s, reds_tile_function *add, c
   w.adjacent = !s->segments && s->groups == 1 && s->dilation_x == 1 && s->row == s->in_channels;
   tile.stride = s->kernel_height * s->kernel_width * s->row;
   const int32_t all = s->out_height * s->out_width;
+  int32_t y = 0, x = 0;
   for (int32_t p = 0; p < all; p += tile.positions, output += tile.positions * s->out_channels) {
-    const int32_t left = all - p, last = all - 1;
-    tile.positions = left > 2 ? REDS_TILE : 1; /* three positions take less as four than one by one */
+    tile.positions = all - p < REDS_TILE ? all - p : REDS_TILE;
     for (int32_t t = 0; t < tile.positions; t++) {
-      const int32_t at = p + t < last ? p + t : last, y = at / s->out_width;
       w.top[t] = y * s->stride_y - s->pad_top;
-      w.left[t] = (at - y * s->out_width) * s->stride_x - s->pad_left;
+      w.left[t] = x * s->stride_x - s->pad_left;
+      if (++x == s->out_width) x = 0, y++;
     }
-    convolve_tile(&w, add, input, left < tile.positions ? left : tile.positions, &tile, output);
+    convolve_tile(&w, add, input, &tile, output);
+  }
+}
+
+/* Products are those of int8 in either order: for several positions, their inputs take the place of the weights of
+ * several output channels, and decoded weights the place of inputs. */
+void reds_add_decoded(const reds_coded_weights *weights, reds_tile *tile, reds_decoder *decode) {
+  const reds_runs runs = {1, tile->count, 0, 0, REDS_PIECE, 0, 8};
+  int8_t rows[REDS_DECODED][REDS_PIECE];
+  if (tile->positions > 2) {
+    for (int32_t k = 0; k < tile->outputs; k++) {
+      decode(weights, tile, k, rows[0]);
+      reds_dot(&runs, rows[0], (const uint8_t *)tile->inputs, tile->positions, tile->sums[k], tile->sums[k]);
+    }
+    return;
+  }
+  for (int32_t k = 0, count; k < tile->outputs; k += count) {
+    int32_t sums[REDS_DECODED];
+    count = tile->outputs - k < REDS_DECODED ? tile->outputs - k : REDS_DECODED;
+    for (int32_t i = 0; i < count; i++) decode(weights, tile, k + i, rows[i]);
+    for (int32_t t = 0; t < tile->positions; t++) {
+      for (int32_t i = 0; i < count; i++) sums[i] = tile->sums[k + i][t];
+      reds_dot(&runs, tile->inputs[t], (const uint8_t *)rows, count, sums, sums);
+      for (int32_t i = 0; i < count; i++) tile->sums[k + i][t] = sums[i];
+    }
   }
 }

@@ -356,6 +356,7 @@ def everything() -> dict[str, Callable[[Random], Case]]:
         "coded_depthwise_large": lambda r: large(r, bits=2, clusters=4, depthwise=True),
         "sparse_50": lambda r: convolution(r, density_percent=50),
         "sparse_12": lambda r: convolution(r, density_percent=12, grouped=False),
+        "sparse_99": lambda r: convolution(r, density_percent=99),
         "sparse_pointwise": lambda r: convolution(r, density_percent=30, pointwise=True),
         "sparse_in_4_bits": lambda r: convolution(r, bits=4, density_percent=50),
         "sparse_coded_4": lambda r: convolution(r, bits=2, clusters=4, density_percent=50),
