@@ -131,7 +131,7 @@ def test_cells_run_once_and_further_cells_follow_from_records(
 
     def perform(cell: Any, out: Path, registry: Registry) -> Any:
         ran.append(cell.arm)
-        return record(modules, "n", cell.arm, "b")
+        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
 
     monkeypatch.setattr(modules["study"], "perform", perform)
     wanted = modules["study"].Wanted()
