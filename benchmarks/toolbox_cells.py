@@ -73,7 +73,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "weight-bits": {"levels": "8,4,2"},
     "low-rank": {"levels": "75,50,25"},
     "clustering": {"levels": "16,4"},
-    "sparsity": {"sparsity": "50,75"},
+    "sparsity": {"sparsity": "50,75,90"},
 }
 """The levels that each transform offers besides the last, which leaves a layer as it is."""
 ARMS = {
@@ -81,7 +81,7 @@ ARMS = {
     "weight-bits": Arm("8, 4 or 2 bits for the kernel of each layer", BYTES, ("weight-bits",)),
     "low-rank": Arm("the rank of each layer", ALL, ("low-rank",)),
     "clustering": Arm("16 or 4 values for each output channel of each kernel, or all", BYTES, ("clustering",)),
-    "sparsity": Arm("100, 50 or 25 % of the weights of each layer", BYTES, ("sparsity",)),
+    "sparsity": Arm("0, 50, 75 or 90 % of the weights of each layer that are zero", BYTES, ("sparsity",)),
     "widths-and-ranks": Arm("channels and ranks together", ("macs-50",), ("low-rank",), has_widths=True),
     "widths-and-bits": Arm("channels and bits together", QUARTER, ("weight-bits",), has_widths=True),
     "joint": Arm(

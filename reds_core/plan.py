@@ -160,6 +160,7 @@ class GateRecord:
         numbers: what some layers have instead of 8 bits: "float", or "16x8" for activations of 16 bits. Left out if all
             layers have 8 bits.
         kept: the names of these layers, the most sensitive first.
+        inputs: the names of the inputs of the file that have these numbers as well, in place of 8 bits.
         layers: the number of layers of the file that can have other numbers.
         added_bytes: by how much the file is larger than with all layers in 8 bits.
         latency_ns: the latency of the file on the machine of the run, in ns.
@@ -175,6 +176,7 @@ class GateRecord:
     drop_points: float
     numbers: str | None = field(default=None, metadata={LEFT_OUT: True})
     kept: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
+    inputs: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
     layers: int | None = field(default=None, metadata={LEFT_OUT: True})
     added_bytes: int | None = field(default=None, metadata={LEFT_OUT: True})
     latency_ns: float | None = field(default=None, metadata={LEFT_OUT: True})

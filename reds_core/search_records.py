@@ -90,6 +90,7 @@ class MaxDropRecord:
         probes: the networks that were trained for a short time, in the order in which they were tried.
         trainings: the networks that were trained fully, smallest first. The last is the network that was found; the
             others lost too much.
+        target: the target on whose files networks were measured. Left out if their models were.
     """
 
     limit_points: float
@@ -98,6 +99,7 @@ class MaxDropRecord:
     accuracy: float
     probes: tuple[DropRecord, ...]
     trainings: tuple[DropRecord, ...]
+    target: str | None = field(default=None, metadata={LEFT_OUT: True})
 
     @property
     def found(self) -> DropRecord:

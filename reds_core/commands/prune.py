@@ -117,6 +117,7 @@ OPTIONS = SettingOptions(
         "max_drop": OptionRule(metavar="POINTS", is_text=True, read=_points_of("max-drop")),
         "max_drop_resource": OptionRule(metavar="NAME"),
         "max_drop_epochs": OptionRule(least=1),
+        "max_drop_target": OptionRule(metavar="NAME", complete=device_names("export")),
         "pruner": OptionRule(metavar="NAME", complete=plugin_names("pruner")),
         "scorer": OptionRule(text=SCORER_TEXT, metavar="NAME", complete=plugin_names("scorer")),
         "score_level": OptionRule(
@@ -168,7 +169,7 @@ OPTIONS = SettingOptions(
     },
     panels={
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
-        **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "widths"), BUDGETS),
+        **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "max_drop_target", "widths"), BUDGETS),
         **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
         **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),

@@ -23,9 +23,17 @@ class Fallback(ABC):
         belongs to no layer that can be named has the name of its part of the file.
         """
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs of the file that can have more exact numbers as well; none by default.
+
+        Whoever runs the file then has to give it such numbers, so inputs keep 8 bits if layers alone are enough.
+        """
+        return ()
+
     @abstractmethod
     def write(self, kept: Collection[str], path: Path) -> None:
-        """Write the file atomically, in which the layers `kept` have more exact numbers.
+        """Write the file atomically, in which the layers and inputs `kept` have more exact numbers.
 
         Raises:
             InputError: If it cannot be written.

@@ -31,6 +31,8 @@ def drop_sentences(record: MaxDropRecord, plan: Plan) -> tuple[str, ...]:
     share = _share(found, record, plan)
     least = f"The smallest network by {noun} that loses at most {record.limit_points:g} points of {metric.name}"
     what = f"needs {share} of the {noun} and {lost_points(found.drop_points)} on held-back data"
+    if record.target is not None:
+        what += f", measured on files of {record.target}"
     figures = f"({metric.text(record.accuracy)} to {metric.text(found.accuracy)}, {record.examples} examples)"
     slack = _slack(found, record)
     return (

@@ -114,7 +114,8 @@ def prune(
         finetune_epochs: How many epochs the whole run trains for.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back training data.
             `budgets` are then further limits of this network, with one amount for each resource.
-        max_drop_resource: The resource by which it is the smallest: `"macs"` unless another is given.
+        max_drop_resource: The resource by which it is the smallest. None means `"macs"`, or `"weight_bytes"` with
+            transforms.
         calibration: What files of integers are calibrated on: a number of training examples, or other data in the forms
             of `data`. Its labels are not used, so that an array, a dict of arrays or an .npz with `x` will do.
         seed: The seed of all random numbers.

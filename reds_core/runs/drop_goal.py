@@ -9,14 +9,19 @@ from decimal import Decimal
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.resources import resource_named
 from reds_core.errors import InputError, argument
+from reds_core.framework.target import Target
 from reds_core.report.facts import metric_of
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.targets import RunTargets
 
 SHARES = 50
 """The budgets that a search can try are multiples of 1/SHARES of the full network, which is its precision."""
 PROBE_SHARE = 3
 """A network that is tried is trained for one PROBE_SHARE-th of the epochs of fine-tuning, unless the user says more."""
-_DEFAULT_RESOURCE = "macs"
+_DEFAULT_RESOURCE, _RESOURCE_OF_LEVELS = "macs", "weight_bytes"
+"""What is the least unless the user says more: weight_bytes if transforms decide levels, which often keep the MACs."""
+_REFINING = ("max_drop_resource", "max_drop_epochs", "max_drop_target")
+"""The settings that have no effect without a limit."""
 _TOLERANCE_POINTS = 1e-4
 """Covers the rounding of metrics that frameworks compute in float32, and are smaller than one example of a million."""
 
@@ -71,18 +76,43 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
         InputError: If the drop cannot be measured, the resource is unknown, or the budgets are those of a family.
     """
     if settings.max_drop is None:
-        if settings.max_drop_resource is not None or settings.max_drop_epochs is not None:
-            is_epochs = settings.max_drop_resource is None
-            name = argument("max_drop_epochs") if is_epochs else argument("max_drop_resource")
+        given = next((name for name in _REFINING if getattr(settings, name) is not None), None)
+        if given is not None:
+            name = argument(given)
             raise InputError(
                 f"{name} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
             )
         return None
     _check_measurable(settings, has_data)
-    resource = resource_named(settings.max_drop_resource or _DEFAULT_RESOURCE)
+    default = _RESOURCE_OF_LEVELS if settings.has_transforms else _DEFAULT_RESOURCE
+    resource = resource_named(settings.max_drop_resource or default)
     _check_limits(settings.budgets, resource)
     epochs = settings.max_drop_epochs or math.ceil(settings.finetune.epochs / PROBE_SHARE)
     return DropGoal(settings.max_drop, resource, epochs, settings.budgets)
+
+
+def drop_target(settings: RunSettings, targets: RunTargets) -> Target | None:
+    """Return the target on whose files the drop is measured, or None if it is measured on models.
+
+    Raises:
+        InputError: If it is not a target of the run.
+    """
+    name = settings.max_drop_target
+    if name is None:
+        return None
+    found = next((target for target in targets.targets if target.name == name), None)
+    if found is None:
+        names = ", ".join(target.name for target in targets.targets)
+        raise InputError(
+            f"{argument('max_drop_target')} '{name}' is not a target of the run",
+            f"choose from: {names}, or give it as {argument('targets')} too",
+        )
+    if found.file.is_calibrated and not settings.int8:
+        raise InputError(
+            f"{argument('max_drop_target')} '{name}' needs files that {argument('int8', False)} leaves out",
+            "leave out one of them",
+        )
+    return found
 
 
 def _check_measurable(settings: RunSettings, has_data: bool) -> None:

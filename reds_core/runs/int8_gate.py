@@ -106,7 +106,9 @@ class Int8Gate:
 
         try:
             fallback = target.fallback(replace(source, warn=_ignored), numbers)
-            kept = fewest(fallback.layers, holds)
+            kept, inputs = fewest(fallback.layers, holds), fallback.inputs
+            if kept is None and inputs:
+                kept = fewest((*inputs, *fallback.layers), holds)
             if kept is None:
                 text = f"{self._exceeded(path, record)}, and still does with {_NAMES[numbers]} in all its layers"
                 self.watcher.warn(text)
@@ -125,7 +127,8 @@ class Int8Gate:
             accuracy=accuracy,
             drop_points=100 * (record.exact - accuracy),
             numbers=numbers,
-            kept=kept,
+            kept=tuple(name for name in kept if name not in inputs),
+            inputs=tuple(name for name in kept if name in inputs),
             layers=len(fallback.layers),
             added_bytes=path.stat().st_size - len(content),
             latency_ns=after_ns,
@@ -150,10 +153,11 @@ class Int8Gate:
             f" and {len(record.kept) - _NAMED} more" if len(record.kept) > _NAMED else ""
         )
         before = 100 * (record.exact - record.all_int8)
+        at_input = " and at its input" if record.inputs else ""
         text = (
-            f"'{path.name}' has {_NAMES[record.numbers]} in {len(record.kept)} of {record.layers} layers ({named}), so "
-            f"that it loses {record.drop_points:.2f} points to int8 on {record.examples} {self._data} examples instead "
-            f"of {before:.2f}; it takes {record.added_bytes:,} bytes more"
+            f"'{path.name}' has {_NAMES[record.numbers]} in {len(record.kept)} of {record.layers} layers ({named})"
+            f"{at_input}, so that it loses {record.drop_points:.2f} points to int8 on {record.examples} {self._data} "
+            f"examples instead of {before:.2f}; it takes {record.added_bytes:,} bytes more"
         )
         if record.latency_ns is None or record.latency_all_int8_ns is None:
             return text

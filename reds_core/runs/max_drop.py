@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import channel_order
@@ -22,11 +22,14 @@ from reds_core.formulation.infeasibility import least_usage
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.family import Family, member_kept
 from reds_core.framework.finetuning import EpochProgress
+from reds_core.framework.target import ExportSource, Target
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.pruning.pruner import Decision, PruningState, Step
 from reds_core.report import units
 from reds_core.report.drop import lost_points
 from reds_core.report.facts import metric_of
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, trials_folder
+from reds_core.runs.device_figures import spread
 from reds_core.runs.drop_goal import SHARES, DropGoal
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.score_store import ScoreStore
@@ -38,6 +41,8 @@ from reds_core.system.files import make_folder, remove_partial_files, write_text
 from reds_core.system.records import from_plain, parse_json, to_json
 from reds_core.watcher import Watcher
 
+MOST_EXAMPLES = 1000
+"""The most held-back examples on which files are measured, evenly spaced, since they are run one by one."""
 _RECORD_FILE = "drop.json"
 _UNPRUNED = "unpruned"
 
@@ -57,12 +62,13 @@ class FoundNetwork:
     record: MaxDropRecord
 
 
-def find_smallest(session: Session, goal: DropGoal) -> FoundNetwork:
+def find_smallest(session: Session, goal: DropGoal, target: Target | None = None) -> FoundNetwork:
     """Start or resume the search.
 
     Args:
         session: The run. Its budgets are not used.
         goal: What is looked for.
+        target: The target on whose files networks are measured; None to measure their models.
 
     Raises:
         InputError: If there are no held-back examples, or a file cannot be written.
@@ -77,10 +83,13 @@ def find_smallest(session: Session, goal: DropGoal) -> FoundNetwork:
             "back",
             "give more training data",
         )
+    if target is not None and examples > MOST_EXAMPLES:
+        validation = spread(validation, MOST_EXAMPLES)
+        examples = len(validation)
     _warn_if_coarse(session, goal, examples)
     scores = ScoreStore(trials_folder(session.folder))
     before = inputs.framework.accuracy(inputs.model, validation, session.settings.task)
-    return _Search(dataclasses.replace(session, scores=scores), goal, validation, examples, before).run()
+    return _Search(dataclasses.replace(session, scores=scores), goal, validation, examples, before, target).run()
 
 
 def _examples(data: Data) -> int:
@@ -153,6 +162,7 @@ class _Search:
         held_back: The examples on which networks are measured.
         examples: Their number.
         before: The accuracy of the input model on them.
+        target: The target on whose files networks are measured; None to measure their models.
     """
 
     session: Session
@@ -160,6 +170,7 @@ class _Search:
     held_back: Data
     examples: int
     before: float
+    target: Target | None = None
 
     def run(self) -> FoundNetwork:
         """Bisect with short trainings, then train the smallest network that held the limit."""
@@ -252,16 +263,34 @@ class _Search:
 
     def _measured(self, checkpoint: Checkpoint, share: int, epochs: int) -> DropRecord:
         """Measure the only member of a family."""
-        state, framework = checkpoint.state, self.session.inputs.framework
-        accuracy = framework.accuracy(state.family.members[0], self.held_back, self.session.settings.task)
+        state = checkpoint.state
+        choice, model = state.choices[0], state.family.members[0]
+        accuracy = self._accuracy(model, choice.settings)
         return DropRecord(
             budget=self._plain_budget(share),
-            usage=self.session.statement.usage(state.choices[0].widths),
+            usage=self.session.statement.usage(choice.widths, choice.settings),
             accuracy=accuracy if math.isfinite(accuracy) else None,
             drop_points=100 * (self.before - accuracy) if math.isfinite(accuracy) else None,
             epochs=epochs,
             seconds=sum((step.search_s or 0.0) + (step.finetune_s or 0.0) for step in checkpoint.steps),
         )
+
+    def _accuracy(self, model: Any, settings: LevelSettings) -> float:
+        """The accuracy of a network on held-back data, of its model or of its file."""
+        session = self.session
+        framework, task = session.inputs.framework, session.settings.task
+        if self.target is None:
+            return framework.accuracy(model, self.held_back, task)
+        path = trials_folder(session.folder) / self.target.file.file_name("trial")
+        make_folder(path.parent)
+        levels, examples = session.levels.complete(settings), session.inputs.calibration.examples
+        calibration = examples if self.target.file.is_calibrated else None
+        source = ExportSource(framework, model, framework.inspect(model), levels, calibration)
+        try:
+            self.target.export(source, path)
+            return self.target.load(framework, path).evaluate(self.held_back, task).metric
+        finally:
+            path.unlink(missing_ok=True)
 
     def _plain_budget(self, share: int) -> dict[str, float]:
         return {resource: amount.plain for resource, amount in self.goal.budget(share).amounts.items()}
@@ -284,7 +313,13 @@ class _Search:
         goal = self.goal
         session = dataclasses.replace(self.session, budgets=(goal.budget(share),))
         record = MaxDropRecord(
-            goal.limit_points, goal.resource, self.examples, self.before, tuple(probes), tuple(trainings)
+            goal.limit_points,
+            goal.resource,
+            self.examples,
+            self.before,
+            tuple(probes),
+            tuple(trainings),
+            None if self.target is None else self.target.name,
         )
         return FoundNetwork(session, checkpoint, record)
 

@@ -17,7 +17,7 @@ from reds_core.plan import Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import has_progress, remove_checkpoints
 from reds_core.runs.data_warnings import data_warnings
-from reds_core.runs.drop_goal import DropGoal, drop_goal
+from reds_core.runs.drop_goal import DropGoal, drop_goal, drop_target
 from reds_core.runs.finish import finish
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.inputs import InputReader, Inputs
@@ -67,6 +67,7 @@ class Run:
         targets = run_targets(self.registry, framework, settings)
         check_calibration(targets, self.request.is_calibrated)
         check_int8_gate(settings, targets, self.request.data is not None)
+        drop_target(settings, targets)
         known = self.folder.accept(self.request.model, framework.file)
         try:
             return self._execute(plugins, goal, budgets, targets, known)
@@ -122,7 +123,7 @@ class Run:
         session = Session(request, folder.path, self.registry, self.watcher, plugins, inputs, inputs.statement, budgets)
         if goal is None:
             return finish(session, take_steps(session))
-        found = find_smallest(session, goal)
+        found = find_smallest(session, goal, drop_target(session.settings, targets))
         return finish(found.session, found.checkpoint, found.record)
 
     def _keep_object(self, inputs: Inputs, is_new: bool) -> None:

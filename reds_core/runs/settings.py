@@ -36,7 +36,7 @@ DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
 TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations")
 """The settings that plans of runs without transforms and targets do not state."""
-OPTIONAL_SETTINGS = ("calibration", "int8_drop", "fallback")
+OPTIONAL_SETTINGS = ("max_drop_target", "calibration", "int8_drop", "fallback")
 """The settings that plans do not state if they are None."""
 
 
@@ -56,9 +56,12 @@ class RunSettings:
             resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
-        max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs.
+        max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs, or
+            weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose, such as tflite-int8. None
+            means that it measures models.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
@@ -116,6 +119,7 @@ class RunSettings:
     max_drop: float | None = None
     max_drop_resource: str | None = None
     max_drop_epochs: int | None = None
+    max_drop_target: str | None = None
     pruner: str = "nested"
     scorer: str = "taylor"
     score_level: ScoreLevel = ScoreLevel.CHANNEL
@@ -230,11 +234,6 @@ class RunSettings:
             raise InputError(
                 f"transforms change weights that take 1 byte each, not {self.element_size_bytes}",
                 f"leave out {argument('element_size')} or {argument('transforms')}",
-            )
-        if self.max_drop is not None:
-            raise InputError(
-                f"{argument('max_drop')} searches for widths alone, without transforms",
-                f"give {argument('budgets')} instead, or leave out {argument('transforms')}",
             )
         if self.latency_table is not None:
             raise InputError(

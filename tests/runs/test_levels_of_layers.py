@@ -419,7 +419,6 @@ def test_strategies_that_decide_widths_alone_are_refused(place: Workplace, prune
     ("changes", "why"),
     [
         ({"element_size_bytes": 4}, "1 byte each, not 4; leave out element_size or transforms"),
-        ({"max_drop": 1.0}, "max_drop searches for widths alone"),
         ({"latency_table": "t.json"}, "a latency table knows the widths of layers but not"),
         ({"transforms": ("toy-bit",)}, "toy-bit"),
         ({"targets": ("toy-devices",)}, "toy-devices"),

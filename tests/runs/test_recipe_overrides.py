@@ -20,6 +20,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "budget": ("budgets: {macs: 0.9, params: 0.9}", ("--budget", "macs=0.75,0.5,0.25")),
     "max_drop": ("max_drop: 1.0", ("--max-drop", "none", "--budget", "macs=0.75,0.5,0.25")),
     "max_drop_resource": ("max_drop_resource: params", ("--max-drop-resource", "none")),
+    "max_drop_target": ("max_drop_target: tflite-int8", ("--max-drop-target", "none")),
     "max_drop_epochs": ("max_drop_epochs: 2", ("--max-drop-epochs", "none")),
     "pruner": ("pruner: layerwise", ("--pruner", "nested")),
     "scorer": ("scorer: magnitude", ("--scorer", "taylor")),
@@ -189,7 +190,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 27
+    assert len(arguments) == 2 * 28
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

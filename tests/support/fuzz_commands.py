@@ -62,6 +62,7 @@ _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--n
 _TRAINING |= {"--calibration": (*NUMBERS, *PATHS)}
 _TRAINING |= {"--int8-drop": NUMBERS, "--fallback": (*WORDS, "float", "16x8")}
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
+_TRAINING |= {"--max-drop-target": NAMES}
 
 Values = tuple[str, ...] | None
 VERBOSITY: dict[str, Values] = {"--quiet": None, "-q": None, "--verbose": None, "-v": None}

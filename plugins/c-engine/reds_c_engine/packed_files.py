@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from reds_litert.kernel_packing import ALL, KernelPacking
 from reds_litert.targets import DEPTHWISE, INT4_LAYERS, INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
 
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
+from reds_core.arrays import FloatArray
 from reds_core.framework import ExportSource
-from reds_core.network import Network
+from reds_core.network import Network, WeightKind
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
@@ -27,6 +31,8 @@ class PackedFiles(Int8Target):
     packs = False
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
+        if what in (CLUSTERS, DENSITY) and not _has_kernel(network, site):
+            return None
         if what == CLUSTERS:
             return None if level >= ANY_WEIGHTS else _codebook_refusal(network, site, level)
         if what == DENSITY:
@@ -48,16 +54,24 @@ class PackedFiles(Int8Target):
         content, packings = super()._quantised(source), self._packings(source)
         if not packings:
             return content
-        weights = source.framework.weights(source.model, source.network)
-        return int4.with_packings(content, int4.kernels_of(source.network, weights), packings)
+        kernels = int4.kernels_of(source.network, source.framework.weights(source.model, source.network))
+        for kernel in kernels:
+            packing = packings.get(kernel.site)
+            if packing is not None:
+                packings[kernel.site] = _with_density_of(kernel.values, packing)
+        return int4.with_packings(content, kernels, packings)
 
     def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
-        """Return how the kernel of each layer is packed that has codebooks or a mask in the file.
+        """Return how the kernel of each layer is packed that has codebooks or a mask in the file, by its levels.
+
+        Indices into codebooks have the same size whatever the bits of the weights in these.
 
         Another target may realise levels that these files cannot have: they hold such weights in 8 bits.
         """
         found: dict[str, KernelPacking] = {}
         for site, levels in source.settings.levels.items():
+            if not _has_kernel(source.network, site):
+                continue
             has = {what: n for what, n in levels.items() if self.refusal(source.network, site, what, n) is None}
             bits, clusters = has.get(WEIGHT_BITS, INT8_BITS), has.get(CLUSTERS, ANY_WEIGHTS)
             density = min(has.get(DENSITY, ALL), ALL)
@@ -66,6 +80,26 @@ class PackedFiles(Int8Target):
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
+
+
+def _has_kernel(network: Network, site: str) -> bool:
+    """Whether a layer has a kernel. Transforms that give all layers one level name layers without one, too."""
+    used = {index for layer in network.layers if layer.name == site for index in layer.weights}
+    return any(network.weights[index].kind is WeightKind.KERNEL for index in used)
+
+
+def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPacking:
+    """Return how a kernel is packed by the density that it has, which the level of its layer need not be.
+
+    A layer can have another density than its level if weights of all layers are ranked together. Codebooks and weights
+    of few bits add zeros to those of the mask, so that the density of the level stands where it is large enough.
+    """
+    stored = int(np.count_nonzero(values))
+    adds_zeros = packing.clusters > 0 or packing.bits < INT8_BITS
+    if not packing.has_mask or (adds_zeros and stored <= packing.values(values.size)):
+        return packing
+    density = ALL if stored == values.size else max(stored - 1, 0) * ALL // values.size + 1
+    return replace(packing, density_percent=density)
 
 
 def _codebook_refusal(network: Network, site: str, clusters: int) -> str | None:

@@ -92,23 +92,36 @@ def test_a_file_has_the_bytes_and_the_values_of_its_engine(tmp_path: Path, objec
     np.testing.assert_array_equal(run(read_graph(content), inputs), expected)
 
 
+OF_RUNS: dict[str, Mapping[str, str]] = {
+    "clustering": {"levels": "16,4,2"},
+    "weight-bits": {"levels": "8,4"},
+    "sparsity": {"sparsity": "50,75"},
+}
+"""The options of the transforms of runs."""
+
+
 @pytest.mark.slow
-def test_plan_files_and_engine_of_a_run_agree(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "transforms", [["clustering", "weight-bits"], ["sparsity"], ["sparsity", "clustering"]], ids="-".join
+)
+def test_plan_files_and_engine_of_a_run_agree(transforms: list[str], tmp_path: Path) -> None:
     pytest.importorskip("reds_clustering", reason="needs the plugin clustering")
+    pytest.importorskip("reds_sparsity", reason="needs the plugin sparsity")
     compiler()
     model, data = odd_network()
-    budgets = {"macs": [0.8, 0.3], "weight_bytes": [0.5, 0.2]}
-    options = {"clustering": {"levels": "16,4,2"}, "weight-bits": {"levels": "8,4"}}
-    family = pruned(model, data, budgets, tmp_path / "run", ["clustering", "weight-bits"], options)
+    budgets = {"macs": [0.8, 0.3], "weight_bytes": [0.55, 0.25]}
+    options = {name: OF_RUNS[name] for name in transforms}
+    family = pruned(model, data, budgets, tmp_path / "run", transforms, options)
     engine = compiled(family.contents, tmp_path / "engine")
-    chosen = {each["clusters"] for member in family.plan.subnetworks for each in member.settings.values()}
-    assert len(chosen & {2, 4, 16}) >= 2
     check_bytes(family, engine)
     check_values(family, engine, 12)
-    for member, (_, content) in zip(family.plan.subnetworks, family.contents, strict=False):
-        recorded = sorted(packing.clusters for packing in kernel_packings_in(unpacked(content)).values())
-        levels = [(each["clusters"], each["weight_bits"]) for each in member.settings.values()]
-        assert recorded == sorted(n if n < 256 else 0 for n, bits in levels if (n, bits) != (256, 8))
+    found = [packing for _, content in family.contents for packing in kernel_packings_in(unpacked(content)).values()]
+    levels = [each for member in family.plan.subnetworks for each in member.settings.values()]
+    clusters = [level.get("clusters", 256) for level in levels]
+    assert sorted(packing.clusters for packing in found if packing.clusters) == sorted(n for n in clusters if n < 256)
+    sparse = [level.get("density", 100) < 100 for level in levels]
+    assert sum(packing.has_mask for packing in found) == sum(sparse)
+    assert any(packing.clusters or packing.has_mask for packing in found)
 
 
 def test_layers_and_levels_that_the_engine_cannot_store_are_refused_with_a_reason() -> None:
@@ -116,13 +129,15 @@ def test_layers_and_levels_that_the_engine_cannot_store_are_refused_with_a_reaso
     from keras import layers
 
     image = keras.Input((8, 8, 3))
-    x = layers.DepthwiseConv2D(3, name="spread")(layers.Conv2D(4, 3, name="plain")(image))
+    x = layers.ReLU(name="relu")(layers.Conv2D(4, 3, name="plain")(image))
+    x = layers.DepthwiseConv2D(3, name="spread")(x)
     x = layers.BatchNormalization(name="norm")(layers.Flatten()(layers.SeparableConv2D(5, 3, name="separate")(x)))
     network = FRAMEWORK.inspect(keras.Model(image, layers.Dense(2, name="classes")(x)))
     refusal = CEngine().refusal
     assert [refusal(network, "plain", "clusters", level) for level in (2, 4, 16, 256)] == [None] * 4
     assert [refusal(network, "plain", "density", level) for level in (1, 50, 100)] == [None] * 3
     assert refusal(network, "spread", "clusters", 4) is None
+    assert refusal(network, "relu", "density", 50) is None  # transforms that give all layers one level ask for all
     assert refusal(network, "plain", "clusters", 8) == "the C engine has no codebooks of 8 integers"
     assert "so few weights that a mask saves nothing" in str(refusal(network, "spread", "density", 50))
     assert refusal(network, "separate", "clusters", 4) == "the C engine stores no codebooks of SeparableConv2D layers"

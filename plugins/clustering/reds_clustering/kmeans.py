@@ -74,7 +74,8 @@ class Clusters:
         sums = np.bincount(places, values.ravel() - some[places], size)
         means = some + sums / np.maximum(np.bincount(places, minlength=size), 1)
         means[(self.zero_code + self.count * np.arange(columns))[self.has_zero]] = 0.0
-        return means[places].reshape(values.shape)
+        shared: FloatArray = means[places].reshape(values.shape)
+        return shared
 
 
 def _means(ascending: FloatArray, count: int) -> FloatArray:

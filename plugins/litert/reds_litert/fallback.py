@@ -14,6 +14,7 @@ from reds_core.framework import Arrays, Fallback, columns
 from reds_core.network import Network
 from reds_core.system import written_beside
 from reds_litert.device_files import interpreter_of, run_one_by_one
+from reds_litert.file_interface import input_names_of
 from reds_litert.memory_metadata import with_memory_plan
 from reds_litert.mixed_file import MixedFile
 from reds_litert.profile import median_ns
@@ -61,9 +62,14 @@ class LiteRtFallback(Fallback):
             found[name] = sum(errors)
         return found
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(f"input:{name}" for name in input_names_of(self._files.base))
+
     def write(self, kept: Collection[str], path: Path) -> None:
-        chosen = [operator for name in kept for operator in self._operators[name]]
-        content = with_memory_plan(self._files.with_exact(chosen))
+        chosen = [operator for name in kept for operator in self._operators.get(name, ())]
+        has_exact_inputs = not set(kept).isdisjoint(self.inputs)
+        content = with_memory_plan(self._files.with_exact(chosen, has_exact_inputs=has_exact_inputs))
         with written_beside(path) as temporary:
             temporary.write_bytes(content)
 

@@ -97,13 +97,14 @@ class MixedFile:
         """The indices of the operators of the int8 file that can keep other numbers by themselves."""
         return tuple(at for at in self.pairs if self.base_graph.operators[at].kind not in (*NOT_REPLACED, *COPYING))
 
-    def with_exact(self, operators: Collection[int]) -> bytes:
+    def with_exact(self, operators: Collection[int], *, has_exact_inputs: bool = False) -> bytes:
         """Return the int8 file in which some operators are those of the other file.
 
         Args:
             operators: The indices of operators, all of them in `replaceable`.
+            has_exact_inputs: Whether the inputs of the file have the numbers of those of the other file as well.
         """
-        return _Mixing(self, self._with_copies(operators)).content()
+        return _Mixing(self, self._with_copies(operators)).content(has_exact_inputs)
 
     def _with_copies(self, operators: Collection[int]) -> frozenset[int]:
         """Add the operators that only copy numbers from some of the operators to others of them."""
@@ -175,8 +176,10 @@ class _Mixing:
                     self._base_tensor[index] = files.base_graph.operators[base_of[at]].outputs[place]
         self._base_tensor |= dict(zip(files.exact_graph.inputs, files.base_graph.inputs, strict=True))
 
-    def content(self) -> bytes:
+    def content(self, has_exact_inputs: bool) -> bytes:
         """The content of the file."""
+        if has_exact_inputs:
+            self._exchange_inputs()
         for at, operator in enumerate(self._graph.operators):
             if at in self._kept:
                 self._keep(self._files.pairs[at])
@@ -186,6 +189,21 @@ class _Mixing:
         _drop_unused_tensors(self._model, self._graph)
         drop_unused_content(self._model)
         return packed(self._model)
+
+    def _exchange_inputs(self) -> None:
+        """Let the inputs have the numbers of the other file, from which those of the int8 file are converted."""
+        given = [int(index) for index in self._graph.inputs]
+        for place, index in enumerate(self._files.exact_graph.inputs):
+            there = given[place]
+            if _alike(self._graph.tensors[there], self._exact.tensors[index]):
+                continue
+            here = self._at_hand[index] = self._copied(index)
+            given[place] = here
+            for signature in self._model.signatureDefs or []:
+                for entry in signature.inputs:
+                    entry.tensorIndex = here if entry.tensorIndex == there else entry.tensorIndex
+            self._convert(here, there)
+        self._graph.inputs = given
 
     def _keep(self, at: int) -> None:
         """Add an operator of the other file, and the conversions of its outputs to those of the int8 file."""
@@ -285,7 +303,8 @@ def _drop_unused_tensors(model: Any, graph: Any) -> None:
         used |= {int(index) for index in (*operator.inputs, *operator.outputs, *more) if index >= 0}
     order = sorted(used)
     place = {old: new for new, old in enumerate(order)} | {-1: -1}
-    packings = {(0, place[t]): one for (_, t), one in kernel_packings_in(model).items() if t in place}
+    recorded = kernel_packings_in(model).items()
+    packings = {(0, place[tensor]): packing for (_, tensor), packing in recorded if tensor in place}
     graph.tensors = [graph.tensors[old] for old in order]
 
     def moved(indices: Any) -> Any:

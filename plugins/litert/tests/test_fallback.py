@@ -44,9 +44,9 @@ def source_of(factor: float) -> ExportSource:
     keras.utils.set_random_seed(3)
     model = network()
     x = np.random.default_rng(3).normal(size=(48, *SHAPE)).astype(np.float32)
-    for name, factor, channel in (("last", factor, np.s_[..., 0]), ("head", 1 / factor, np.s_[0])):
+    for name, by, channel in (("last", factor, np.s_[..., 0]), ("head", 1 / factor, np.s_[0])):
         kernel, bias = model.get_layer(name).get_weights()
-        kernel[channel] *= factor  # the range of one channel makes the steps of all channels large
+        kernel[channel] *= by  # the range of one channel makes the steps of all channels large
         model.get_layer(name).set_weights([kernel, bias])
     return ExportSource(FRAMEWORK, model, FRAMEWORK.inspect(model), calibration=Arrays(x, np.zeros(48, np.int64)))
 
@@ -198,3 +198,19 @@ def test_files_that_do_not_correspond_are_refused(mixed: dict[str, MixedFile]) -
     exact = FloatTarget().plain(ExportSource(FRAMEWORK, other, FRAMEWORK.inspect(other)))
     with pytest.raises(UnsupportedError, match="do not correspond, so no layer can keep other numbers"):
         MixedFile(mixed["float"].base, exact)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("chosen", [slice(0, 0), slice(1, 3), slice(None)])
+def test_inputs_can_have_the_numbers_of_the_other_file(
+    even: dict[str, MixedFile], source: ExportSource, numbers: str, chosen: slice
+) -> None:
+    assert source.calibration is not None
+    files, x = even[numbers], source.calibration.x[:8]
+    content = with_memory_plan(files.with_exact(files.replaceable[chosen], has_exact_inputs=True))
+    graph = read_graph(content)
+    assert graph.tensors[graph.inputs[0]].dtype == {"float": np.float32, "16x8": np.int16}[numbers]
+    assert arena_head(content) == arena_bytes(content)
+    step = graph.tensors[graph.outputs[0]].scale
+    expected = outputs(files.with_exact(files.replaceable[chosen]), x)
+    np.testing.assert_allclose(outputs(content, x), expected, atol=(2.1 if chosen.stop == 0 else 9.1) * step)

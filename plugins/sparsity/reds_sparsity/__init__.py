@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from reds_core import hookimpl
 from reds_core.transforms import Transform
+from reds_sparsity.options import SparsityOptions
 from reds_sparsity.sparsity import Sparsity
 
-__all__ = ["Sparsity"]
+__all__ = ["Sparsity", "SparsityOptions"]
 
 
 @hookimpl

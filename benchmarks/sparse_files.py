@@ -1,0 +1,310 @@
+"""Measures what zeros in kernels save in files and time, and cost in accuracy; writes tables of docs/sparsity.md.
+
+    python benchmarks/sparse_files.py [--only resnet8] [--out OUT]
+
+For ResNet8 and DS-CNN S (../shared/assets), every kernel for which zeros save bytes gets the same percentage of them.
+The networks keep all their channels. Bytes, latency and instructions are measured without training, with the
+statistics of batch norms measured anew, and accuracy also after a short training. Latency is that of LiteRT on one
+core, divided by that of the file without zeros, both timed in turn in one process. Instructions are those of the C
+engine on an emulated Cortex-M4. Measurements in OUT/records.jsonl are not made again. With --from-records the tables
+are written from benchmarks/records/sparsity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from clustered_files import ASSETS, CALIBRATION_EXAMPLES, CASES, Case, kib, sizes_of
+from page_sections import put
+from reds_litert.device_files import interpreter_of
+from reds_sparsity import Sparsity, SparsityOptions
+from study_files import ratio_in_turn
+
+from reds_core import Registry, profile
+from reds_core.cost import CostModel, usage
+from reds_core.formulation import decision_space
+from reds_core.framework import (
+    Arrays,
+    ExportSource,
+    Family,
+    FinetuneSettings,
+    Framework,
+    Target,
+    Task,
+    Training,
+    projections,
+)
+from reds_core.network import WeightKind
+from reds_core.system import read_archive
+from reds_core.transforms import LevelSettings, Transform, described
+
+ROOT = Path(__file__).parents[1]
+RECORDS = ROOT / "benchmarks" / "records" / "sparsity" / "records.jsonl"
+PAGE = ROOT / "docs" / "sparsity.md"
+CORE = "cortex-m4"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is done to the kernels.
+
+    Attributes:
+        name: its name in records.
+        title: its name in tables.
+        options: the options of `sparsity`; None for nothing.
+    """
+
+    name: str
+    title: str
+    options: SparsityOptions | None = None
+
+
+ARMS = (
+    Arm("dense", "none"),
+    Arm("50", "50 %", SparsityOptions("50")),
+    Arm("75", "75 %", SparsityOptions("75")),
+    Arm("90", "90 %", SparsityOptions("90")),
+    Arm("2:4", "2:4", SparsityOptions(pattern="2:4")),
+    Arm("block-75", "75 % in blocks", SparsityOptions("75", "block")),
+    Arm("global-75", "75 %, one threshold", SparsityOptions("75", scope="global")),
+    Arm("75-gradual", "75 %, gradual", SparsityOptions("75", schedule="gradual")),
+    Arm("75-dynamic", "75 %, dynamic", SparsityOptions("75", schedule="dynamic")),
+    Arm("90-gradual", "90 %, gradual", SparsityOptions("90", schedule="gradual")),
+    Arm("90-dynamic", "90 %, dynamic", SparsityOptions("90", schedule="dynamic")),
+)
+SCHEDULES = ("gradual", "dynamic")
+"""Without training, these arms equal those of one shot."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The measurement of one network.
+
+    Attributes:
+        epochs: epochs of training; 0 if only the statistics of batch norms were measured anew.
+        zeros: the share of zeros among the weights of all kernels.
+        accuracy, int8_accuracy: of the network and of its int8 file on test data.
+        stored_bytes: `weight_bytes` of the described network: what the C engine stores of kernels, masks, starts of
+            output channels, biases and scales.
+        int8_bytes, int8_zip_bytes: size of the int8 file, and of an archive with deflate at level 9 that holds it.
+        latency_ratio: time of LiteRT, divided by that of the file without zeros.
+        engine_bytes: bytes of weights and masks in the C engine's flash, without tables such as starts and scales.
+        engine_instructions: instructions of an inference of the C engine.
+    """
+
+    case: str
+    arm: str
+    epochs: int
+    zeros: float
+    accuracy: float
+    int8_accuracy: float
+    stored_bytes: int
+    int8_bytes: int
+    int8_zip_bytes: int
+    latency_ratio: float | None = None
+    engine_bytes: int | None = None
+    engine_instructions: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What was measured."""
+        return self.case, self.arm, self.epochs
+
+
+class Bench:
+    """The networks of one case.
+
+    Args:
+        case: the case.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        registry = Registry()
+        self._framework: Framework = registry.default_framework()
+        self._litert: Target = registry.create(Target, "tflite-int8", {})
+        self._engine: Target = registry.create(Target, "c-engine", {})
+        self._model = self._framework.load_model(ASSETS / "models" / case.model)
+        self._network = self._framework.inspect(self._model)
+        arrays = read_archive(ASSETS / "data" / case.data)
+        self._train, self._test = (
+            self._framework.check_data(self._model, Arrays(arrays[f"x_{part}"], arrays[f"y_{part}"]), Task(), part)
+            for part in ("train", "test")
+        )
+        self._dense: bytes | None = None
+
+    def measured(self, arm: Arm, epochs: int) -> Record:
+        """Train a network, export and measure it."""
+        small = self._framework.extract(self._model, self._network, {})
+        network = self._framework.inspect(small)
+        transforms, settings = self._levels(arm)
+        asked = FinetuneSettings(**{**vars(self._case.settings), "epochs": epochs})
+        own = projections(network, transforms, settings)
+        training = Training(
+            self._train, asked, 0, lambda progress: None, teacher=self._model, projections=(own,) if own else ()
+        )
+        self._framework.finetune(Family(small, (), ()), training)
+        costs = CostModel(additional=("weight_bytes",))
+        kernels = [
+            array
+            for array, weight in zip(self._framework.weights(small, network), network.weights, strict=True)
+            if weight.kind is WeightKind.KERNEL
+        ]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "network.tflite"
+            calibration = Arrays(self._train.x[:CALIBRATION_EXAMPLES], self._train.y[:CALIBRATION_EXAMPLES])
+            source = ExportSource(self._framework, small, network, settings, calibration)
+            self._litert.export(source, path)
+            file = self._litert.load(self._framework, path)
+            own_costs: tuple[Any, ...] = ()
+            if not epochs:
+                own_costs = (self._latency_ratio(path.read_bytes()), *self._on_engine(source, Path(folder)))
+            return Record(
+                self._case.name,
+                arm.name,
+                epochs,
+                round(1 - float(sum(map(np.count_nonzero, kernels)) / sum(array.size for array in kernels)), 4),
+                self._framework.accuracy(small, self._test, Task()),
+                file.evaluate(file.check_data(self._test, "test data"), Task()).metric,
+                usage(described(network, transforms, settings), network.channels, costs)["weight_bytes"],
+                *sizes_of(path),
+                *own_costs,
+            )
+
+    def _levels(self, arm: Arm) -> tuple[list[Transform], LevelSettings]:
+        """Return the transform of an arm, and the levels of the layers that have any."""
+        if arm.options is None:
+            return [], LevelSettings()
+        transform = Sparsity(arm.options).prepared(self._network, self._framework.weights(self._model, self._network))
+        if transform.network_level is None:
+            offers = decision_space(self._network, [transform]).offers
+            levels = {offer.site: {offer.what: int(offer.levels[0])} for offer in offers}
+        else:
+            sites = dict.fromkeys(layer.name for layer in self._network.layers)
+            levels = {s: {transform.what: n} for s in sites if (n := transform.level_of(s)) is not None and n < 100}
+        return [transform], LevelSettings(levels)
+
+    def _latency_ratio(self, content: bytes) -> float:
+        self._dense = self._dense or content  # the first arm is without zeros
+        return round(ratio_in_turn(_inference(content), _inference(self._dense)), 3)
+
+    def _on_engine(self, source: ExportSource, folder: Path) -> tuple[int | None, int | None]:
+        """Return the bytes of weights and the number of instructions of the C engine."""
+        path = folder / "network-c-engine.tflite"
+        self._engine.export(source, path)
+        (record,) = profile(path, "c-engine", config=CORE, verbose=0)
+        return record.flash_weights, record.instructions
+
+
+def _inference(content: bytes) -> Callable[[], Any]:
+    """An inference of zeros by LiteRT in one thread."""
+    interpreter = interpreter_of(content, 1)
+    for tensor in interpreter.get_input_details():
+        interpreter.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
+    run: Callable[[], Any] = interpreter.invoke
+    return run
+
+
+def read_records(path: Path) -> dict[tuple[str, str, int], Record]:
+    """Return the measurements in a file, which need not exist."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {record.key: record for record in (Record(**json.loads(line)) for line in lines)}
+
+
+def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
+    """Make the measurements that are missing, and yield all of them."""
+    found = read_records(store)
+    for is_trained in (False, True):
+        for case in cases:
+            bench: Any = None
+            for arm in ARMS:
+                if arm.name.endswith(SCHEDULES) and not is_trained:
+                    continue
+                key = (case.name, arm.name, case.settings.epochs if is_trained else 0)
+                if key not in found:
+                    if bench is None:
+                        bench = Bench(case)
+                        if not is_trained and arm.options is not None:
+                            bench.measured(ARMS[0], 0)
+                    began = time.perf_counter()
+                    record = bench.measured(arm, key[-1])
+                    with store.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(asdict(record)) + "\n")
+                    sys.stdout.write(f"{record} in {time.perf_counter() - began:.0f} s\n")
+                    sys.stdout.flush()
+                    found[key] = record
+                yield found[key]
+
+
+def size_table(case: Case, records: Sequence[Record]) -> str:
+    """Return the table of bytes and speed of one case in Markdown."""
+    own = {record.arm: record for record in records if record.case == case.name and not record.epochs}
+    lines = [
+        f"**{case.title}**",
+        "",
+        "| zeros | of all kernels | int8 .tflite | zipped | LiteRT: time | C engine: stored | C engine: instructions |",
+        "| --- " * 7 + "|",
+    ]
+    for arm in ARMS:
+        if arm.name not in own or "dense" not in own:
+            continue
+        found, dense = own[arm.name], own["dense"]
+        assert found.engine_instructions
+        assert dense.engine_instructions
+        lines.append(
+            f"| {arm.title} | {found.zeros:.0%} | {kib(found.int8_bytes)} | {kib(found.int8_zip_bytes)} "
+            f"({found.int8_zip_bytes / dense.int8_zip_bytes:.0%}) | {found.latency_ratio:.2f} | "
+            f"{kib(found.stored_bytes)} ({found.stored_bytes / dense.stored_bytes:.0%}) | "
+            f"{found.engine_instructions / 1e6:.1f} M ({found.engine_instructions / dense.engine_instructions:.0%}) |"
+        )
+    return "\n".join(lines)
+
+
+def accuracy_table(cases: Sequence[Case], records: Sequence[Record]) -> str:
+    """Return the table of accuracies in Markdown."""
+    by_key = {record.key: record for record in records}
+    heads = [f"{case.title}: {what}" for case in cases for what in ("not trained", "trained", "its int8 file")]
+    lines = [f"| zeros | {' | '.join(heads)} |", "| --- " * (1 + len(heads)) + "|"]
+    for arm in ARMS:
+        cells = []
+        for case in cases:
+            plain, after = by_key.get((case.name, arm.name, 0)), by_key.get((case.name, arm.name, case.settings.epochs))
+            cells += ["–" if plain is None else f"{plain.accuracy:.1%}"]
+            cells += ["–", "–"] if after is None else [f"{after.accuracy:.1%}", f"{after.int8_accuracy:.1%}"]
+        if {*cells} != {"–"}:
+            lines.append(f"| {arm.title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="the name of one network")
+    parser.add_argument("--out", type=Path, default=Path("out/sparse-files"), help="folder for the measurements")
+    parser.add_argument("--from-records", action="store_true", help="write the tables from the records that are kept")
+    given = parser.parse_args()
+    cases = [case for case in CASES if given.only in (None, case.name)]
+    if given.from_records:
+        records = list(read_records(RECORDS).values())
+    else:
+        given.out.mkdir(parents=True, exist_ok=True)
+        records = list(measured(cases, given.out / "records.jsonl"))
+    sizes = "\n\n".join(size_table(case, records) for case in cases)
+    if given.only is None:
+        put(PAGE, "sparse-files", sizes)
+        put(PAGE, "sparse-accuracy", accuracy_table(cases, records))
+    else:
+        sys.stdout.write(f"{sizes}\n\n{accuracy_table(cases, records)}\n")
+
+
+if __name__ == "__main__":
+    main()
