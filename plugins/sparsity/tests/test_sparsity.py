@@ -257,7 +257,7 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     assert prepared.level_of("end") == 100
     offered = prepared.offered(network, "a")
     assert offered.levels.tolist() == [kept[0]]
-    assert offered.reason == f"75 % of all weights are zero, which leaves {kept[0]} % of its own"
+    assert offered.reason == f"one threshold for all kernels leaves {kept[0]} % of its weights"
     counted = described(network, [prepared], LevelSettings())
     assert [w.density_percent for w in counted.weights[:2]] == kept
     assert described(counted, [prepared], LevelSettings()) == counted
