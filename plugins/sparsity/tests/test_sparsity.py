@@ -184,7 +184,7 @@ def test_the_smallest_weights_become_zero_and_others_stay_as_they_are() -> None:
 
 
 def test_masks_chosen_at_the_start_of_a_training_stay() -> None:
-    project = sparsity().begun(Start(normal()), KERNEL, 25)
+    project = sparsity(schedule="one-shot").begun(Start(normal()), KERNEL, 25)
     mask = project(normal(), 0.0) != 0
     for progress in (0.0, 0.5, 1.0):
         found = project(normal(1), progress)
@@ -202,11 +202,11 @@ def test_masks_of_a_gradual_schedule_follow_the_weights_and_grow_sparser() -> No
     assert np.array_equal(project(normal(1), 1.0), transform.projected(normal(1), KERNEL, 25))
     assert transform.follows_progress
     assert not sparsity().follows_progress
-    assert not sparsity(schedule="dynamic").follows_progress
+    assert not sparsity(schedule="one-shot").follows_progress
 
 
 def test_masks_of_a_dynamic_schedule_follow_the_weights() -> None:
-    project = sparsity(schedule="dynamic").begun(Start(normal()), KERNEL, 25)
+    project = sparsity().begun(Start(normal()), KERNEL, 25)
     assert np.array_equal(project(normal(1), 0.0), sparsity().projected(normal(1), KERNEL, 25))
 
 
