@@ -56,8 +56,8 @@ network also teaches the pruned one (`reds prune`'s defaults, with flips and shi
 same order of examples. The methods differ in the criterion and in the rule by which it selects:
 """
 UNSTRUCTURED = """\
-A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights that
-are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight bytes are
+A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
+that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight bytes are
 those of an engine that stores masks ([c-engine.md](c-engine.md)). `slimming-threshold` and `slimming-knapsack` prune a
 second network, trained in the same way but with an L1 penalty of {penalty} on all batch-norm scales, as the paper
 demands."""
