@@ -57,10 +57,10 @@ same order of examples. The methods differ in the criterion and in the rule by w
 """
 UNSTRUCTURED = """\
 A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
-that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight bytes are
-those of an engine that stores masks ([c-engine.md](c-engine.md)). `slimming-threshold` and `slimming-knapsack` prune a
-second network, trained in the same way but with an L1 penalty of {penalty} on all batch-norm scales, as the paper
-demands."""
+that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight
+bytes are those of an engine that stores masks ([c-engine.md](c-engine.md)). `slimming-threshold` and
+`slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
+batch-norm scales, as the paper demands."""
 NO_ENERGY = "Energy is not compared, because the project has no model of it yet."
 
 
