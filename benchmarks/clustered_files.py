@@ -76,7 +76,7 @@ CASES = (
         "ResNet8",
         "mlperf_tiny_resnet8_cifar10.h5",
         "cifar10.npz",
-        FinetuneSettings(epochs=3, learning_rate=1e-3, augment=("flip",)),
+        FinetuneSettings(epochs=2, learning_rate=1e-3, augment=("flip",)),
     ),
     Case(
         "ds-cnn-s",
@@ -106,11 +106,16 @@ class Arm:
 
 
 def _arms() -> tuple[Arm, ...]:
-    clusters = [
-        Arm(f"{per}-{count}", f"{count} values per {per}", Clustering(ClusteringOptions(str(count), per)), count)
-        for count in (16, 4, 2)
+    options = [
+        (f"{per}-{count}", f"{count} values per {per}", ClusteringOptions(str(count), per, assignment="moving"), count)
         for per in ("channel", "layer")
+        for count in (16, 4, 2)
     ]
+    options += [
+        (f"fixed-{n}", f"{n} values per channel, fixed clusters", ClusteringOptions(str(n), assignment="fixed"), n)
+        for n in (16, 4, 2)
+    ]
+    clusters = [Arm(name, title, Clustering(each), count) for name, title, each, count in options]
     bits = [Arm(f"bits-{n}", f"{n} bits", WeightBits(WeightBitsOptions(f"8,{n}")), n) for n in (4, 2)]
     return (Arm("untouched", "as it is"), *clusters, *bits)
 
@@ -181,10 +186,11 @@ class Bench:
         network = self._framework.inspect(small)
         asked = FinetuneSettings(**{**vars(self._case.settings), "epochs": epochs})
         own = projections(network, transforms, settings)
-        training = Training(
-            self._train, asked, 0, lambda progress: None, teacher=self._model, projections=(own,) if own else ()
-        )
-        self._framework.finetune(Family(small, (), ()), training)
+        # Without training, batch norms of members alone are measured anew.
+        family = Family(small, (), ()) if epochs else Family(small, (small,), (network.channels,))
+        weights = (own,) if epochs else (own, {})
+        training = Training(self._train, asked, 0, lambda progress: None, teacher=self._model, projections=weights)
+        self._framework.finetune(family, training)
         costs = CostModel(additional=("weight_bytes",))
         stored = usage(described(network, transforms, settings), network.channels, costs)["weight_bytes"]
         with TemporaryDirectory() as folder:

@@ -226,15 +226,16 @@ class Wanted:
 def run_all(study: Study, wanted: Wanted, out: Path) -> None:
     """Run the cells that are not recorded yet. Those that cannot run are named and left for later."""
     make_folder(out)
-    registry, left_out = study.registry(), set[str]()
+    registry, tried = study.registry(), set[str]()
     with study.records.opened(out) as file:
         records = list(file.before)
         while True:
-            known = {record_name(record) for record in records} | left_out
+            known = {record_name(record) for record in records} | tried
             left = [cell for cell in wanted.of(study.cells(records)) if cell.name not in known]
             if not left:
                 return
             cell, reason = left[0], why_not_yet(left[0], registry)
+            tried.add(cell.name)
             if reason is None:
                 try:
                     records.append(perform(cell, out, registry))
@@ -245,7 +246,6 @@ def run_all(study: Study, wanted: Wanted, out: Path) -> None:
                     file.append(records[-1])
                     _say(f"{len(left)} left: {records[-1]}")
             if reason is not None:
-                left_out.add(cell.name)
                 _say(f"{cell.name}: left for later, {reason}")
 
 

@@ -11,7 +11,7 @@ from study import CellRecord
 from study_files import FileFigures
 from worth_records import PairedComparison, correct, paired
 
-from reds_core.report import byte_size, many
+from reds_core.report import many
 
 MISSING = "–"
 READING = """\
@@ -95,7 +95,7 @@ def accuracy_column(expected: int) -> Column:
 
 
 def _bytes(value: float) -> str:
-    return byte_size(round(value))
+    return f"{value / 1024:.1f} KiB"
 
 
 FILE = _of_figures(".tflite", lambda figures: figures.file_bytes, _bytes)

@@ -93,8 +93,14 @@ def run_page(plan: Plan, folder: Path) -> str:
         settings=settings_table(plan),
         options=prose_table("Options", "Option", {k: units.setting(v) for k, v in plan.options.items()}),
         versions=prose_table("Versions", "Part", plan.versions),
-        hashes=prose_table("SHA-256 of the input", "Input", {"model": plan.hashes.model, "data": plan.hashes.data}),
+        hashes=prose_table("SHA-256 of the input", "Input", _hashes(plan)),
     )
+
+
+def _hashes(plan: Plan) -> dict[str, str | None]:
+    calibration = plan.hashes.calibration
+    given = {} if calibration is None else {"calibration data": calibration}
+    return {"model": plan.hashes.model, "data": plan.hashes.data, **given}
 
 
 def _labels(family: FamilyFacts) -> dict[str, str]:

@@ -9,6 +9,7 @@ from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import DeviceRecord, Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
+from reds_core.report.gates import gates_block
 from reds_core.report.layer_levels import counts_text, decided, title_of
 from reds_core.report.proof import STOPS, Proof
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
@@ -47,6 +48,8 @@ def results_table(family: FamilyFacts) -> Table:
         Block(f"{metric.name.capitalize()} on test data", tuple(qualities)),
         Block("File size", tuple(sizes)),
     )
+    gates = gates_block(family, members)
+    blocks = blocks if gates is None else (*blocks, gates)
     labels = tuple(m.label for m in members)
     return Table("The full network and its subnetworks", "Network", labels, blocks).without_empty_rows()
 

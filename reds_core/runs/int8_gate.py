@@ -116,7 +116,8 @@ class Int8Gate:
             before_ns = fallback.latency_ns(path)
             fallback.write(kept, path)
             after_ns = fallback.latency_ns(path)
-        except UnsupportedError as error:
+        except (InputError, UnsupportedError) as error:  # the network is trained by then
+            path.write_bytes(content)
             self.watcher.warn(f"{self._exceeded(path, record)}; no layer can fall back: {error.what}")
             return record
         finally:
@@ -242,7 +243,7 @@ def check_int8_gate(settings: RunSettings, targets: RunTargets, has_data: bool) 
         (
             not settings.int8 or not written,
             f"{name} limits what int8 files lose, and none are written",
-            f"leave it out, or give {argument('targets', 'tflite-int8')}",
+            f"leave it out, or give {argument('targets')} that write int8 files",
         ),
         (
             not metric_of({"metric": metric}).is_share,

@@ -70,8 +70,8 @@ class PruneOptions(WidthOptions, total=False):
         score_level: What is scored: `"channel"`, or `"kernel"` (each connection between two channels).
         max_drop_epochs: Epochs for which each network that the search of `max_drop` tries is trained. None means a
             third of all.
-        max_drop_target: The target on whose files the search measures what networks lose, such as `"tflite-int8"`. None
-            means that it measures models.
+        max_drop_target: The target on whose files the search measures what networks lose.
+            None means that it measures models.
         time_limit: The time limit of each solve, in seconds. None means no limit.
         threads: The number of threads of each solve. None leaves it to the solver.
         memory_limit: The memory limit of the tables of each solve: a number of bytes, or a text such as `"2GiB"`. None

@@ -60,8 +60,8 @@ class RunSettings:
             weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
-        max_drop_target: The target on whose files `max_drop` measures what networks lose, such as tflite-int8. None
-            means that it measures models.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means that it
+            measures models.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.

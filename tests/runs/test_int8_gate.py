@@ -22,6 +22,8 @@ from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.plan import load_plan
+from reds_core.report.facts import gather
+from reds_core.report.run_tables import results_table
 from reds_core.runs.int8_gate import fewest
 
 LAYERS = ("first", "second", "third", "fourth")
@@ -241,3 +243,16 @@ def test_the_float_file_is_not_measured(place: Workplace, registry: Any) -> None
     assert list(plan.subnetworks[0].gates) == [ToyInt8.file.in_version_1.name]
     assert ToyFloat.file.name not in plan.subnetworks[0].gates
     assert QUICK.int8_drop is None
+
+
+def test_the_report_says_what_files_lose_and_which_layers_fell_back(place: Workplace, registry: Any) -> None:
+    asked = settings(int8_drop=4.0, fallback="float")
+    plan = place.prune(registry=registry, settings=asked, budgets={"macs": [0.5]})
+    block = results_table(gather(plan, place.out)).blocks[-1]
+    assert block.title == "Loss to int8 on held-back data, at most 4 points"
+    texts = {row.heading: [cell.text for cell in row.cells] for row in block.rows}
+    assert [cells[1] for heading, cells in texts.items() if heading.endswith("points lost")] == ["4.00"]
+    assert texts["with all layers in 8 bits"][1] == "8.00"
+    assert texts["layers with more exact numbers"][1] == "1 of 4 (float)"
+    plain = place.prune(mode="overwrite", budgets={"macs": [0.5]})
+    assert not [b for b in results_table(gather(plain, place.out)).blocks if b.title.startswith("Loss to int8")]

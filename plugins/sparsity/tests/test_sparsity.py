@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -282,3 +283,17 @@ def test_the_number_of_weights_above_the_threshold_is_the_percentage_of_all() ->
         stored = sum(math.ceil(192 * by_layer[site] / 100) for site in "ab")
         assert 0 <= stored - math.ceil(384 * density / 100) < 2 * 3
     assert global_densities({}, 50) == {}
+
+
+def test_a_knapsack_over_the_levels_of_layers_finds_the_densities_of_one_threshold() -> None:
+    """If values are sums of magnitudes and costs are numbers of weights, up to the distance of the levels."""
+    rng = np.random.default_rng(0)
+    kernels = {site: scale * rng.normal(size=200) for site, scale in (("a", 1.0), ("b", 0.5), ("c", 1.5))}
+    levels = range(5, 101, 5)
+    values = {site: np.cumsum(np.sort(np.abs(kernel))[::-1]) for site, kernel in kernels.items()}
+    for density in (20, 50, 80):
+        limit = 600 * density // 100
+        within = (each for each in itertools.product(levels, repeat=3) if sum(2 * level for level in each) <= limit)
+        best = max(within, key=lambda each: sum(values[site][2 * n - 1] for site, n in zip("abc", each, strict=True)))
+        found = global_densities(kernels, density)
+        assert all(abs(level - found[site]) <= 5 for site, level in zip("abc", best, strict=True))
