@@ -16,7 +16,8 @@ from engines import KernelObjects
 from family_graphs import KernelSource, NetworkBuilder
 from int8_graphs import SAME, GraphBuilder, examples, options, tflite_micro_outputs
 from reds_c_engine import store
-from reds_c_engine.deploy import generated
+from reds_c_engine.deploy import generated, written
+from reds_c_engine.emulator import CORES, measure, outputs_on_core, outputs_on_host, unavailable
 from reds_c_engine.family import check_runs
 from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.packing import PackedKernel, packed_kernel
@@ -118,6 +119,22 @@ def test_an_engine_computes_what_tflite_micro_computes(choice: str, objects: Ker
     assert len(np.unique(expected)) > 6
     np.testing.assert_array_equal(objects.linked([("full", content)], tmp_path).outputs(0, x), expected)
     np.testing.assert_array_equal(run(read_graph(content), x), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["16_values", "mixed"])
+def test_cores_and_sanitizers_compute_the_same(choice: str, tmp_path: Path) -> None:
+    contents = [("full", network(CHOICES[choice]))]
+    if not any(packing.has_mask for packing in CHOICES[choice]):  # slices of a sparse kernel may be less sparse
+        contents.insert(0, ("small", network(CHOICES[choice], 8, seed=2)))
+    written(generated(contents, examples=1), tmp_path)
+    x = examples(contents[-1][1], 6)
+    expected = np.array([run(read_graph(content), x) for _, content in contents])
+    np.testing.assert_array_equal(outputs_on_host(tmp_path, x), expected)
+    if unavailable() is None:
+        for core in CORES.values():
+            np.testing.assert_array_equal(outputs_on_core(core, tmp_path, x), expected)
+            assert all(stack < 2048 for stack in measure(core, tmp_path).stack_bytes)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
