@@ -43,6 +43,8 @@ DECIDED = {
     "widths and ranks": ("low-rank",),
     "widths, ranks and bits": ("low-rank", "weight-bits"),
 }
+FULL_VALUE = 2**31
+"""The value of the full network in a problem."""
 OPTIONS = {"low-rank": {"levels": "25,50,75"}, "weight-bits": {"levels": "8,4,2"}}
 RANK_LOSSES = {25: 0.5, 50: 0.15, 75: 0.03}
 """About what the loss of a trained network rises by if one layer has so low a rank."""
@@ -185,8 +187,9 @@ def _counted(space: DecisionSpace | None, settings: LevelSettings) -> dict[str, 
 def table(proofs: list[Proof]) -> str:
     """Render proofs as a Markdown table."""
     lines = [
-        "| network | decided | options | stated + solved (s) | result | MACs | bytes | mean width | ranks | bits |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| network | decided | options | stated + solved (s) | result | value | MACs | bytes | mean width | ranks "
+        "| bits |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for p in proofs:
         result = f"{p.status} (`{p.solver}`)" + (f", gap {p.gap:.2g}" if p.status != "optimal" and p.gap else "")
@@ -194,13 +197,10 @@ def table(proofs: list[Proof]) -> str:
             ", ".join(f"{count} of {level}" for level, count in p.levels.get(what, {}).items()) or "-"
             for what in ("rank", "weight_bits")
         )
-        used = (
-            f"{100 * p.macs:.1f} % | {100 * p.weight_bytes:.1f} % | {100 * p.width:.0f} %"
-            if p.value is not None
-            else "- | - | -"
-        )
+        found = (p.value or 0) / FULL_VALUE, p.macs, p.weight_bytes, p.width
+        used = " | ".join("-" if p.value is None else f"{share:.1%}".replace("%", " %") for share in found)
         lines.append(
-            f"| {p.network} | {p.decided} | {p.options:,} | {p.state_s:.1f} + {p.solve_s:.1f} | {result} | {used} "
+            f"| {p.network} | {p.decided} | {p.options:,} | {p.state_s:.2f} + {p.solve_s:.2f} | {result} | {used} "
             f"| {ranks} | {bits} |"
         )
     return "\n".join(lines)
