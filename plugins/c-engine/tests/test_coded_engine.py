@@ -14,16 +14,19 @@ pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
 
 from engines import KernelObjects
 from family_graphs import KernelSource, NetworkBuilder
-from int8_graphs import examples, tflite_micro_outputs
-from reds_c_engine.deploy import generated
+from int8_graphs import SAME, GraphBuilder, examples, options, tflite_micro_outputs
+from reds_c_engine import store
+from reds_c_engine.deploy import generated, written
+from reds_c_engine.emulator import CORES, measure, outputs_on_core, outputs_on_host, unavailable
 from reds_c_engine.family import check_runs
 from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.packing import PackedKernel, packed_kernel
+from reds_c_engine.records import Kernel
 from reds_c_engine.reference import run
 from reds_litert.graph import read_graph
-from reds_litert.kernel_packing import KernelPacking, give_kernel_packings
+from reds_litert.kernel_packing import KernelPacking, give_kernel_packings, read_packed_graph
 from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
-from reds_litert.slices import WITH_KERNELS, channel_axis
+from reds_litert.slices import WITH_KERNELS, KernelSlice, channel_axis
 from reds_litert.usage import weight_bytes_of
 
 from reds_core.errors import UnsupportedError
@@ -118,6 +121,22 @@ def test_an_engine_computes_what_tflite_micro_computes(choice: str, objects: Ker
     np.testing.assert_array_equal(run(read_graph(content), x), expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["16_values", "mixed"])
+def test_cores_and_sanitizers_compute_the_same(choice: str, tmp_path: Path) -> None:
+    contents = [("full", network(CHOICES[choice]))]
+    if not any(packing.has_mask for packing in CHOICES[choice]):  # slices of a sparse kernel may be less sparse
+        contents.insert(0, ("small", network(CHOICES[choice], 8, seed=2)))
+    written(generated(contents, examples=1), tmp_path)
+    x = examples(contents[-1][1], 6)
+    expected = np.array([run(read_graph(content), x) for _, content in contents])
+    np.testing.assert_array_equal(outputs_on_host(tmp_path, x), expected)
+    if unavailable() is None:
+        for core in CORES.values():
+            np.testing.assert_array_equal(outputs_on_core(core, tmp_path, x), expected)
+            assert all(stack < 2048 for stack in measure(core, tmp_path).stack_bytes)
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_file_and_engine_count_the_same_bytes(choice: str) -> None:
     content = network(CHOICES[choice])
@@ -175,6 +194,71 @@ def with_few_weights(content: bytes) -> bytes:
                 flat[np.flatnonzero(flat)[HALF.values(data.size) :]] = 0
                 give_content(model, model.subgraphs[0].tensors[operator.inputs[WEIGHTS]], flat.view(np.uint8))
     return packed(model)
+
+
+def one_layer(kernel: npt.NDArray[np.int8], axis: int, packing: KernelPacking) -> bytes:
+    """A network of one convolution, which is depthwise if its output channels are the last axis of the kernel."""
+    build, outputs = GraphBuilder(), kernel.shape[axis]
+    x = build.tensor((1, 5, 5, kernel.shape[3]), 0.05, 7)
+    weights = build.tensor(kernel.shape, np.full(outputs, 0.01, np.float32), data=kernel, axis=axis)
+    y = build.tensor((1, 5, 5, outputs), 0.05, 3)
+    window = {"padding": SAME, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    if axis == 3:
+        build.operator("DEPTHWISE_CONV_2D", [x, weights, -1], y, options("DepthwiseConv2DOptions", **window))
+    else:
+        build.operator("CONV_2D", [x, weights, -1], y, options("Conv2DOptions", **window))
+    return recorded(build.content(x, y), [packing])
+
+
+def restored(content: bytes, kernel: Kernel, shape: tuple[int, ...], axis: int) -> npt.NDArray[np.int8]:
+    """The weights of a kernel without segments, one by one by the description of `reds_coded_weights`."""
+    coding, row = kernel.coding, kernel.row
+    assert coding is not None
+    packing, found = coding.packing, np.zeros(shape, np.int8)
+
+    def field(place: int, element: int, bits: int) -> int:
+        return content[place + element * bits // 8] >> (element * bits % 8) & ((1 << bits) - 1)
+
+    following = list(coding.starts)
+    for index in np.ndindex(*shape):
+        channel = index[axis]
+        element = int(np.ravel_multi_index(index[:3], shape[:3])) * row + index[3]
+        if packing.has_mask:
+            if not field(coding.mask_bytes, element, 1):
+                continue
+            element, following[channel] = following[channel], following[channel] + 1
+        value = field(kernel.offset_bytes, element, packing.bits)
+        if packing.clusters:
+            value = content[coding.codebook_bytes + channel * packing.clusters + value]
+        found[index] = np.uint8(value).view(np.int8)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "packing"),
+    [
+        ((12, 3, 3, 8), 0, IN_16),
+        ((12, 3, 3, 8), 0, IN_2),
+        ((12, 3, 3, 8), 0, HALF),
+        ((12, 3, 3, 8), 0, KernelPacking(2, 4, 50)),
+        ((1, 3, 3, 16), 3, IN_4),
+    ],
+)
+def test_members_read_the_codebooks_and_masks_of_their_channels(
+    shape: tuple[int, ...], axis: int, packing: KernelPacking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = reduced(np.random.default_rng(1).integers(-127, 128, shape).astype(np.int8), axis, packing, 1)
+    outputs = np.arange(4, shape[axis])
+    kernel = np.ascontiguousarray(np.take(whole, outputs, axis))
+    part = KernelSlice(outputs, np.arange(shape[3]) if axis == 0 else outputs, 0)
+    full, member = (read_packed_graph(one_layer(each, axis, packing)) for each in (whole, kernel))
+    monkeypatch.setattr(store, "kernel_slices", lambda *_: {0: part})
+    held = store.WeightStore(full)
+    size_bytes = len(held.content)
+    (found,) = held.kernels_of(member).values()
+    assert found.is_shared
+    assert len(held.content) == size_bytes
+    np.testing.assert_array_equal(restored(held.content, found, kernel.shape, axis), kernel)
 
 
 def without(packings: Packings, place: int, packing: KernelPacking) -> Packings:
