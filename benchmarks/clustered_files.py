@@ -76,7 +76,7 @@ CASES = (
         "ResNet8",
         "mlperf_tiny_resnet8_cifar10.h5",
         "cifar10.npz",
-        FinetuneSettings(epochs=3, learning_rate=1e-3, augment=("flip",)),
+        FinetuneSettings(epochs=2, learning_rate=1e-3, augment=("flip",)),
     ),
     Case(
         "ds-cnn-s",
@@ -106,11 +106,16 @@ class Arm:
 
 
 def _arms() -> tuple[Arm, ...]:
-    clusters = [
-        Arm(f"{per}-{count}", f"{count} values per {per}", Clustering(ClusteringOptions(str(count), per)), count)
-        for count in (16, 4, 2)
+    options = [
+        (f"{per}-{count}", f"{count} values per {per}", ClusteringOptions(str(count), per, assignment="moving"), count)
         for per in ("channel", "layer")
+        for count in (16, 4, 2)
     ]
+    options += [
+        (f"fixed-{n}", f"{n} values per channel, fixed clusters", ClusteringOptions(str(n), assignment="fixed"), n)
+        for n in (16, 4, 2)
+    ]
+    clusters = [Arm(name, title, Clustering(each), count) for name, title, each, count in options]
     bits = [Arm(f"bits-{n}", f"{n} bits", WeightBits(WeightBitsOptions(f"8,{n}")), n) for n in (4, 2)]
     return (Arm("untouched", "as it is"), *clusters, *bits)
 
@@ -181,10 +186,11 @@ class Bench:
         network = self._framework.inspect(small)
         asked = FinetuneSettings(**{**vars(self._case.settings), "epochs": epochs})
         own = projections(network, transforms, settings)
-        training = Training(
-            self._train, asked, 0, lambda progress: None, teacher=self._model, projections=(own,) if own else ()
-        )
-        self._framework.finetune(Family(small, (), ()), training)
+        # Without training, batch norms of members alone are measured anew.
+        family = Family(small, (), ()) if epochs else Family(small, (small,), (network.channels,))
+        weights = (own,) if epochs else (own, {})
+        training = Training(self._train, asked, 0, lambda progress: None, teacher=self._model, projections=weights)
+        self._framework.finetune(family, training)
         costs = CostModel(additional=("weight_bytes",))
         stored = usage(described(network, transforms, settings), network.channels, costs)["weight_bytes"]
         with TemporaryDirectory() as folder:
@@ -242,27 +248,32 @@ def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
 def table(case: Case, records: Sequence[Record]) -> str:
     """Return the table of one case in Markdown."""
     epochs = max(record.epochs for record in records)
+    trained = f"trained for {epochs} epochs" if epochs else "trained"
     lines = [
         f"**{case.title}**",
         "",
-        f"| kernels | accuracy, not trained | trained for {epochs} epochs | its int8 file | stored by the C engine | "
+        f"| kernels | accuracy, not trained | its int8 file | {trained} | its int8 file | stored by the C engine | "
         ".keras, zipped | int8 .tflite | int8 .tflite, zipped |",
-        "| --- " * 8 + "|",
+        "| --- " * 9 + "|",
     ]
-    whole: dict[int, Record] = {r.epochs: r for r in records if r.arm == "untouched"}
+    found = {(record.arm, record.epochs): record for record in records}
+
+    def accuracies(record: Record | None) -> str:
+        return "– | –" if record is None else f"{record.accuracy:.1%} | {record.int8_accuracy:.1%}"
+
     for arm in ARMS:
-        own = {record.epochs: record for record in records if record.arm == arm.name}
-        if {*own} < {0, epochs}:
+        before, after = found.get((arm.name, 0)), found.get((arm.name, epochs)) if epochs else None
+        last = after or before
+        if last is None:
             continue
-        last, base = own[epochs], whole[epochs]
+        base = found["untouched", last.epochs]
 
         def share(name: str, last: Record = last, base: Record = base) -> str:
             return f"{kib(getattr(last, name))} ({getattr(last, name) / getattr(base, name):.0%})"
 
         lines.append(
-            f"| {arm.title} | {own[0].accuracy:.1%} | {last.accuracy:.1%} | {last.int8_accuracy:.1%} | "
-            f"{share('stored_bytes')} | {share('keras_zip_bytes')} | {kib(last.int8_bytes)} | "
-            f"{share('int8_zip_bytes')} |"
+            f"| {arm.title} | {accuracies(before)} | {accuracies(after)} | {share('stored_bytes')} | "
+            f"{share('keras_zip_bytes')} | {kib(last.int8_bytes)} | {share('int8_zip_bytes')} |"
         )
     return "\n".join(lines)
 

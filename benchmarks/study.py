@@ -79,7 +79,9 @@ class CellRecord:
         keras_accuracy: Accuracy of the Keras model on the test set.
         full_accuracy: Accuracy of the given network on the test set.
         accuracy: Accuracy of the .tflite file on the test set, from the saved predictions.
-        nonzero_weights: How many elements of the trained weights are not zero.
+        nonzero_weights: How many elements of the trained weights are not zero, of kernels, biases and batch norms.
+        full_nonzero_weights: The same of the full network.
+        full_vector_weights: Those of them that are not in kernels.
         figures, full_figures: Sizes and latency of the .tflite file, and those of the file of the full network.
         predictions: The file with the predicted classes of all test examples.
         wall_s, cpu_s: Seconds of wall time and of processor time since the cell was last started.
@@ -101,6 +103,8 @@ class CellRecord:
     full_accuracy: float | None = None
     accuracy: float | None = None
     nonzero_weights: int | None = None
+    full_nonzero_weights: int | None = None
+    full_vector_weights: int | None = None
     figures: FileFigures | None = None
     full_figures: FileFigures | None = None
     predictions: str | None = None
@@ -188,13 +192,21 @@ def perform(cell: Cell, out: Path, registry: Registry) -> CellRecord:
         keras_accuracy=member.accuracy.after,
         full_accuracy=plan.full.accuracy.before,
         accuracy=float((predicted == labels).mean()),
-        nonzero_weights=sum(int(np.count_nonzero(np.asarray(w))) for w in member.load().trainable_weights),
+        nonzero_weights=_nonzero(member.load()),
+        full_nonzero_weights=_nonzero(plan.full.load()),
+        full_vector_weights=_nonzero(plan.full.load(), most_axes=1),
         figures=measured(path, full, cell.on_engine),
         full_figures=measured(full, full),
         predictions=f"{cell.name}.npz",
     )
     shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+def _nonzero(model: Any, most_axes: int = 9) -> int:
+    """How many elements of the trained weights with at most so many axes are not zero."""
+    values = [np.asarray(weight) for weight in model.trainable_weights]
+    return sum(int(np.count_nonzero(each)) for each in values if each.ndim <= most_axes)
 
 
 def why_not_yet(cell: Cell, registry: Registry) -> str | None:
@@ -226,15 +238,16 @@ class Wanted:
 def run_all(study: Study, wanted: Wanted, out: Path) -> None:
     """Run the cells that are not recorded yet. Those that cannot run are named and left for later."""
     make_folder(out)
-    registry, left_out = study.registry(), set[str]()
+    registry, tried = study.registry(), set[str]()
     with study.records.opened(out) as file:
         records = list(file.before)
         while True:
-            known = {record_name(record) for record in records} | left_out
+            known = {record_name(record) for record in records} | tried
             left = [cell for cell in wanted.of(study.cells(records)) if cell.name not in known]
             if not left:
                 return
             cell, reason = left[0], why_not_yet(left[0], registry)
+            tried.add(cell.name)
             if reason is None:
                 try:
                     records.append(perform(cell, out, registry))
@@ -245,7 +258,6 @@ def run_all(study: Study, wanted: Wanted, out: Path) -> None:
                     file.append(records[-1])
                     _say(f"{len(left)} left: {records[-1]}")
             if reason is not None:
-                left_out.add(cell.name)
                 _say(f"{cell.name}: left for later, {reason}")
 
 

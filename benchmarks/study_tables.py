@@ -11,7 +11,7 @@ from study import CellRecord
 from study_files import FileFigures
 from worth_records import PairedComparison, correct, paired
 
-from reds_core.report import byte_size, many
+from reds_core.report import many
 
 MISSING = "–"
 READING = """\
@@ -73,11 +73,19 @@ def _of_figures(title: str, get: Callable[[FileFigures], float | None], show: Ca
     return Column(title, cell, full)
 
 
-def usage_share(resource: str, title: str) -> Column:
-    """The usage of a resource in percent of that of the full network."""
+def reference(records: Sequence[CellRecord], resource: str) -> int:
+    """The usage of a resource by the full network without any transform.
+
+    Transforms that give all layers one level also change what a run counts for its full network, so the largest counts.
+    """
+    return max((record.full_usage.get(resource, 0) for record in records), default=0)
+
+
+def usage_share(resource: str, title: str, reference: int) -> Column:
+    """The usage of a resource in percent of `reference`."""
 
     def cell(records: Sequence[CellRecord]) -> str:
-        return f"{100 * fmean(r.usage[resource] / r.full_usage[resource] for r in records):.1f}"
+        return f"{100 * fmean(record.usage[resource] / reference for record in records):.1f}"
 
     return Column(title, cell, lambda record: "100.0")
 
@@ -95,7 +103,7 @@ def accuracy_column(expected: int) -> Column:
 
 
 def _bytes(value: float) -> str:
-    return byte_size(round(value))
+    return f"{value / 1024:.1f} KiB"
 
 
 FILE = _of_figures(".tflite", lambda figures: figures.file_bytes, _bytes)

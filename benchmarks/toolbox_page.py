@@ -19,6 +19,7 @@ from study_tables import (
     compared,
     comparison_cells,
     missing_note,
+    reference,
     table,
     usage_share,
     verdict,
@@ -32,7 +33,7 @@ HEAD = """\
 # Transforms alone and together
 
 A [transform](transforms.md) offers further choices for each layer besides its width: [bits](quantization.md) of
-weights, [ranks](low-rank.md), [clusters](clustering.md) and [zeros](sparsity.md). This page compares each of them
+weights, ranks, [clusters](clustering.md) and [zeros](sparsity.md). This page compares each of them
 alone, and all of them in one knapsack, at the same weight bytes and at the same MACs. Made by
 
 ```sh
@@ -94,8 +95,8 @@ def _budget(records: Sequence[CellRecord], budget: str, seeds: int, folder: Path
     arms = [name for name, arm in ARMS.items() if budget in arm.budgets]
     columns: list[Column] = [
         accuracy_column(seeds),
-        usage_share("weight_bytes", "weight bytes (%)"),
-        usage_share("macs", "MACs (%)"),
+        usage_share("weight_bytes", "weight bytes (%)", reference(records, "weight_bytes")),
+        usage_share("macs", "MACs (%)", reference(records, "macs")),
         FILE,
         ZIPPED,
         ARENA,

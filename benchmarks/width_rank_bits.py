@@ -1,6 +1,6 @@
 """Decides the widths of a network, and the rank and the bits of each of its layers, in one proof.
 
-`python benchmarks/width_rank_bits.py [--only resnet8] [--widths 16] [--node-options 1024] [--time-limit 600] [--out OUT] [--write]`.
+`python benchmarks/width_rank_bits.py [--only resnet8] [--widths 16] [--time-limit 600] [--out OUT] [--write]`.
 ResNet8 is trained: channels are scored and all levels are measured on its training data. MobileNetV2 is that of
 keras.applications for images of 96 x 96 without weights, so its values are synthetic: those of
 benchmarks/levels_growth.py, and losses by low ranks of the same kind. Records are written to OUT/joint.jsonl; `--write`
@@ -43,6 +43,8 @@ DECIDED = {
     "widths and ranks": ("low-rank",),
     "widths, ranks and bits": ("low-rank", "weight-bits"),
 }
+FULL_VALUE = 2**31
+"""The value of the full network in a problem."""
 OPTIONS = {"low-rank": {"levels": "25,50,75"}, "weight-bits": {"levels": "8,4,2"}}
 RANK_LOSSES = {25: 0.5, 50: 0.15, 75: 0.03}
 """About what the loss of a trained network rises by if one layer has so low a rank."""
@@ -131,7 +133,7 @@ class Subject:
             self._known |= level_values(level_losses(measuring, missing), self._table)
         return ScoreTable(self._table.channels, curves=self._table.curves, level_values=self._known)
 
-    def proof(self, decided: str, widths: int, node_options: int, time_limit_s: float) -> Proof:
+    def proof(self, decided: str, widths: int, time_limit_s: float) -> Proof:
         """State and solve one problem."""
         made = self.transforms(DECIDED[decided])
         space = decision_space(self.network, made, self._refusal) if made else None
@@ -144,7 +146,7 @@ class Subject:
         )
         started = time.process_time()
         statement = Statement(
-            self.network, CostModel(additional=("weight_bytes",)), WidthRules(max_options=widths), space, node_options
+            self.network, CostModel(additional=("weight_bytes",)), WidthRules(max_options=widths), space
         )
         (budget,) = parse_budgets(BUDGETS)
         formulation = statement.formulate(scores, budget)
@@ -185,8 +187,9 @@ def _counted(space: DecisionSpace | None, settings: LevelSettings) -> dict[str, 
 def table(proofs: list[Proof]) -> str:
     """Render proofs as a Markdown table."""
     lines = [
-        "| network | decided | options | stated + solved (s) | result | MACs | bytes | mean width | ranks | bits |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| network | decided | options | stated + solved (s) | result | value | MACs | bytes | mean width | ranks "
+        "| bits |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for p in proofs:
         result = f"{p.status} (`{p.solver}`)" + (f", gap {p.gap:.2g}" if p.status != "optimal" and p.gap else "")
@@ -194,13 +197,10 @@ def table(proofs: list[Proof]) -> str:
             ", ".join(f"{count} of {level}" for level, count in p.levels.get(what, {}).items()) or "-"
             for what in ("rank", "weight_bits")
         )
-        used = (
-            f"{100 * p.macs:.1f} % | {100 * p.weight_bytes:.1f} % | {100 * p.width:.0f} %"
-            if p.value is not None
-            else "- | - | -"
-        )
+        found = (p.value or 0) / FULL_VALUE, p.macs, p.weight_bytes, p.width
+        used = " | ".join("-" if p.value is None else f"{share:.1%}".replace("%", " %") for share in found)
         lines.append(
-            f"| {p.network} | {p.decided} | {p.options:,} | {p.state_s:.1f} + {p.solve_s:.1f} | {result} | {used} "
+            f"| {p.network} | {p.decided} | {p.options:,} | {p.state_s:.2f} + {p.solve_s:.2f} | {result} | {used} "
             f"| {ranks} | {bits} |"
         )
     return "\n".join(lines)
@@ -211,7 +211,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=NETWORKS, action="append", help="a network, by default all")
     parser.add_argument("--widths", type=int, default=16, help="most widths of a group")
-    parser.add_argument("--node-options", type=int, default=1024, help="most options of a group with its layers")
     parser.add_argument("--time-limit", type=float, default=600.0, help="seconds of wall time for each solve")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "records" / "low-rank")
     parser.add_argument("--write", action="store_true", help="put the table into the page")
@@ -220,7 +219,7 @@ def main() -> None:
     for name in arguments.only or NETWORKS:
         subject = Subject(name)
         for decided in DECIDED:
-            proofs.append(subject.proof(decided, arguments.widths, arguments.node_options, arguments.time_limit))
+            proofs.append(subject.proof(decided, arguments.widths, arguments.time_limit))
             sys.stdout.write(f"{proofs[-1]}\n")
             sys.stdout.flush()
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -214,13 +214,15 @@ class Framework(TargetSupport, ABC):
         """Return a new plain model in which some layers are replaced by chains of layers of their kind.
 
         A chain computes what its layer computes with the composition of the kernels (`composed`). Its last layer keeps
-        the bias, the activation and the name of the layer; the others have neither bias nor activation. Along each
-        spatial axis, the first kernel that is as long as that of the layer takes its stride and dilation, and padding
-        is that of the layer. `model` itself does not change.
+        the bias and the activation of the layer; the others have neither. Along each spatial axis, the first kernel
+        that is as long as that of the layer takes its stride and dilation, and padding is that of the layer. The layers
+        of a chain run directly one after the other, since peak RAM is counted in that order. `model` itself does not
+        change.
 
         Args:
             chains: For the name of each layer that is replaced, the name and the kernel of each layer of its chain,
-                with shapes (spatial axes..., inputs, outputs).
+                with shapes (spatial axes..., inputs, outputs). Names are that of the layer and another one, such as
+                "conv/first", so that a framework can put a chain into a model of the name of the layer.
 
         Raises:
             UnsupportedError: If a layer cannot be replaced.

@@ -133,13 +133,15 @@ def _check_network_level(network: Network, transform: Transform, refusal: Refusa
     Raises:
         InputError: If there is such a level.
     """
-    for site, part in layer_parts(network).items():
+    parts = layer_parts(network)
+    is_everywhere = len({transform.level_of(site) for site in parts}) == 1
+    for site, part in parts.items():
         level = transform.level_of(site)
         if level is None or transform.described(part, level) == part:
             continue
         reason = refusal(site, transform.what, level)
         if reason is not None:
-            where = "all layers" if level == transform.network_level else f"layer '{site}'"
+            where = "all layers" if is_everywhere else f"layer '{site}'"
             raise InputError(
                 f"transform '{transform.name}' sets {transform.what} to {level} in {where}: {reason}",
                 f"give another level or another {argument('targets')}, or leave out {argument('transforms')}",

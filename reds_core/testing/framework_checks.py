@@ -8,8 +8,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.errors import InputError
 from reds_core.framework.data import Arrays, Stream, each_batch
@@ -24,7 +26,7 @@ from reds_core.testing.model_checks import (
     describes_every_weight,
     offers_samples_that_can_tell,
 )
-from reds_core.testing.model_subject import TRAINED, ModelSubject, hold_alike, sliced
+from reds_core.testing.model_subject import TRAINED, ModelSubject, Trial, hold_alike, sliced
 from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
@@ -306,6 +308,50 @@ def the_same_seed_trains_the_same(subject: FrameworkSubject) -> None:
                 raise Failure(f"{trial} trained twice under one seed ends with different weights")
 
 
+def replaced_layers_compute_the_same(subject: FrameworkSubject) -> None:
+    """Files of members hold layers of low rank as chains of layers, which must compute what the layer computed.
+
+    The layers of a chain have the names that were asked for and run one directly after the other.
+    """
+    compared = False
+    for trial in subject.trials:
+        chains = _chains(subject.framework, trial)
+        if not chains:
+            continue
+        compared = True
+        before = subject.weights(trial)
+        replaced = subject.framework.rewrite(trial.model, trial.network, chains)
+        hold_alike(subject.outputs(trial, replaced), subject.outputs(trial), f"{trial} with layers replaced")
+        expected = [name for layer in trial.network.layers for name in _names(layer.name, chains)]
+        found = [layer.name for layer in subject.framework.inspect(replaced).layers]
+        if found != expected:
+            raise Failure(f"{trial} with layers replaced has the layers {', '.join(found)}, not {', '.join(expected)}")
+        if any(not np.array_equal(a, b) for a, b in zip(before, subject.weights(trial), strict=True)):
+            raise Failure(f"replacing layers of {trial} changed the weights of the model itself")
+    if not compared:
+        raise Skip("replaces no layers of the samples")
+
+
+Chains = dict[str, list[tuple[str, npt.NDArray[Any]]]]
+
+
+def _chains(framework: Framework, trial: Trial) -> Chains:
+    """Two kernels in place of that of each layer that can be replaced: the kernel itself, and an identity."""
+    found: Chains = {}
+    for weight, values in zip(trial.network.weights, framework.weights(trial.model, trial.network), strict=True):
+        sites = {call.name for call in trial.network.layers} & {weight.layer}
+        is_last = weight.kind is WeightKind.KERNEL and weight.output_axis == values.ndim - 1 > 0
+        if is_last and sites and framework.rewrite_refusal(trial.model, trial.network, weight.layer) is None:
+            outputs = values.shape[-1]
+            same = np.eye(outputs, dtype=values.dtype).reshape(*[1] * (values.ndim - 2), outputs, outputs)
+            found[weight.layer] = [(f"{weight.layer}/first", values), (f"{weight.layer}/second", same)]
+    return found
+
+
+def _names(site: str, chains: Chains) -> list[str]:
+    return [name for name, _ in chains[site]] if site in chains else [site]
+
+
 _BEFORE = {"removed_equals_masked": ("losses_follow_the_weights",)}
 FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
     Check(declares_what_it_is),
@@ -335,6 +381,10 @@ FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
             statistics_of_members_are_their_own,
             the_same_seed_trains_the_same,
         )
+    ),
+    Check(
+        replaced_layers_compute_the_same,
+        (*GROUND, "leaves_the_model_unchanged", "costs_equal_an_independent_count"),
     ),
 )
 """Every check of a framework, in the order of the report."""

@@ -312,17 +312,17 @@ def begins_with_a_projection(subject: TransformSubject) -> None:
 def factors_compose_to_the_projection(subject: TransformSubject) -> None:
     """Networks are trained with the projected kernel and exported with the layers that replace it: both must agree.
 
-    The layers that `described` lists have one kernel each, of the shapes that factors() returns, and the last of them
-    has the name of the layer that they replace.
+    The layers that `described` lists have one kernel each, of the shapes that factors() returns. Their names are that
+    of the layer that they replace, a slash, and a name of their own.
     """
     if subject.plugin.stage is not Stage.REWRITE:
         raise Skip("replaces no layers")
     for site, level in subject.lower_levels:
         kernels = rewritten_kernels(subject.plugin, level, site.part)
-        if not kernels or kernels[-1][0] != site.name:
-            names = ", ".join(name for name, _ in kernels)
+        names = [name for name, _ in kernels]
+        if not names or not all(name.startswith(f"{site.name}/") for name in names):
             raise Failure(
-                f"{site} at level {level} is replaced by the layers {names}, of which the last has another name"
+                f"{site} at level {level} is replaced by layers named {', '.join(names)}, not '{site.name}/...'"
             )
         for weight, values in site.weights:
             if not subject.plugin.projects(weight):

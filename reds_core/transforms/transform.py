@@ -118,7 +118,8 @@ class Transform(Plugin, ABC):
         """Return what the layer is at one of its levels, from which core counts what it costs.
 
         At the last level, the result costs what `part` costs. At other levels, a transform of the stage REWRITE returns
-        a chain of layers with one kernel each, of which the last has the name of the layer, and its other weights.
+        a chain of layers with one kernel each, of which the last has the other weights of the layer. Each is named
+        after the layer, such as "conv/first", and its weights after it.
 
         Args:
             part: The layer as it is, or as transforms of an earlier stage left it.

@@ -283,6 +283,30 @@ def test_a_level_of_all_layers_is_counted_and_stated(place: Workplace) -> None:
         prune(place, settings=other, registry=toy_registry(AllHalf, HalfTarget), mode="overwrite")
 
 
+class StemHalf(AllHalf):
+    """Sets the kernel of one layer to few bits and leaves the others, without a choice."""
+
+    def level_of(self, site: str) -> int:
+        return self.network_level if site == "stem" else 8
+
+
+def test_layers_can_have_levels_of_their_own_without_a_decision(place: Workplace) -> None:
+    asked = settings(transforms=("half",), targets=("toy-device",), options={"half": {"levels": "4,8"}})
+    plan = prune(place, settings=asked, registry=toy_registry(StemHalf, HalfTarget), budgets={"macs": 0.5})
+    network = describe(residual_model())
+    stem = next(weight for weight in network.weights if weight.name == "stem/kernel")
+    elements = math.prod(axis.full(network.channels) for axis in stem.axes)
+    saved = elements - math.ceil(elements / 2)
+    assert plan.full.usage["params"] == resources.usage(network, network.channels)["params"] - saved
+    (member,) = plan.subnetworks
+    assert {site: level for site, chosen in member.settings.items() for level in chosen.values()} == {
+        layer.name: 4 if layer.name == "stem" else 8 for layer in network.layers
+    }
+    other = dataclasses.replace(asked, options={"half": {"levels": "2,8"}})
+    with pytest.raises(InputError, match="'half' sets kernel_bits to 2 in layer 'stem': target 'toy-device': kernels"):
+        prune(place, settings=other, registry=toy_registry(StemHalf, HalfTarget), mode="overwrite")
+
+
 # --- training -------------------------------------------------------------------------------------------------------
 
 

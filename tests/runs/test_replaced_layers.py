@@ -15,6 +15,7 @@ from toy_transforms import ToyBits, ToyMask, ToyRank, ToyTarget, rounded
 
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.framework import Framework
 from reds_core.network.description import Network
 from reds_core.plan import load_plan
 from reds_core.registry import Registry
@@ -50,10 +51,14 @@ def test_files_hold_the_layers_that_replace_others(place: Workplace, epochs: int
     framework, replaced = ToyFramework(), 0
     for record in plan.subnetworks:
         model = framework.load_model(place.out / record.files["keras"])
-        first = [layer.name for layer in model.layers if layer.kind == "linear"]
-        assert first == [f"{site}_first" for site in lowered(record)]
+        linear = [layer.name for layer in model.layers if layer.kind == "linear"]
+        assert linear == [f"{site}/first" for site in lowered(record)]
         for site, rank in lowered(record).items():
-            assert model.weights[f"{site}_first/kernel"].shape[1] == model.weights[f"{site}/kernel"].shape[0] == rank
+            assert (
+                model.weights[f"{site}/first/kernel"].shape[1]
+                == model.weights[f"{site}/second/kernel"].shape[0]
+                == rank
+            )
             replaced += 1
         assert sum(weight.size for weight in model.weights.values()) == record.usage["params"]
     assert replaced
@@ -69,7 +74,7 @@ def test_kernels_that_replace_another_have_the_bits_that_were_chosen(place: Work
         model = framework.load_model(place.out / record.files["keras"])
         for site in lowered(record):
             bits = record.settings[site]["weight_bits"]
-            for name in (site, f"{site}_first") if bits < 8 else ():
+            for name in (f"{site}/first", f"{site}/second") if bits < 8 else ():
                 kernel = model.weights[f"{name}/kernel"].astype(np.float64)
                 assert np.allclose(kernel, rounded(kernel, bits), atol=1e-6)
                 tried += 1
@@ -82,7 +87,7 @@ def test_a_member_that_is_added_is_replaced_as_well(place: Workplace) -> None:
     record = next(each for each in load_plan(place.out).subnetworks if each.extraction is not None)
     model = ToyFramework().load_model(place.out / record.files["keras"])
     assert lowered(record)
-    assert {f"{site}_first" for site in lowered(record)} < {layer.name for layer in model.layers}
+    assert {f"{site}/first" for site in lowered(record)} < {layer.name for layer in model.layers}
     assert record.usage["params"] == sum(weight.size for weight in model.weights.values())
 
 
@@ -103,12 +108,11 @@ def test_masks_of_members_are_nested_where_nothing_is_trained(place: Workplace) 
 class Refusing(ToyFramework):
     """Replaces no layer."""
 
-    def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
-        return "this framework replaces no layers"
+    rewrite_refusal = Framework.rewrite_refusal
 
 
 def test_a_framework_that_replaces_no_layers_says_so(place: Workplace) -> None:
-    with pytest.raises(InputError, match="'toy-rank' has no choice for any layer: this framework replaces no layers"):
+    with pytest.raises(InputError, match="'toy-rank' has no choice for any layer: framework 'toy' does not replace"):
         prune(place, registry=registry(Refusing))
     place.prune()  # without the transform
 
@@ -120,7 +124,8 @@ def test_a_replaced_network_computes_what_it_was_trained_to(place: Workplace) ->
     x = np.random.default_rng(0).normal(size=(5, *model.input_shape)).astype(np.float32)
     merged = dict(model.weights)
     for site in lowered(record):
-        merged[f"{site}/kernel"] = merged[f"{site}_first/kernel"] @ merged[f"{site}/kernel"]
-        merged[f"{site}_first/kernel"] = np.eye(len(merged[f"{site}/kernel"]), dtype=np.float32)
-    other = dataclasses.replace(model, weights=merged)
-    assert np.allclose(forward(model, x)["head"], forward(other, x)["head"], atol=1e-5)
+        first, second = f"{site}/first/kernel", f"{site}/second/kernel"
+        merged[second] = merged[first] @ merged[second]
+        merged[first] = np.eye(len(merged[second]), dtype=np.float32)
+    other, last = dataclasses.replace(model, weights=merged), model.layers[-1].name
+    assert np.allclose(forward(model, x)[last], forward(other, x)[last], atol=1e-5)

@@ -400,6 +400,18 @@ class Unseeded(ToyFramework):
         super().finetune(family, replace(training, seed=next(_ticks)))
 
 
+class Unbiased(ToyFramework):
+    """Loses the biases of the layers that it replaces."""
+
+    def rewrite(
+        self, model: ToyModel, network: Network, chains: Mapping[str, Sequence[tuple[str, npt.NDArray[Any]]]]
+    ) -> ToyModel:
+        replaced = super().rewrite(model, network, chains)
+        for chain in chains.values():
+            replaced.weights[f"{chain[-1][0]}/bias"] = 0 * replaced.weights[f"{chain[-1][0]}/bias"]
+        return replaced
+
+
 class Printing(ToyFramework):
     def finetune(self, family: Family[Any], training: Training) -> None:
         print("Epoch 1/2")

@@ -173,15 +173,18 @@ class ToyFramework(Framework):
         self, model: ToyModel, network: Network, chains: Mapping[str, Sequence[tuple[str, npt.NDArray[Any]]]]
     ) -> ToyModel:
         layers: list[ToyLayer] = []
-        weights = model.weights.copy()
+        weights, last = model.weights.copy(), {site: chain[-1][0] for site, chain in chains.items()}
         for layer in model.layers:
-            source = layer.inputs
+            source = tuple(last.get(name, name) for name in layer.inputs)
             for name, kernel in chains.get(layer.name, ()):
                 weights[f"{name}/kernel"] = np.asarray(kernel, np.float32)
-                if name != layer.name:
+                if name != last[layer.name]:
                     layers.append(ToyLayer(name, "linear", source))
                     source = (name,)
-            layers.append(replace(layer, inputs=source))
+            if layer.name in last:
+                del weights[f"{layer.name}/kernel"]
+                weights[f"{last[layer.name]}/bias"] = weights.pop(f"{layer.name}/bias")
+            layers.append(replace(layer, name=last.get(layer.name, layer.name), inputs=source))
         return ToyModel(model.name, model.input_shape, tuple(layers), weights)
 
     def finetune(self, family: Family[Any], training: Training) -> None:

@@ -100,13 +100,17 @@ class ToyRank(Transform):
             return part
         (layer,), (kernel, bias), (term,) = part.layers, part.weights, part.layers[0].macs
         (inner, outer), rank, between = kernel.axes, Fixed(level), len(part.tensors)
-        name, positions = f"{layer.name}_first", part.tensors[layer.inputs[0]].positions
+        name, last, positions = f"{layer.name}/first", f"{layer.name}/second", part.tensors[layer.inputs[0]].positions
         macs = tuple(MacsTerm(term.coefficient, factors) for factors in ((inner, rank), (rank, outer)))
         first = replace(layer, name=name, kind="linear", outputs=(between,), weights=(2,), macs=macs[:1])
         first = replace(first, output_shape=(positions, level))
-        second = replace(layer, inputs=(between,), weights=(0, 1), macs=macs[1:])
+        second = replace(layer, name=last, inputs=(between,), weights=(0, 1), macs=macs[1:])
         added = replace(kernel, name=f"{name}/kernel", layer=name, axes=(inner, rank))
-        weights = (replace(kernel, axes=(rank, outer)), bias, added)
+        weights = (
+            replace(kernel, name=f"{last}/kernel", layer=last, axes=(rank, outer)),
+            replace(bias, name=f"{last}/bias", layer=last),
+            added,
+        )
         return LayerPart((first, second), (*part.tensors, Tensor(positions, rank, storage=1)), weights)
 
     def factors(

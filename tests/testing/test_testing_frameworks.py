@@ -65,6 +65,7 @@ BAD: list[tuple[type[Framework], str, str]] = [
     (mocks.Silent, "training_lowers_the_loss", "reported the end of epochs []"),
     (mocks.SharedStatistics, "statistics_of_members_are_their_own", "the statistics of the full network"),
     (mocks.Unseeded, "the_same_seed_trains_the_same", "trained twice under one seed"),
+    (mocks.Unbiased, "replaced_layers_compute_the_same", "with layers replaced: outputs differ by"),
     (mocks.Printing, "prints_nothing", "printed 'Epoch 1/2"),
 ]
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from reds_litert.codebooks import ANY_WEIGHTS, CLUSTERS, CODE_BITS, codebook_refusal, has_kernel, layer_refusal
 from reds_litert.kernel_packing import ALL, KernelPacking
-from reds_litert.targets import DEPTHWISE, INT4_LAYERS, INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
+from reds_litert.targets import DEPTHWISE, INT8_BITS, WEIGHT_BITS, Int8Target, low_bits_refusal
 
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
 from reds_core.arrays import FloatArray
 from reds_core.framework import ExportSource
-from reds_core.network import Network, WeightKind
+from reds_core.network import Network
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
-CLUSTERS, DENSITY = "clusters", "density"
-"""What transforms decide about the weights of a layer that the engine stores with codebooks and masks."""
-CODE_BITS = {2: 1, 4: 2, 16: 4}
-"""The numbers of integers that a codebook may have, and the bits of an index into it."""
-ANY_WEIGHTS = 256
-"""The number of clusters of a layer without codebooks."""
+DENSITY = "density"
+"""What transforms decide about the share of the weights of a layer that are not 0."""
 
 
 class PackedFiles(Int8Target):
@@ -31,12 +28,10 @@ class PackedFiles(Int8Target):
     packs = False
 
     def refusal(self, network: Network, site: str, what: str, level: int) -> str | None:
-        if what in (CLUSTERS, DENSITY) and not _has_kernel(network, site):
-            return None
         if what == CLUSTERS:
-            return None if level >= ANY_WEIGHTS else _codebook_refusal(network, site, level)
+            return codebook_refusal(network, site, level, "the C engine")
         if what == DENSITY:
-            return None if level >= ALL else _mask_refusal(network, site)
+            return _mask_refusal(network, site, level)
         if what != WEIGHT_BITS or level == INT8_BITS:
             return super().refusal(network, site, what, level)
         if level not in PACKED_BITS:
@@ -70,7 +65,7 @@ class PackedFiles(Int8Target):
         """
         found: dict[str, KernelPacking] = {}
         for site, levels in source.settings.levels.items():
-            if not _has_kernel(source.network, site):
+            if not has_kernel(source.network, site):
                 continue
             has = {what: n for what, n in levels.items() if self.refusal(source.network, site, what, n) is None}
             bits, clusters = has.get(WEIGHT_BITS, INT8_BITS), has.get(CLUSTERS, ANY_WEIGHTS)
@@ -80,12 +75,6 @@ class PackedFiles(Int8Target):
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
-
-
-def _has_kernel(network: Network, site: str) -> bool:
-    """Whether a layer has a kernel. Transforms that give all layers one level name layers without one, too."""
-    used = {index for layer in network.layers if layer.name == site for index in layer.weights}
-    return any(network.weights[index].kind is WeightKind.KERNEL for index in used)
 
 
 def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPacking:
@@ -102,21 +91,10 @@ def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPackin
     return replace(packing, density_percent=density)
 
 
-def _codebook_refusal(network: Network, site: str, clusters: int) -> str | None:
-    """Return why the kernel of a layer cannot have codebooks of some number of integers, or None if it can."""
-    if clusters not in CODE_BITS:
-        return f"the C engine has no codebooks of {clusters} integers"
-    return _layer_refusal(network, site, "codebooks")
-
-
-def _mask_refusal(network: Network, site: str) -> str | None:
+def _mask_refusal(network: Network, site: str, density: int) -> str | None:
     """Return why the kernel of a layer cannot have a mask, or None if it can."""
+    if density >= ALL or not has_kernel(network, site):
+        return None
     if any(layer.kind == DEPTHWISE for layer in network.layers if layer.name == site):
         return "output channels of depthwise convolutions have so few weights that a mask saves nothing"
-    return _layer_refusal(network, site, "masks")
-
-
-def _layer_refusal(network: Network, site: str, parts: str) -> str | None:
-    kinds = [layer.kind for layer in network.layers if layer.name == site]
-    other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)
-    return low_bits_refusal(network, site) if other is None else f"the C engine stores no {parts} of {other} layers"
+    return layer_refusal(network, site, "the C engine stores no masks")

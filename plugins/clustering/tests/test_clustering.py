@@ -52,10 +52,10 @@ def test_other_levels_are_refused(levels: str) -> None:
 
 
 def test_the_options_of_the_class_are_the_defaults() -> None:
-    assert Clustering().options == ClusteringOptions("16,4", "channel", "free")
+    assert Clustering().options == ClusteringOptions("16,4", "channel", "free", "moving")
     assert Clustering().nests is Nesting.FREE
     assert clustering(nesting="equal").nests is Nesting.EQUAL
-    for option in ({"nesting": "rising"}, {"per": "tensor"}):
+    for option in ({"nesting": "rising"}, {"per": "tensor"}, {"assignment": "free"}):
         with pytest.raises(InputError, match=next(iter(option))):
             clustering(**option)
 
@@ -152,22 +152,23 @@ def test_clustered_kernels_are_projected_without_a_quantiser_of_their_own() -> N
 
 
 class TestFromAStart:
-    """Clusters are found once, at the start of a training. Their means follow the values."""
+    """Clusters that are fixed are found once, at the start of a training. Their means follow the values."""
 
+    FIXED = ClusteringOptions(assignment="fixed")
     VALUES = np.random.default_rng(0).normal(size=(3, 20, 4))
 
     def test_the_projection_of_the_start_is_that_without_a_start(self) -> None:
         for per in ("channel", "layer"):
-            transform = clustering(per=per)
+            transform = clustering(per=per, assignment="fixed")
             begun = transform.begun(Start(self.VALUES), KERNEL, 4)
             assert np.array_equal(begun(self.VALUES, 0.0), transform.projected(self.VALUES, KERNEL, 4))
             assert np.array_equal(begun(begun(self.VALUES, 0.0), 1.0), begun(self.VALUES, 0.0))
-        untouched = Clustering().begun(Start(self.VALUES), KERNEL, 256)
+        untouched = Clustering(self.FIXED).begun(Start(self.VALUES), KERNEL, 256)
         assert np.array_equal(untouched(self.VALUES, 0.5), self.VALUES)
 
     def test_a_step_moves_each_shared_value_by_the_mean_gradient_of_its_cluster(self) -> None:
         """Deep Compression moves it by the sum, which is the mean times the number of values in the cluster."""
-        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        begun = Clustering(self.FIXED).begun(Start(self.VALUES), KERNEL, 4)
         gradient = np.random.default_rng(1).normal(size=self.VALUES.shape)
         before, after = begun(self.VALUES, 0.0), begun(self.VALUES - 10 * gradient, 0.1)
         for channel in range(4):
@@ -179,18 +180,26 @@ class TestFromAStart:
 
     def test_zeros_of_the_start_stay_zeros(self) -> None:
         masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
-        begun = Clustering().begun(Start(masked), KERNEL, 4)
+        begun = Clustering(self.FIXED).begun(Start(masked), KERNEL, 4)
         moved = np.where(masked == 0, 0.0, masked + 3)
         found = begun(moved, 0.5)
         assert np.all(found[masked == 0] == 0)
         assert all(len(np.unique(found[..., channel])) == 4 for channel in range(4))
 
     def test_zeros_of_a_growing_mask_stay_zeros(self) -> None:
-        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        begun = Clustering(self.FIXED).begun(Start(self.VALUES), KERNEL, 4)
         masked = np.where(np.abs(self.VALUES) > 0.6, self.VALUES, 0.0)
         found = begun(masked, 0.5)
         assert np.array_equal(found, Clustering().projected(masked, KERNEL, 4))
         assert np.all(found[masked == 0] == 0)
+
+    def test_clusters_that_may_move_are_found_anew(self) -> None:
+        begun = Clustering().begun(Start(self.VALUES), KERNEL, 4)
+        moved = self.VALUES[::-1, ::-1].copy()
+        assert np.array_equal(begun(moved, 0.5), Clustering().projected(moved, KERNEL, 4))
+        assert not np.array_equal(
+            begun(moved, 0.5), Clustering(self.FIXED).begun(Start(self.VALUES), KERNEL, 4)(moved, 0.5)
+        )
 
 
 class TestWithBits:

@@ -22,7 +22,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser
-from reds_litert.kernel_packing import KernelPacking, give_kernel_packings, kernel_packings_in
+from reds_litert.kernel_packing import KernelPacking, Place, give_kernel_packings, kernel_packings_in
 from reds_litert.schema import (
     BIAS,
     INPUT,
@@ -146,20 +146,41 @@ def with_packings(content: bytes, kernels: Sequence[Kernel], packings: Mapping[s
         UnsupportedError: If the weights of such a layer are not found in the file.
     """
     model = unpacked(content)
-    places = [(kernel.site, place.index) for kernel, place in _matched(model, kernels) if kernel.site in packings]
-    _check_found(packings, {site for site, _ in places})
-    give_kernel_packings(model, kernel_packings_in(model) | {place: packings[site] for site, place in places})
+    places = kernel_places(model, kernels, packings)
+    give_kernel_packings(model, kernel_packings_in(model) | {place: packings[site] for place, site in places.items()})
     return packed(model)
 
 
-def _check_found(sites: Iterable[str], found: Container[str]) -> None:
+def kernel_places(model: Any, kernels: Sequence[Kernel], sites: Container[str]) -> dict[Place, str]:
+    """Return where a file has the kernels of some layers, with the name of the layer of each.
+
+    Args:
+        model: The content of the file as objects of the generated classes. Its kernels have 8 bits each.
+        kernels: The kernels of all layers of the model, of which the `values` are compared with the file.
+        sites: The names of the layers.
+
+    Raises:
+        UnsupportedError: If the weights of such a layer are not found in the file.
+    """
+    places = {place.index: kernel.site for kernel, place in _matched(model, kernels) if kernel.site in sites}
+    _check_found((kernel.site for kernel in kernels if kernel.site in sites), places.values())
+    return places
+
+
+def channel_axes(model: Any) -> dict[Place, int]:
+    """Return the axis of output channels of each kernel of 8 bits that has a single one."""
+    return {place.index: place.axis for place in _places(model)}
+
+
+def _check_found(sites: Iterable[str], found: Iterable[str]) -> None:
     """Check that the weights of some layers are found in a file.
 
     Raises:
         UnsupportedError: If they are not.
     """
+    known = set(found)
     for site in sites:
-        if site not in found:
+        if site not in known:
             raise UnsupportedError(f"the weights of layer '{site}' are not found in the file", "leave it as it is")
 
 

@@ -66,12 +66,12 @@ def tucker(
     """
     _, inputs, outputs = kernel.shape
     before, after = ranks
-    last = np.eye(min(after, outputs), outputs)
+    last: FloatArray = np.eye(min(after, outputs), outputs)
     if after < outputs:
         flat = kernel.reshape(-1, outputs)
         last = _leading(flat.T @ _weighted(flat, moments), after).T
     core = kernel @ last.T
-    first = np.eye(inputs, min(before, inputs))
+    first: FloatArray = np.eye(inputs, min(before, inputs))
     if before < inputs:
         # In coordinates in which the inputs are uncorrelated and of equal size, the best projection is orthogonal.
         scale = np.eye(inputs) if moments is None else _root(moments)

@@ -28,15 +28,15 @@ class LowRankOptions:
     Attributes:
         levels: the ranks that a layer may have, joined by commas, each in percent of the rank at which the factors have
             as many weights as the layer. 100, the layer as it is, is always among them.
-        scheme: what becomes of kernels of more than one position: "channels" is a kernel of the same size that computes
-            fewer channels, then a 1 x 1 kernel; "spatial" is a k x 1 kernel, then a 1 x k kernel; "tucker" is a 1 x 1
-            kernel, a k x k kernel of fewer channels, then a 1 x 1 kernel.
+        scheme: what becomes of kernels of more than one position: "spatial" is a k x 1 kernel, then a 1 x k kernel;
+            "channels" is a kernel of the same size that computes fewer channels, then a 1 x 1 kernel; "tucker" is a
+            1 x 1 kernel, a k x k kernel of fewer channels, then a 1 x 1 kernel.
         nesting: "rising" if a smaller member of a family has at most the rank of a larger one; "free" if ranks of
             members do not depend on each other; "equal" if all members have the same.
     """
 
     levels: str = "25,50,75"
-    scheme: Literal["channels", "spatial", "tucker"] = "channels"
+    scheme: Literal["spatial", "channels", "tucker"] = "spatial"
     nesting: Literal["rising", "free", "equal"] = "rising"
 
     def __post_init__(self) -> None:

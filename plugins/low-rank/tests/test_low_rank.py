@@ -50,7 +50,7 @@ def test_other_levels_are_refused(levels: str) -> None:
 
 
 def test_its_declarations() -> None:
-    assert LowRank().options == LowRankOptions("25,50,75", "channels", "rising")
+    assert LowRank().options == LowRankOptions("25,50,75", "spatial", "rising")
     assert (LowRank.what, LowRank.stage, LowRank.nesting) == ("rank", Stage.REWRITE, Nesting.RISING)
     assert LowRank(build_options(LowRank, {"nesting": "free"})).nests is Nesting.FREE
 

@@ -11,12 +11,12 @@ from reds_core.testing import transform_conformance
 
 
 @transform_conformance(LowRank)
-def test_channels(check: Callable[[], None]) -> None:
+def test_defaults(check: Callable[[], None]) -> None:
     check()
 
 
-@transform_conformance(lambda: LowRank(LowRankOptions(levels="10,90", scheme="spatial", nesting="free")))
-def test_spatial(check: Callable[[], None]) -> None:
+@transform_conformance(lambda: LowRank(LowRankOptions(levels="10,90", scheme="channels", nesting="free")))
+def test_channels(check: Callable[[], None]) -> None:
     check()
 
 

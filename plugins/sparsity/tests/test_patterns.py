@@ -151,3 +151,16 @@ def test_sparsity_of_every_four_inputs_rises_in_quarters() -> None:
     found = [gradual_density(25, progress / 100, 1.0, Pattern.N_OF_FOUR) for progress in range(101)]
     assert sorted({*found}) == [25, 50, 75, 100]
     assert found == sorted(found, reverse=True)
+
+
+@given(st.sets(st.integers(0, 8), min_size=1), st.sampled_from([25, 50, 75]), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_a_pattern_is_kept_where_the_groups_of_a_smaller_network_are_others(
+    inputs: set[int], density: int, seed: int
+) -> None:
+    """Behind a concatenation, a smaller network does not have the first inputs."""
+    values = values_of((9, 7), seed)
+    smaller = SmallerMask((np.array(sorted(inputs)), np.arange(4)), density)
+    mask = nested_mask(values, DENSE, Pattern.N_OF_FOUR, density, [smaller])
+    assert mask.sum() == kept_count(mask.size, density)
+    assert np.all(mask[:8].reshape(2, 4, 7).sum(axis=1) == density // 25)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -183,7 +184,7 @@ def test_the_smallest_weights_become_zero_and_others_stay_as_they_are() -> None:
 
 
 def test_masks_chosen_at_the_start_of_a_training_stay() -> None:
-    project = sparsity().begun(Start(normal()), KERNEL, 25)
+    project = sparsity(schedule="one-shot").begun(Start(normal()), KERNEL, 25)
     mask = project(normal(), 0.0) != 0
     for progress in (0.0, 0.5, 1.0):
         found = project(normal(1), progress)
@@ -201,11 +202,11 @@ def test_masks_of_a_gradual_schedule_follow_the_weights_and_grow_sparser() -> No
     assert np.array_equal(project(normal(1), 1.0), transform.projected(normal(1), KERNEL, 25))
     assert transform.follows_progress
     assert not sparsity().follows_progress
-    assert not sparsity(schedule="dynamic").follows_progress
+    assert not sparsity(schedule="one-shot").follows_progress
 
 
 def test_masks_of_a_dynamic_schedule_follow_the_weights() -> None:
-    project = sparsity(schedule="dynamic").begun(Start(normal()), KERNEL, 25)
+    project = sparsity().begun(Start(normal()), KERNEL, 25)
     assert np.array_equal(project(normal(1), 0.0), sparsity().projected(normal(1), KERNEL, 25))
 
 
@@ -256,7 +257,7 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     assert prepared.level_of("end") == 100
     offered = prepared.offered(network, "a")
     assert offered.levels.tolist() == [kept[0]]
-    assert offered.reason == f"75 % of all weights are zero, which leaves {kept[0]} % of its own"
+    assert offered.reason == f"one threshold for all kernels leaves {kept[0]} % of its weights"
     counted = described(network, [prepared], LevelSettings())
     assert [w.density_percent for w in counted.weights[:2]] == kept
     assert described(counted, [prepared], LevelSettings()) == counted
@@ -282,3 +283,17 @@ def test_the_number_of_weights_above_the_threshold_is_the_percentage_of_all() ->
         stored = sum(math.ceil(192 * by_layer[site] / 100) for site in "ab")
         assert 0 <= stored - math.ceil(384 * density / 100) < 2 * 3
     assert global_densities({}, 50) == {}
+
+
+def test_a_knapsack_over_the_levels_of_layers_finds_the_densities_of_one_threshold() -> None:
+    """If values are sums of magnitudes and costs are numbers of weights, up to the distance of the levels."""
+    rng = np.random.default_rng(0)
+    kernels = {site: scale * rng.normal(size=200) for site, scale in (("a", 1.0), ("b", 0.5), ("c", 1.5))}
+    levels = range(5, 101, 5)
+    values = {site: np.cumsum(np.sort(np.abs(kernel))[::-1]) for site, kernel in kernels.items()}
+    for density in (20, 50, 80):
+        limit = 600 * density // 100
+        within = (each for each in itertools.product(levels, repeat=3) if sum(2 * level for level in each) <= limit)
+        best = max(within, key=lambda each: sum(values[site][2 * n - 1] for site, n in zip("abc", each, strict=True)))
+        found = global_densities(kernels, density)
+        assert all(abs(level - found[site]) <= 5 for site, level in zip("abc", best, strict=True))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def reds_targets() -> Sequence[type[Device]]:
-    """Return the device. tflite-micro itself is only imported when one of its methods is called."""
+    """Return the device and the target. tflite-micro itself is only imported when one of their methods is called."""
     from reds_tflite_micro.device import TfliteMicro
+    from reds_tflite_micro.lookup_device import LookupTables
 
-    return [TfliteMicro]
+    return [TfliteMicro, LookupTables]

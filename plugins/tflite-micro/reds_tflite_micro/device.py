@@ -19,7 +19,7 @@ class TfliteMicro(Device):
     name = "tflite-micro"
     requires = ("tflite_micro", "ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[edge]'"
-    reads = ("tflite-int8", "tflite", "tflite-16x8", "c-engine")
+    reads = ("tflite-int8", "tflite", "tflite-16x8", "c-engine", "tflite-micro-lut")
     remark = (
         "Activations, the head of the arena, are what a device needs. The arena also holds structures with pointers, "
         "which have 64 bits here and 32 bits on most devices, so it is an upper bound."

@@ -13,6 +13,7 @@ from reds_litert.footprint import content_of
 from reds_core.framework import Framework
 from reds_core.system import silenced_output
 from reds_tflite_micro.allocations import allocations
+from reds_tflite_micro.lookup_tables import without_lookup_tables
 
 ARENA_BYTES = 1 << 24
 """The size of the arena that is tried first. The system provides only what is used of it."""
@@ -36,6 +37,12 @@ class MicroFile(LiteRtFile):
         super().__init__(framework, path)  # also checks that the content is complete, which tflite-micro does not
         self._micro = MicroInterpreter(path, content_of(path))
 
+    def runnable(self, content: bytes) -> bytes:
+        try:
+            return without_lookup_tables(content)
+        except Exception as error:  # reading damaged content may raise anything
+            raise ValueError("the content is damaged") from error
+
     def run(self, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
         """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
         return run_one_by_one(self._micro, x)
@@ -53,7 +60,7 @@ class MicroInterpreter:
     """
 
     def __init__(self, path: Path, content: bytes) -> None:
-        known = interpreter_of(content)
+        known = interpreter_of(without_lookup_tables(content))
         self._inputs = [{**each, "index": index} for index, each in enumerate(known.get_input_details())]
         self._outputs = [{**each, "index": index} for index, each in enumerate(known.get_output_details())]
         self._interpreter = _interpreter(path, content)
