@@ -33,7 +33,7 @@ HEAD = """\
 # Transforms alone and together
 
 A [transform](transforms.md) offers further choices for each layer besides its width: [bits](quantization.md) of
-weights, ranks, [clusters](clustering.md) and [zeros](sparsity.md). This page compares each of them
+weights, [ranks](low-rank.md), [clusters](clustering.md) and [zeros](sparsity.md). This page compares each of them
 alone, and all of them in one knapsack, at the same weight bytes and at the same MACs. Made by
 
 ```sh
