@@ -248,27 +248,32 @@ def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
 def table(case: Case, records: Sequence[Record]) -> str:
     """Return the table of one case in Markdown."""
     epochs = max(record.epochs for record in records)
+    trained = f"trained for {epochs} epochs" if epochs else "trained"
     lines = [
         f"**{case.title}**",
         "",
-        f"| kernels | accuracy, not trained | trained for {epochs} epochs | its int8 file | stored by the C engine | "
+        f"| kernels | accuracy, not trained | its int8 file | {trained} | its int8 file | stored by the C engine | "
         ".keras, zipped | int8 .tflite | int8 .tflite, zipped |",
-        "| --- " * 8 + "|",
+        "| --- " * 9 + "|",
     ]
-    whole: dict[int, Record] = {r.epochs: r for r in records if r.arm == "untouched"}
+    found = {(record.arm, record.epochs): record for record in records}
+
+    def accuracies(record: Record | None) -> str:
+        return "– | –" if record is None else f"{record.accuracy:.1%} | {record.int8_accuracy:.1%}"
+
     for arm in ARMS:
-        own = {record.epochs: record for record in records if record.arm == arm.name}
-        if {*own} < {0, epochs}:
+        before, after = found.get((arm.name, 0)), found.get((arm.name, epochs)) if epochs else None
+        last = after or before
+        if last is None:
             continue
-        last, base = own[epochs], whole[epochs]
+        base = found["untouched", last.epochs]
 
         def share(name: str, last: Record = last, base: Record = base) -> str:
             return f"{kib(getattr(last, name))} ({getattr(last, name) / getattr(base, name):.0%})"
 
         lines.append(
-            f"| {arm.title} | {own[0].accuracy:.1%} | {last.accuracy:.1%} | {last.int8_accuracy:.1%} | "
-            f"{share('stored_bytes')} | {share('keras_zip_bytes')} | {kib(last.int8_bytes)} | "
-            f"{share('int8_zip_bytes')} |"
+            f"| {arm.title} | {accuracies(before)} | {accuracies(after)} | {share('stored_bytes')} | "
+            f"{share('keras_zip_bytes')} | {kib(last.int8_bytes)} | {share('int8_zip_bytes')} |"
         )
     return "\n".join(lines)
 

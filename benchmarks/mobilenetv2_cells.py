@@ -134,10 +134,16 @@ def cells(records: Sequence[CellRecord] = (), models: Path = MODELS) -> list[Cel
 
 
 def density_percent(records: Sequence[CellRecord], budget: str, seed: int) -> int | None:
-    """The percentage of the weights that `OURS` keeps at a budget; None as long as that is not recorded."""
+    """The percentage of the weights of kernels that may stay; None as long as `OURS` is not recorded.
+
+    As many weights are then not zero as in `OURS`, or up to one percent less. Only kernels have zeros.
+    """
     for record in records:
-        if (record.arm, record.budget, record.seed) == (OURS, budget, seed) and record.usage:
-            return round(100 * record.usage["params"] / record.full_usage["params"])
+        if (record.arm, record.budget, record.seed) == (OURS, budget, seed) and record.nonzero_weights is not None:
+            assert record.full_nonzero_weights is not None
+            assert record.full_vector_weights is not None
+            kernels = record.full_nonzero_weights - record.full_vector_weights
+            return (100 * (record.nonzero_weights - record.full_vector_weights)) // kernels
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from mobilenetv2_base import ALPHA, BATCH_SIZE, EPOCHS, LEARNING_RATE, PENALTY, WEIGHT_DECAY
 from mobilenetv2_cells import ARMS, BUDGETS, FINETUNE, MASKED, OURS, SEEDS
@@ -20,8 +21,8 @@ from study_tables import (
     budget_table,
     compared,
     comparison_cells,
-    mean_text,
     missing_note,
+    reference,
     table,
     usage_share,
     verdict,
@@ -56,9 +57,10 @@ same order of examples. The methods differ in the criterion and in the rule by w
 """
 UNSTRUCTURED = """\
 A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
-that are not zero as `{ours}` has weights at this budget. Its file is an int8 .tflite file with zeros in it.
-`slimming-threshold` and `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of
-{penalty} on all batch-norm scales, as the paper demands."""
+that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight
+bytes are those of an engine that stores masks ([c-engine.md](c-engine.md)). `slimming-threshold` and
+`slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
+batch-norm scales, as the paper demands."""
 NO_ENERGY = "Energy is not compared, because the project has no model of it yet."
 
 
@@ -93,14 +95,14 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
 def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
     nonzero = Column(
         "non-zero weights (k)",
-        lambda own: mean_text([r.nonzero_weights / 1000 for r in own if r.nonzero_weights is not None][:1], 0),
-        lambda record: f"{record.full_usage['params'] / 1000:.0f}",
+        lambda own: f"{fmean(r.nonzero_weights or 0 for r in own) / 1000:.0f}",
+        lambda record: f"{(record.full_nonzero_weights or 0) / 1000:.0f}",
     )
     columns = [
         accuracy_column(len(SEEDS)),
-        usage_share("macs", "MACs (%)"),
-        usage_share("params", "params (%)"),
+        usage_share("macs", "MACs (%)", reference(records, "macs")),
         nonzero,
+        usage_share("weight_bytes", "weight bytes (%)", reference(records, "weight_bytes")),
         FILE,
         ZIPPED,
         ARENA,

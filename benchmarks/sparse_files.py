@@ -77,12 +77,12 @@ ARMS = (
     Arm("block-75", "75 % in blocks", SparsityOptions("75", "block")),
     Arm("global-75", "75 %, one threshold", SparsityOptions("75", scope="global")),
     Arm("75-gradual", "75 %, gradual", SparsityOptions("75", schedule="gradual")),
-    Arm("75-dynamic", "75 %, dynamic", SparsityOptions("75", schedule="dynamic")),
+    Arm("75-one-shot", "75 %, one-shot", SparsityOptions("75", schedule="one-shot")),
     Arm("90-gradual", "90 %, gradual", SparsityOptions("90", schedule="gradual")),
-    Arm("90-dynamic", "90 %, dynamic", SparsityOptions("90", schedule="dynamic")),
+    Arm("90-one-shot", "90 %, one-shot", SparsityOptions("90", schedule="one-shot")),
 )
-SCHEDULES = ("gradual", "dynamic")
-"""Without training, these arms equal those of one shot."""
+SCHEDULES = ("gradual", "one-shot")
+"""Without training, these arms equal those of the default schedule."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,9 @@ class CellRecord:
         keras_accuracy: Accuracy of the Keras model on the test set.
         full_accuracy: Accuracy of the given network on the test set.
         accuracy: Accuracy of the .tflite file on the test set, from the saved predictions.
-        nonzero_weights: How many elements of the trained weights are not zero.
+        nonzero_weights: How many elements of the trained weights are not zero, of kernels, biases and batch norms.
+        full_nonzero_weights: The same of the full network.
+        full_vector_weights: Those of them that are not in kernels.
         figures, full_figures: Sizes and latency of the .tflite file, and those of the file of the full network.
         predictions: The file with the predicted classes of all test examples.
         wall_s, cpu_s: Seconds of wall time and of processor time since the cell was last started.
@@ -101,6 +103,8 @@ class CellRecord:
     full_accuracy: float | None = None
     accuracy: float | None = None
     nonzero_weights: int | None = None
+    full_nonzero_weights: int | None = None
+    full_vector_weights: int | None = None
     figures: FileFigures | None = None
     full_figures: FileFigures | None = None
     predictions: str | None = None
@@ -188,13 +192,21 @@ def perform(cell: Cell, out: Path, registry: Registry) -> CellRecord:
         keras_accuracy=member.accuracy.after,
         full_accuracy=plan.full.accuracy.before,
         accuracy=float((predicted == labels).mean()),
-        nonzero_weights=sum(int(np.count_nonzero(np.asarray(w))) for w in member.load().trainable_weights),
+        nonzero_weights=_nonzero(member.load()),
+        full_nonzero_weights=_nonzero(plan.full.load()),
+        full_vector_weights=_nonzero(plan.full.load(), most_axes=1),
         figures=measured(path, full, cell.on_engine),
         full_figures=measured(full, full),
         predictions=f"{cell.name}.npz",
     )
     shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+def _nonzero(model: Any, most_axes: int = 9) -> int:
+    """How many elements of the trained weights with at most so many axes are not zero."""
+    values = [np.asarray(weight) for weight in model.trainable_weights]
+    return sum(int(np.count_nonzero(each)) for each in values if each.ndim <= most_axes)
 
 
 def why_not_yet(cell: Cell, registry: Registry) -> str | None:

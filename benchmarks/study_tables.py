@@ -73,11 +73,19 @@ def _of_figures(title: str, get: Callable[[FileFigures], float | None], show: Ca
     return Column(title, cell, full)
 
 
-def usage_share(resource: str, title: str) -> Column:
-    """The usage of a resource in percent of that of the full network."""
+def reference(records: Sequence[CellRecord], resource: str) -> int:
+    """The usage of a resource by the full network without any transform.
+
+    Transforms that give all layers one level also change what a run counts for its full network, so the largest counts.
+    """
+    return max((record.full_usage.get(resource, 0) for record in records), default=0)
+
+
+def usage_share(resource: str, title: str, reference: int) -> Column:
+    """The usage of a resource in percent of `reference`."""
 
     def cell(records: Sequence[CellRecord]) -> str:
-        return f"{100 * fmean(r.usage[resource] / r.full_usage[resource] for r in records):.1f}"
+        return f"{100 * fmean(record.usage[resource] / reference for record in records):.1f}"
 
     return Column(title, cell, lambda record: "100.0")
 

@@ -19,6 +19,7 @@ from study_tables import (
     compared,
     comparison_cells,
     missing_note,
+    reference,
     table,
     usage_share,
     verdict,
@@ -94,8 +95,8 @@ def _budget(records: Sequence[CellRecord], budget: str, seeds: int, folder: Path
     arms = [name for name, arm in ARMS.items() if budget in arm.budgets]
     columns: list[Column] = [
         accuracy_column(seeds),
-        usage_share("weight_bytes", "weight bytes (%)"),
-        usage_share("macs", "MACs (%)"),
+        usage_share("weight_bytes", "weight bytes (%)", reference(records, "weight_bytes")),
+        usage_share("macs", "MACs (%)", reference(records, "macs")),
         FILE,
         ZIPPED,
         ARENA,

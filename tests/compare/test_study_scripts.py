@@ -53,7 +53,8 @@ def record(modules: dict[str, ModuleType], network: str, arm: str, budget: str, 
     usage = {"usage": {"macs": 40, "weight_bytes": 50, "params": 30}}
     full = {"full_usage": {"macs": 100, "weight_bytes": 100, "params": 100}, "full_figures": figures}
     made = modules["study"].CellRecord(network, arm, budget, 0, 20, "2026-01-01", wall_s=1.0, cpu_s=1.0)
-    found = {"accuracy": 0.75, "full_accuracy": 0.8, "figures": figures, "nonzero_weights": 30}
+    found = {"accuracy": 0.75, "full_accuracy": 0.8, "figures": figures, "nonzero_weights": 38_100}
+    found |= {"full_nonzero_weights": 100_000, "full_vector_weights": 10_000}
     return dataclasses.replace(made, **(usage | full | found | more))
 
 
@@ -96,7 +97,10 @@ def test_unstructured_pruning_waits_until_it_is_known_how_many_weights_stay(modu
     assert not [cell for cell in cells() if cell.arm == "magnitude-unstructured"]
     (masked,) = (cell for cell in cells([ours]) if cell.arm == "magnitude-unstructured")
     assert (masked.budget, masked.seed) == ("macs-25", 0)
-    assert masked.settings.options["sparsity"] == {"sparsity": "70", "scope": "global"}
+    assert masked.settings.options["sparsity"] == {
+        "sparsity": "69",
+        "scope": "global",
+    }  # 28,100 of 90,000 weights of kernels
     assert masked.settings.budgets == ("macs=100%",)
 
 
@@ -235,7 +239,7 @@ def test_the_page_of_pruners_tests_each_statement(modules: dict[str, ModuleType]
         record(modules, "mobilenetv2", "l1-uniform", "macs-50", predictions="l1.npz", accuracy=0.0),
     ]
     text = modules["mobilenetv2_page"].page(records, tmp_path)
-    assert "| `l1-uniform` | 0.0 (1) | 40.0 | 30.0 |" in text
+    assert "| `l1-uniform` | 0.0 (1) | 40.0 | 38 | 50.0 |" in text
     assert "(`taylor-knapsack`, `l1-uniform`) | yes (+100.0 ± 0.0) | not run yet |" in text
     assert "(`fpgm-uniform`, `l1-uniform`) | not run yet | not run yet |" in text
     assert "2 of 54 runs are recorded so far" in text

@@ -27,8 +27,8 @@ class SparsityOptions:
             zero or not.
         scope: "layer" if the sparsity of each layer is decided, together with its width; "global" if the whole network
             has one sparsity by one threshold for the magnitudes of all kernels, so that there is nothing to decide.
-        schedule: "one-shot" if the weights that are zero are chosen once, before training; "gradual" if sparsity rises
-            during training; "dynamic" if they are chosen anew in each step.
+        schedule: "dynamic" if the weights that are zero are chosen anew in each step of a training; "gradual" if
+            sparsity also rises during training; "one-shot" if they are chosen once, before training.
         ramp: the share of the training in which sparsity rises, for the schedule "gradual".
         nesting: "rising" if the weights of a smaller member of a family are among those of each larger one; "equal" if
             all members have the same sparsity as well; "free" if each member has a sparsity and weights of its own,
@@ -38,7 +38,7 @@ class SparsityOptions:
     sparsity: str | None = None
     pattern: Literal["unstructured", "2:4", "n:4", "block"] = "unstructured"
     scope: Literal["layer", "global"] = "layer"
-    schedule: Literal["one-shot", "gradual", "dynamic"] = "one-shot"
+    schedule: Literal["dynamic", "gradual", "one-shot"] = "dynamic"
     ramp: float = 0.75
     nesting: Literal["rising", "equal", "free"] = "rising"
 

@@ -70,7 +70,7 @@ class Sparsity(Transform):
         if self.network_level is not None:
             level = self.level_of(site)
             assert level is not None
-            reason = f"{100 - self.network_level} % of all weights are zero, which leaves {level} % of its own"
+            reason = f"one threshold for all kernels leaves {level} % of its weights"
             return Offered(np.array([level], np.int64), reason)
         kernels = self._kernels(network, site)
         if isinstance(kernels, str):
@@ -111,6 +111,9 @@ class Sparsity(Transform):
         return _masked(weight, magnitude_mask(weight, of, self.options.kind, level))
 
     def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        if level == UNTOUCHED:
+            return lambda values, progress: values
+
         def mask(values: FloatArray, progress: float) -> BoolArray:
             nested = [SmallerMask(each.positions, self._scheduled(each.level, progress)) for each in start.smaller]
             inner = () if self.nests is Nesting.FREE else nested

@@ -150,9 +150,9 @@ def trained(transform: Sparsity, levels: Sequence[int], keeper: EpochKeeper | No
 @pytest.mark.parametrize(
     ("options", "levels"),
     [
-        ({}, (25, 25, 50)),
+        ({"schedule": "one-shot"}, (25, 25, 50)),
         ({"pattern": "n:4", "schedule": "gradual"}, (25, 50, 50)),
-        pytest.param({"schedule": "dynamic"}, (10, 25, 50), marks=pytest.mark.slow),
+        pytest.param({}, (10, 25, 50), marks=pytest.mark.slow),
         pytest.param({"pattern": "block"}, (25, 50, 100), marks=pytest.mark.slow),
     ],
     ids=str,

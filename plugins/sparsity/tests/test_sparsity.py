@@ -184,7 +184,7 @@ def test_the_smallest_weights_become_zero_and_others_stay_as_they_are() -> None:
 
 
 def test_masks_chosen_at_the_start_of_a_training_stay() -> None:
-    project = sparsity().begun(Start(normal()), KERNEL, 25)
+    project = sparsity(schedule="one-shot").begun(Start(normal()), KERNEL, 25)
     mask = project(normal(), 0.0) != 0
     for progress in (0.0, 0.5, 1.0):
         found = project(normal(1), progress)
@@ -202,11 +202,11 @@ def test_masks_of_a_gradual_schedule_follow_the_weights_and_grow_sparser() -> No
     assert np.array_equal(project(normal(1), 1.0), transform.projected(normal(1), KERNEL, 25))
     assert transform.follows_progress
     assert not sparsity().follows_progress
-    assert not sparsity(schedule="dynamic").follows_progress
+    assert not sparsity(schedule="one-shot").follows_progress
 
 
 def test_masks_of_a_dynamic_schedule_follow_the_weights() -> None:
-    project = sparsity(schedule="dynamic").begun(Start(normal()), KERNEL, 25)
+    project = sparsity().begun(Start(normal()), KERNEL, 25)
     assert np.array_equal(project(normal(1), 0.0), sparsity().projected(normal(1), KERNEL, 25))
 
 
@@ -257,7 +257,7 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     assert prepared.level_of("end") == 100
     offered = prepared.offered(network, "a")
     assert offered.levels.tolist() == [kept[0]]
-    assert offered.reason == f"75 % of all weights are zero, which leaves {kept[0]} % of its own"
+    assert offered.reason == f"one threshold for all kernels leaves {kept[0]} % of its weights"
     counted = described(network, [prepared], LevelSettings())
     assert [w.density_percent for w in counted.weights[:2]] == kept
     assert described(counted, [prepared], LevelSettings()) == counted

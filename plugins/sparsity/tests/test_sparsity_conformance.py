@@ -20,7 +20,7 @@ def test_sparsity_of_every_four_inputs(check: Callable[[], None]) -> None:
     check()
 
 
-@transform_conformance(lambda: Sparsity(SparsityOptions(pattern="block", schedule="dynamic", nesting="free")))
+@transform_conformance(lambda: Sparsity(SparsityOptions(pattern="block", schedule="one-shot", nesting="free")))
 def test_sparsity_in_blocks(check: Callable[[], None]) -> None:
     check()
 
