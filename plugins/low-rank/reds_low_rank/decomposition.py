@@ -78,7 +78,7 @@ def tucker(
         seen = scale @ core
         unfolded = seen.transpose(1, 0, 2).reshape(inputs, -1)
         basis = _leading(unfolded @ unfolded.T, before)
-        first = basis if moments is None else np.linalg.solve(scale, basis)
+        first = basis if moments is None else np.asarray(np.linalg.solve(scale, basis), np.float64)
         core = basis.T @ seen
     missing_before, missing_after = before - first.shape[1], after - len(last)
     return (
