@@ -13,11 +13,11 @@ from reds_core.errors import ContractViolation
 
 
 def check_command(
-    target: Annotated[
+    plugin: Annotated[
         str,
         typer.Argument(
             metavar="NAME",
-            help="The name of an installed plugin, or MODULE:CLASS.",
+            help="The name of a plugin that `reds plugins` lists, or MODULE:CLASS.",
             autocompletion=plugin_names(),
         ),
     ],
@@ -27,7 +27,7 @@ def check_command(
     from reds_core.testing import CheckOutcome, check
 
     sys.path.insert(0, "")  # so that module:Class may be in the working folder, as for `python -m`
-    reports = check(target)
+    reports = check(plugin)
     if as_json:
         print_json(reports)
     else:
@@ -36,5 +36,5 @@ def check_command(
     failed = [result.name for report in reports for result in report.with_outcome(CheckOutcome.FAILED)]
     if failed:
         raise ContractViolation(
-            f"'{target}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "fix the plugin"
+            f"'{plugin}' failed {len(failed)} of the checks, the first is '{failed[0]}'", "fix the plugin"
         )

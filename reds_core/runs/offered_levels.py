@@ -22,10 +22,16 @@ def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform,
     """Create the transforms of a run.
 
     Raises:
-        InputError: If a plugin or an option is unknown.
+        InputError: If a plugin or an option is unknown, or two transforms decide the same.
         UnavailableError: If a library that a plugin needs is not installed.
     """
-    return tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
+    transforms = tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
+    deciding: dict[str, Transform] = {}
+    for each in transforms:
+        other = deciding.setdefault(each.what, each)
+        if other is not each:
+            raise InputError(f"transforms '{other.name}' and '{each.name}' both decide {each.what}", "use one of them")
+    return transforms
 
 
 def check_decided_without_data(transforms: Sequence[Transform]) -> None:

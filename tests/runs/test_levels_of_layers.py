@@ -270,6 +270,16 @@ class HalfTarget(ToyTarget):
         return {}
 
 
+class SameBits(ToyBits):
+    name = "same-bits"
+
+
+def test_two_transforms_that_decide_the_same_are_refused(place: Workplace) -> None:
+    asked = settings(transforms=("toy-bits", "same-bits"), targets=("toy-device",))
+    with pytest.raises(InputError, match="'toy-bits' and 'same-bits' both decide weight_bits; use one of them"):
+        prune(place, settings=asked, registry=toy_registry(ToyBits, SameBits, ToyTarget))
+
+
 def test_a_level_of_all_layers_is_counted_and_stated(place: Workplace) -> None:
     asked = settings(transforms=("half",), targets=("toy-device",), options={"half": {"levels": "4,8"}})
     plan = prune(place, settings=asked, registry=toy_registry(AllHalf, HalfTarget), budgets={"macs": 0.5})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from toy_transforms import ToyBits, ToyRank
+from toy_transforms import ToyBits, ToyMask, ToyRank
 
 from reds_core.arrays import FloatArray
 from reds_core.network.axis import Fixed
@@ -181,6 +181,14 @@ class Drifting(ToyBits):
 
     def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
         return lambda values, progress: self.projected(values, of, level) * 0.5
+
+
+class Halving(ToyMask):
+    """Halves its weights if there is a smaller network in the family."""
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        begun, factor = super().begun(start, of, level), 0.5 if start.smaller else 1.0
+        return lambda values, progress: begun(values, progress) * factor
 
 
 class Unequal(ToyRank):
