@@ -9,28 +9,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reds_core.arrays import FloatArray, IntArray
 from reds_core.cost.counting import ELEMENT_SIZES_BYTES
 from reds_core.cost.resources import RESOURCES, CostModel, usage
 from reds_core.framework.projection import rewritten_kernels
 from reds_core.knapsack.levels import Nesting
-from reds_core.network.axis import Axis, Fixed
-from reds_core.network.description import Network, Tensor, Weight
+from reds_core.network.axis import Axis
+from reds_core.network.description import Network, Tensor
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_subject import narrowed
 from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy, is_clause
 from reds_core.testing.report import Failure, Skip
 from reds_core.testing.runner import Check
-from reds_core.testing.transform_subject import TransformSubject
+from reds_core.testing.transform_starts import begins_with_a_projection
+from reds_core.testing.transform_subject import TransformSubject, near
 from reds_core.transforms.factors import composed
 from reds_core.transforms.quantiser import UniformQuantiser
-from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import LayerPart, Stage
 
 SHARES = (1.0, 0.5, 0.01)
 """Shares of the channels of each group at which costs are compared; the last leaves a single channel."""
-TOLERANCE = 1e-9
-"""By how much projected weights may differ where they should be equal, relative to the largest weight."""
 
 
 def _usages(network: Network) -> Iterator[tuple[str, int]]:
@@ -40,12 +37,6 @@ def _usages(network: Network) -> Iterator[tuple[str, int]]:
             found = usage(network, narrowed(network, share), CostModel(element_size_bytes, additional=tuple(RESOURCES)))
             where = f"at {share:.0%} of the channels and {element_size_bytes}-byte elements"
             yield from ((f"{resource} {where}", amount) for resource, amount in found.items())
-
-
-def _near(one: FloatArray, other: FloatArray) -> bool:
-    return one.shape == other.shape and bool(
-        np.all(np.abs(one - other) <= TOLERANCE * max(float(np.abs(other).max(initial=0)), 1e-300))
-    )
 
 
 # --- levels ------------------------------------------------------------------------------------------------------
@@ -236,7 +227,7 @@ def projecting_twice_changes_nothing(subject: TransformSubject) -> None:
     for site, level in subject.levels:
         for weight, values in site.weights:
             once = subject.project(values, weight, level)
-            if not _near(subject.project(once, weight, level), once):
+            if not near(subject.project(once, weight, level), once):
                 raise Failure(f"'{weight.name}' changes when it is projected to level {level} for the second time")
 
 
@@ -276,53 +267,10 @@ def quantiser_agrees_with_the_projection(subject: TransformSubject) -> None:
             if not isinstance(quantiser, UniformQuantiser):
                 raise Failure(f"quantiser() of '{weight.name}' at level {level} is {quantiser!r}")
             found = quantiser.quantised(values, weight.scales_along)
-            if not _near(found, subject.project(values, weight, level)):
+            if not near(found, subject.project(values, weight, level)):
                 raise Failure(f"'{weight.name}' at level {level} is projected to other values than by its quantiser")
     if not asked:
         raise Skip("has no quantisers")
-
-
-def begins_with_a_projection(subject: TransformSubject) -> None:
-    """A network that starts with its weights computes with what begun() returns, which must be a projection as well.
-
-    Its values are finite float64 arrays of the same shape, projecting them twice changes nothing, and the weights of
-    layers at the last level stay as they are. It starts alone, and as a network of a family with a smaller one.
-    """
-    for site, level in subject.levels:
-        levels = [] if subject.plugin.network_level is not None else subject.offered(site).levels.tolist()
-        is_last = level in levels[-1:]
-        inner = level if subject.plugin.nests is Nesting.EQUAL else min(levels, default=level)
-        for weight, values in [*site.weights, *site.narrower]:
-            if not subject.plugin.projects(weight):
-                continue
-            _check_begun(subject, weight, level, Start(values.copy()), is_last)
-            if not is_last:
-                smaller = Smaller(inner, _first_half(weight, values.shape))
-                _check_begun(subject, weight, level, Start(values.copy(), smaller=(smaller,)), is_last)
-
-
-def _first_half(weight: Weight, shape: tuple[int, ...]) -> tuple[IntArray, ...]:
-    """The positions of a weight that a network with half of the channels has, rounded up."""
-    sizes = [n if isinstance(axis, Fixed) else -(-n // 2) for axis, n in zip(weight.axes, shape, strict=True)]
-    return tuple(np.arange(size, dtype=np.int64) for size in sizes)
-
-
-def _check_begun(subject: TransformSubject, weight: Weight, level: int, start: Start, is_last: bool) -> None:
-    begun = subject.plugin.begun(start, weight, level)
-    family = f" with a smaller network at level {start.smaller[0].level}" if start.smaller else ""
-    later = start.values[::-1].copy()  # what a training may have made of them
-    for progress in (0.0, 0.5, 1.0):
-        for given in (start.values, later):
-            found = begun(given.copy(), progress)
-            where = f"'{weight.name}' at level {level}, begun{family} and at progress {progress},"
-            if not isinstance(found, np.ndarray) or found.shape != given.shape or found.dtype != np.float64:
-                raise Failure(f"{where} is not float64 {given.shape}")
-            if not np.isfinite(found).all():
-                raise Failure(f"{where} is not finite")
-            if not _near(begun(found.copy(), progress), found):
-                raise Failure(f"{where} changes when it is projected for the second time")
-            if is_last and not np.array_equal(found, given):
-                raise Failure(f"{where} is changed although the level is the last")
 
 
 def factors_compose_to_the_projection(subject: TransformSubject) -> None:
@@ -348,7 +296,7 @@ def factors_compose_to_the_projection(subject: TransformSubject) -> None:
             described = [tuple(axis.full(site.network.channels) for axis in kernel.axes) for _, kernel in kernels]
             if shapes != described:
                 raise Failure(f"the kernels of {site} at level {level} have the shapes {shapes}, described {described}")
-            if not _near(composed(found), subject.project(values, weight, level)):
+            if not near(composed(found), subject.project(values, weight, level)):
                 raise Failure(f"the kernels of {site} at level {level} compute something else than the projection")
 
 

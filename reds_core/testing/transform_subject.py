@@ -19,6 +19,16 @@ from reds_core.testing.sample_networks import random_weights, sample_networks
 from reds_core.transforms.describing import described, layer_parts
 from reds_core.transforms.transform import LayerPart, Offered, Transform
 
+TOLERANCE = 1e-9
+"""By how much projected weights may differ where they should be equal, relative to the largest weight."""
+
+
+def near(one: FloatArray, other: FloatArray) -> bool:
+    """Whether two arrays of projected weights are the same up to rounding."""
+    return one.shape == other.shape and bool(
+        np.all(np.abs(one - other) <= TOLERANCE * max(float(np.abs(other).max(initial=0)), 1e-300))
+    )
+
 
 @dataclass(frozen=True)
 class Site:
