@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toy_framework import ToyFramework, residual_model
-from toy_plugins import PluginModule, toy_registry
+from toy_plugins import PluginModule, ToyBits, toy_registry
 from toy_runs import Workplace, settings
 
+from reds_core.cost.resources import CostModel, usage
 from reds_core.framework.device import Device
 from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.description import WeightKind
+from reds_core.network.axis import Channels, Fixed
+from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.registry import Registry
 from reds_core.testing import CheckOutcome, check_device, check_target, check_transform
+from reds_core.testing.sample_networks import sample_networks
+from reds_core.transforms.describing import described
+from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import Stage, Transform
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -46,6 +53,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reds_core.testing.plugin_checks.imports_of", lambda module: set())
 
 
+def sum_of_macs(network: Network, site: str) -> int:
+    """The multiply-accumulates of a layer at full width."""
+    others = replace(network, layers=tuple(layer for layer in network.layers if layer.name == site))
+    return usage(others, network.channels, CostModel(1))["macs"]
+
+
 def test_the_transform_keeps_its_contract() -> None:
     names = names_of("transforms")
     (powers,) = names["reds_transforms"]()
@@ -54,6 +67,34 @@ def test_the_transform_keeps_its_contract() -> None:
     assert check_transform(powers(names["PowersOptions"](bits=2))).ok
     (mark,) = names["test_conformance"].pytestmark
     assert mark.name == "parametrize"
+
+
+def test_the_transform_that_removes_weights_keeps_its_contract_and_its_masks_nest() -> None:
+    names = names_of("transforms")
+    report = check_transform(names["Rows"])
+    assert report.ok, str(report)
+    kernel = Weight("conv/kernel", "conv", WeightKind.KERNEL, (Fixed(3), Fixed(3), Fixed(2), Channels("conv")), 3, True)
+    values = np.zeros((3, 3, 2, 2))
+    values[1, ..., 0], values[2, ..., 1] = 1, 5  # the smaller member has the first channel alone
+    inner = Smaller(1, (np.arange(3), np.arange(3), np.arange(2), np.arange(1)))
+    alone, within = (names["Rows"]().begun(Start(values, smaller=s), kernel, 1) for s in ((), (inner,)))
+    assert [list(np.flatnonzero(f(values + 1, 0.5).sum(axis=(1, 2, 3)))) for f in (alone, within)] == [[2], [1]]
+
+
+def test_rows_and_bits_are_counted_together() -> None:
+    network = next(each for each in sample_networks() if each.name == "convolutional")
+    (site,) = {layer.name for layer in network.layers if layer.kind == "Conv2D"} & {"stem"}
+    levels = LevelSettings({site: {"kernel_rows": 1, "weight_bits": 4}})
+    costs = CostModel(1, additional=("weight_bytes", "bops"))
+    full, rows, both = (
+        usage(described(network, transforms, levels), network.channels, costs)
+        for transforms in ((), (names_of("transforms")["Rows"](),), (names_of("transforms")["Rows"](), ToyBits()))
+    )
+    elements = math.prod(next(w.shape for w in network.weights if w.layer == site and w.kind is WeightKind.KERNEL))
+    assert full["weight_bytes"] - rows["weight_bytes"] == elements * 2 // 3
+    assert rows["weight_bytes"] - both["weight_bytes"] == elements // 3 // 2
+    assert 3 * (full["macs"] - rows["macs"]) == 2 * sum_of_macs(network, site)
+    assert both["macs"] == rows["macs"]
 
 
 def test_the_target_keeps_its_contract_and_holds_what_the_transform_makes(tmp_path: Path) -> None:
