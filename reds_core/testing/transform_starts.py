@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reds_core.arrays import IntArray
@@ -17,7 +19,8 @@ def begins_with_a_projection(subject: TransformSubject) -> None:
     """A network that starts with its weights computes with what begun() returns, which must be a projection as well.
 
     Its values are finite float64 arrays of the same shape, projecting them twice changes nothing, and the weights of
-    layers at the last level stay as they are. It starts alone, and as a network of a family with a smaller one.
+    layers at the last level stay as they are. It starts alone, and as a network of a family with a smaller one. A
+    network that starts with what `projected` returns computes with these values.
     """
     for site, level in subject.levels:
         levels = [] if subject.plugin.network_level is not None else subject.offered(site).levels.tolist()
@@ -54,3 +57,6 @@ def _check_begun(subject: TransformSubject, weight: Weight, level: int, start: S
                 raise Failure(f"{where} changes when it is projected for the second time")
             if is_last and not np.array_equal(found, given):
                 raise Failure(f"{where} is changed although the level is the last")
+    held = subject.project(start.values, weight, level)
+    if not near(subject.plugin.begun(replace(start, values=held, smaller=()), weight, level)(held.copy(), 1.0), held):
+        raise Failure(f"'{weight.name}' at level {level}, projected and then begun, changes again")

@@ -72,7 +72,9 @@ class Offered:
 
 
 class Transform(Plugin, ABC):
-    """Base class of transform plugins. An instance holds its options and nothing else.
+    """Base class of transform plugins.
+
+    An instance holds its options and, if `prepared` returned it, what it knows of the weights of a network.
 
     Attributes:
         what: What it decides, in snake case, such as "weight_bits". Plans and problem files use this name.
@@ -96,7 +98,7 @@ class Transform(Plugin, ABC):
     def prepared(self, network: Network, weights: Sequence[npt.NDArray[Any]]) -> Transform:
         """Return the transform with what it needs to know of the weights of a network; by default the same one.
 
-        It is called once, before levels are offered.
+        It is called once, before levels are offered, and leaves this transform unchanged.
 
         Args:
             network: The description of the network.

@@ -107,7 +107,7 @@ def test_a_transform_passes_the_conformance_kit_with_other_options(
     made_transform = importlib.import_module("reds_made_otherwise").MadeOtherwiseTransform
     report = check_transform(made_transform(made_transform.Options(bits=2, smallest=0)))
     assert report.ok, str(report)
-    with pytest.raises(InputError, match="option bits cannot be 8"):
+    with pytest.raises(InputError, match=r"option made-otherwise\.bits cannot be 8"):
         made_transform.Options(bits=8)
 
 

@@ -191,6 +191,13 @@ class Halving(ToyMask):
         return lambda values, progress: begun(values, progress) * factor
 
 
+class Unmasked(ToyMask):
+    """Its projection leaves weights as they are, unlike what it begins with."""
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        return weight
+
+
 class Unequal(ToyRank):
     """Its second kernel is twice as large as it should be."""
 

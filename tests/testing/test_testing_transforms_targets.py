@@ -61,6 +61,7 @@ BAD_TRANSFORMS: list[tuple[type[Transform], str, str]] = [
     (mock_transforms.Disagreeing, "quantiser_agrees_with_the_projection", "other values than by its quantiser"),
     (mock_transforms.Drifting, "begins_with_a_projection", "changes when it is projected for the second time"),
     (mock_transforms.Halving, "begins_with_a_projection", "begun with a smaller network at level 25"),
+    (mock_transforms.Unmasked, "begins_with_a_projection", "projected and then begun, changes again"),
     (mock_transforms.Unequal, "factors_compose_to_the_projection", "compute something else than the projection"),
     (mock_transforms.Printing, "prints_nothing", "printed 'offering"),
 ]
