@@ -100,7 +100,6 @@ class LowRank(Transform):
         return chained(part, factors)
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        # A training that diverges reports it by itself, but its kernels have no eigenvectors.
         if level == WHOLE or not self.projects(of) or not np.isfinite(weight).all():
             return weight
         scheme, ranks = self._ranks(weight, of, level)
@@ -111,6 +110,9 @@ class LowRank(Transform):
     ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
         def factors(values: FloatArray) -> tuple[FloatArray, ...]:
             scheme, ranks = self._ranks(values, of, level)
+            if not np.isfinite(values).all():  # a training that diverged, which reports it by itself
+                chain = scheme.factors(np.zeros(values.shape), ranks, None)
+                return tuple(np.full(kernel.shape, np.nan) for kernel in chain)
             return scheme.factors(values, ranks, _metric(inputs, values))
 
         return factors
