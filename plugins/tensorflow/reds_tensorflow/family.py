@@ -90,6 +90,25 @@ class Student:
         """
         return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight), progress) for cut in self.cuts]
 
+    def write(self, full: Mapping[int, Any], network: Network) -> None:
+        """Set the variables of the model to what it holds after a training.
+
+        Args:
+            full: the variables of the full weights by index in `Network.weights`.
+            network: the description of the full network.
+        """
+        for variable, cut in zip(self.model.trainable_variables, self.cuts, strict=True):
+            variable.assign(cut.of(full[cut.weight].value))
+            assign_held(variable, self.projections.get(cut.weight))
+        held = {index: each for index, each in self.projections.items() if each.held is not None}
+        own = variables(self.model, network) if held else []
+        frozen = {id(variable): held[index] for index, variable in enumerate(own) if index in held}
+        for variable, state in zip(self.model.non_trainable_variables, self.states, strict=True):
+            if id(variable) in frozen:  # its state is what the network computes with
+                assign_held(variable, frozen[id(variable)])
+            else:
+                variable.assign(state.value)
+
     @contextmanager
     def rounding(self, x: Any, *, moving: bool) -> Iterator[tuple[Any, Rounding | None]]:
         """Trace the model with rounded activations within the context, if there are ranges for them.

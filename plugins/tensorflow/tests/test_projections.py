@@ -203,6 +203,27 @@ def test_frozen_kernels_are_projected() -> None:
     check_statistics(family.members[0])
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_model_holds_what_layers_are_replaced_from_also_where_they_are_frozen(is_frozen: bool) -> None:
+    def to_halves(weight: Any) -> Any:
+        return np.rint(2 * weight) / 2
+
+    def to_quarters(weight: Any) -> Any:
+        return np.rint(4 * weight) / 4
+
+    model = convolutional()
+    model.get_layer("conv").trainable = not is_frozen
+    family = family_of(model, 0.5)
+    index = min(of_kernels(model, 4))
+    (before,) = (np.asarray(variables(member, inspect(model))[index]) for member in family.members)
+    train(family, ({index: Projection(None, to_halves, held=to_quarters)}, {}))
+    after = np.asarray(variables(family.members[0], inspect(model))[index])
+    np.testing.assert_array_equal(after, to_quarters(after))
+    assert np.any(after != to_halves(after))
+    if is_frozen:
+        np.testing.assert_array_equal(after, to_quarters(before))
+
+
 def test_any_function_can_be_a_projection() -> None:
     def to_quarters(weight: Any) -> Any:
         return np.rint(4 * weight) / 4
