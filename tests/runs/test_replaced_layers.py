@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from toy_framework import ToyFramework
 from toy_models import forward
@@ -25,6 +26,7 @@ from reds_core.plan import load_plan
 from reds_core.registry import Registry
 from reds_core.runs import api
 from reds_core.transforms.start import Start
+from reds_core.transforms.transform import Offered, Transform
 
 RANKS = settings(transforms=("toy-rank",), targets=("toy-device",))
 BUDGETS = {"macs": [0.7, 0.4]}
@@ -173,3 +175,46 @@ def test_a_member_that_is_added_is_trained_from_whole_weights_and_else_nests_wit
     assert [start.smaller for start in after] == [()] * (len(masked) if epochs else 0)
     assert len(trained) == epochs
     assert all(model.weights[f"{site}/kernel"].all() for model in trained for site in masked)
+
+
+class ToyThreshold(ToyMask):
+    """Sets the density of each layer by its weights."""
+
+    name = "toy-threshold"
+    network_level = 50
+    levels: Mapping[str, int] = {}
+
+    def prepared(self, network: Network, weights: Sequence[npt.NDArray[Any]]) -> Transform:
+        kernels = zip(network.weights, weights, strict=True)
+        return self._with({w.layer: 25 + int(1e6 * abs(v).sum()) % 50 for w, v in kernels if self.projects(w)})
+
+    def restored(self, levels: Mapping[str, int]) -> Transform:
+        return self._with(levels)
+
+    def _with(self, levels: Mapping[str, int]) -> Transform:
+        found = ToyThreshold(self.options)
+        found.levels = dict(levels)
+        return found
+
+    def level_of(self, site: str) -> int | None:
+        return self.levels.get(site, self.whole)
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered.nothing("one threshold decides")
+
+
+def test_a_member_that_is_added_has_the_levels_that_the_run_set_without_a_decision(place: Workplace) -> None:
+    plugins = toy_registry(ToyThreshold, ToyRank, Accepting)
+    plan = prune(place, settings=dataclasses.replace(RANKS, transforms=("toy-threshold",)), registry=plugins)
+    assert len({level["density"] for level in plan.subnetworks[0].settings.values()}) > 2
+    api.extract(place.out, {"macs": 0.5}, registry=plugins)
+    settings = [record.settings for record in load_plan(place.out).subnetworks]
+    assert len(settings) == 3
+    assert settings[0] == settings[1] == settings[2]
+
+
+def test_levels_that_are_set_by_weights_are_refused_where_layers_are_replaced(place: Workplace) -> None:
+    plugins = toy_registry(ToyThreshold, ToyRank, Accepting)
+    with pytest.raises(InputError, match="'toy-threshold' sets density by the weights of each layer, and transform"):
+        prune(place, settings=dataclasses.replace(RANKS, transforms=("toy-threshold", "toy-rank")), registry=plugins)
+    assert not place.out.exists()
