@@ -15,7 +15,7 @@ from typing import Any
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.search_records import FamilyRecord, MaxDropRecord
+from reds_core.search_records import FamilyRecord, GateRecord, MaxDropRecord
 from reds_core.system.files import given_path, write_text
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
@@ -143,49 +143,6 @@ class ExtractionRecord:
 
     source: str
     finetune_epochs: int
-
-
-@dataclass(frozen=True)
-class GateRecord:
-    """What an int8 file loses against its model, and which of its layers have more exact numbers for that reason.
-
-    Attributes:
-        limit_points: the most percentage points of the metric that the file may lose.
-        data: what it was measured on: "held-back" for data that is held back from training, or "training".
-        examples: the number of these examples.
-        exact: the accuracy of the model on them, between 0 and 1.
-        all_int8: the accuracy of the file with all layers in 8 bits.
-        accuracy: the accuracy of the file as it is written.
-        drop_points: by how many percentage points that is below the accuracy of the model. Negative if it is above.
-        numbers: what some layers have instead of 8 bits: "float", or "16x8" for activations of 16 bits. Left out if all
-            layers have 8 bits.
-        kept: the names of these layers, the most sensitive first.
-        inputs: the names of the inputs of the file that have these numbers as well, in place of 8 bits.
-        layers: the number of layers of the file that can have other numbers.
-        added_bytes: by how much the file is larger than with all layers in 8 bits.
-        latency_ns: the latency of the file on the machine of the run, in ns.
-        latency_all_int8_ns: the same with all layers in 8 bits.
-    """
-
-    limit_points: float
-    data: str
-    examples: int
-    exact: float
-    all_int8: float
-    accuracy: float
-    drop_points: float
-    numbers: str | None = field(default=None, metadata={LEFT_OUT: True})
-    kept: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
-    inputs: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
-    layers: int | None = field(default=None, metadata={LEFT_OUT: True})
-    added_bytes: int | None = field(default=None, metadata={LEFT_OUT: True})
-    latency_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
-    latency_all_int8_ns: float | None = field(default=None, metadata={LEFT_OUT: True})
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the file loses no more than it may. The tolerance covers the rounding of metrics in float32."""
-        return self.drop_points <= self.limit_points + 1e-4
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.framework.family import member_kept
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network, Weight, WeightKind
+from reds_core.plugin import guarded
 from reds_core.transforms.describing import layer_parts
 from reds_core.transforms.factors import composed
 from reds_core.transforms.quantiser import UniformQuantiser
@@ -19,6 +20,8 @@ from reds_core.transforms.transform import LayerPart, Stage, Transform
 
 Values = Callable[[FloatArray], FloatArray]
 """Returns values in the place of those of a weight, in the same shape."""
+MOST_CHANNELS = 4096
+"""The most channels of a tensor whose second moments are measured, a matrix of then 128 MiB in double precision."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Projection:
         axes: The axes along which each position has a scale of its own, as `UniformQuantiser.quantised` takes them.
         begin: Returns the projection from the values that the weight starts with, and from the second moments of what
             its layer reads, if these are asked for and known. None if it is the same from any start.
-        reads: The index in `Network.tensors` of the tensor whose second moments `begin` takes; None if it takes none.
+        reads: The index in `Network.tensors` of the tensor whose second moments `begin` takes; None if it takes none,
+            or if they would be too large to be measured.
         scheduled: What `function` does in the course of a training, given the share of its steps that are done, 0 to 1;
             None if that does not matter.
         factors: For a kernel whose layer is replaced by a chain of layers: returns the kernels of these layers.
@@ -95,11 +99,32 @@ class _Step:
         return self.transform.quantiser(self.weight, self.level)
 
     def projected(self, values: FloatArray) -> FloatArray:
-        return self.transform.projected(values, self.weight, self.level)
+        with guarded(self.transform):
+            return self.transform.projected(values, self.weight, self.level)
 
     def begun(self, values: FloatArray, inputs: FloatArray | None) -> Callable[[FloatArray, float], FloatArray]:
-        start = Start(values, inputs if self.transform.reads_inputs else None, self.smaller)
-        return self.transform.begun(start, self.weight, self.level)
+        start = Start(values, self._taken(inputs), self.smaller)
+        with guarded(self.transform):
+            begun = self.transform.begun(start, self.weight, self.level)
+
+        def at(values: FloatArray, progress: float) -> FloatArray:
+            with guarded(self.transform):
+                return begun(values, progress)
+
+        return at
+
+    def factors(self, inputs: FloatArray | None) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        with guarded(self.transform):
+            factors = self.transform.factors(self.weight, self.level, self._taken(inputs))
+
+        def of(values: FloatArray) -> tuple[FloatArray, ...]:
+            with guarded(self.transform):
+                return factors(values)
+
+        return of
+
+    def _taken(self, inputs: FloatArray | None) -> FloatArray | None:
+        return inputs if self.transform.reads_inputs else None
 
 
 def projections(
@@ -150,9 +175,19 @@ def projections(
             found[index] = _rewriting(steps, parts[site])
         else:
             found[index] = _chained(steps)
-        if any(step.transform.reads_inputs for step in steps) and reads[site] >= 0:
+        if any(step.transform.reads_inputs for step in steps) and has_second_moments(network, reads[site]):
             found[index] = replace(found[index], reads=reads[site])
     return found
+
+
+def has_second_moments(network: Network, tensor: int) -> bool:
+    """Return whether the second moments of the channels of a tensor are measured: if they are not too many.
+
+    Args:
+        network: The description of the full network.
+        tensor: The index of the tensor in `network.tensors`; negative for none.
+    """
+    return tensor >= 0 and network.tensors[tensor].axis.full(network.channels) <= MOST_CHANNELS
 
 
 def _level(
@@ -247,7 +282,7 @@ def _rewriting(steps: Sequence[_Step], part: LayerPart) -> Projection:
     ]
 
     def begin(values: FloatArray, inputs: FloatArray | None) -> Projection:
-        plain = first.transform.factors(first.weight, first.level, inputs if first.transform.reads_inputs else None)
+        plain = first.factors(inputs)
 
         def factors(values: FloatArray) -> tuple[FloatArray, ...]:
             return tuple(_through(chain, each) for chain, each in zip(own, plain(values), strict=True))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reds_core.plan import GateRecord
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member
 from reds_core.report.table import NOTHING, Block, Cell, Row
+from reds_core.search_records import GateRecord
 
 
 def gates_block(family: FamilyFacts, members: Sequence[Member]) -> Block | None:
@@ -29,7 +29,7 @@ def gates_block(family: FamilyFacts, members: Sequence[Member]) -> Block | None:
 
         rows += [
             row(f"{kind.title}, points lost", _lost),
-            row("with all layers in 8 bits", lambda gate: _points(_all_int8_points(gate)) if gate.kept else NOTHING),
+            row("with all layers in 8 bits", lambda gate: _points(_all_int8_points(gate)) if gate.numbers else NOTHING),
             row("layers with more exact numbers", _kept),
             row("bytes that they add", lambda gate: _bytes(gate.added_bytes)),
         ]
@@ -50,7 +50,7 @@ def _points(points: float) -> Cell:
 
 
 def _kept(gate: GateRecord) -> Cell:
-    if not gate.kept:
+    if gate.numbers is None:
         return NOTHING
     names = ", ".join(units.printable(name) for name in (*gate.inputs, *gate.kept))
     return Cell(f"{len(gate.kept)} of {gate.layers} ({gate.numbers})", len(gate.kept), names)

@@ -17,7 +17,7 @@ from reds_core.framework.target import ExportSource, FullExport, Target
 from reds_core.framework.task import Task
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
-from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, GateRecord, SubnetworkRecord
+from reds_core.plan import Accuracy, DeviceRecord, FullAccuracy, FullRecord, SubnetworkRecord
 from reds_core.report.facts import metric_of
 from reds_core.runs.device_figures import DeviceMeasurement
 from reds_core.runs.export_warnings import int8_warnings, refused_warning, usage_warnings
@@ -25,6 +25,7 @@ from reds_core.runs.file_names import full_device_file, full_file, member_files
 from reds_core.runs.int8_gate import Int8Gate, gated
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.targets import RunTargets
+from reds_core.search_records import GateRecord
 
 
 @dataclass(frozen=True)

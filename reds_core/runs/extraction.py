@@ -17,6 +17,7 @@ from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.data import Arrays
 from reds_core.framework.family import member_kept
+from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
@@ -135,11 +136,16 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
         model = _cut(family, member, source)
         data = read_member_data(family, model, request.data, watcher)
-        projected = family.levels.project(framework, model, decision.settings, data.examples)
+        smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
+        projected = family.levels.project(
+            framework, model, decision.settings, data.examples, widths=decision.widths, smaller=smaller
+        )
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
         before = exporter.accuracy(model)
         if request.finetune_epochs:
+            if projected is not None:
+                projected.undo()  # weights that are zero, for example, can have other values after a training
             train_member(family, budget.name, model, decision.settings, data, watcher)
             projected = family.levels.project(framework, model, decision.settings, data.examples)
         else:

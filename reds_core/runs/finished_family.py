@@ -121,7 +121,8 @@ def read_family(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
     costs = settings.costs(network, latencies, [budget])
-    space = levels_to_decide(network, (framework, full), transforms_of(registry, settings), targets.targets)
+    transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
+    space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
     statement = Statement(network, costs, settings.widths, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 

@@ -12,11 +12,12 @@ from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import ExportSource, Target
 from reds_core.framework.task import Task
-from reds_core.plan import GateRecord, SubnetworkRecord
+from reds_core.plan import SubnetworkRecord
 from reds_core.report.facts import metric_of
 from reds_core.runs.device_figures import spread
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
+from reds_core.search_records import GateRecord
 from reds_core.watcher import Watcher
 
 MOST_EXAMPLES = 1000
@@ -140,24 +141,19 @@ class Int8Gate:
 
     def _exceeded(self, path: Path, record: GateRecord) -> str:
         return (
-            f"'{path.name}' loses {record.drop_points:.2f} points to int8 on {record.examples} {self._data} examples, "
+            f"'{path.name}' loses {record.drop_points:.2f} points to int8 on {record.examples} {self.data} examples, "
             f"which is more than the limit of {self.limit_points:g}"
         )
 
-    @property
-    def _data(self) -> str:
-        return HELD_BACK if self.data == HELD_BACK else f"{TRAINING}"
-
     def _kept_text(self, path: Path, record: GateRecord) -> str:
         assert record.numbers is not None
-        named = ", ".join(record.kept[:_NAMED]) + (
-            f" and {len(record.kept) - _NAMED} more" if len(record.kept) > _NAMED else ""
-        )
+        more = f" and {len(record.kept) - _NAMED} more" if len(record.kept) > _NAMED else ""
+        named = f" ({', '.join(record.kept[:_NAMED])}{more})" if record.kept else ""
         before = 100 * (record.exact - record.all_int8)
         at_input = " and at its input" if record.inputs else ""
         text = (
-            f"'{path.name}' has {_NAMES[record.numbers]} in {len(record.kept)} of {record.layers} layers ({named})"
-            f"{at_input}, so that it loses {record.drop_points:.2f} points to int8 on {record.examples} {self._data} "
+            f"'{path.name}' has {_NAMES[record.numbers]} in {len(record.kept)} of {record.layers} layers{named}"
+            f"{at_input}, so that it loses {record.drop_points:.2f} points to int8 on {record.examples} {self.data} "
             f"examples instead of {before:.2f}; it takes {record.added_bytes:,} bytes more"
         )
         if record.latency_ns is None or record.latency_all_int8_ns is None:

@@ -276,14 +276,16 @@ class _Search:
         )
 
     def _accuracy(self, model: Any, settings: LevelSettings) -> float:
-        """The accuracy of a network on held-back data, of its model or of its file."""
+        """The accuracy of a network on held-back data, of its model as files hold it or of its file."""
         session = self.session
         framework, task = session.inputs.framework, session.settings.task
+        settings = session.levels.complete(settings)
+        model = session.levels.rewritten(framework, model, settings, session.inputs.examples)
         if self.target is None:
             return framework.accuracy(model, self.held_back, task)
         path = trials_folder(session.folder) / self.target.file.file_name("trial")
         make_folder(path.parent)
-        levels, examples = session.levels.complete(settings), session.inputs.calibration.examples
+        levels, examples = session.levels.settings_of_files(settings), session.inputs.calibration.examples
         calibration = examples if self.target.file.is_calibrated else None
         source = ExportSource(framework, model, framework.inspect(model), levels, calibration)
         try:

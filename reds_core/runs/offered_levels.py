@@ -9,6 +9,7 @@ from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.plugin import guarded
 from reds_core.registry import Registry
@@ -53,6 +54,7 @@ def levels_to_decide(
     source: tuple[Framework, Any] | None,
     transforms: Sequence[Transform],
     targets: Sequence[Target],
+    recorded: LevelSettings | None = None,
 ) -> DecisionSpace | None:
     """Return what transforms offer for a network; None without transforms.
 
@@ -63,14 +65,18 @@ def levels_to_decide(
         transforms: The transforms.
         targets: The targets of the files that are written, one of which has to realise a level. Without any, every
             level can be realised.
+        recorded: The levels of the layers in a finished run, whose weights `source` has; None in a new run.
 
     Raises:
         InputError: If a transform that decides levels can decide none, or sets one for all layers that no target can
-            realise.
+            realise, or if transforms cannot be combined.
     """
     if not transforms:
         return None
+    _check_combined(transforms)
     transforms = prepared(network, transforms, source)
+    if recorded is not None:
+        transforms = _restored(transforms, recorded)
     refusal = refusal_of(network, transforms, targets, source)
     space = decision_space(network, transforms, refusal)
     for transform in transforms:
@@ -105,6 +111,36 @@ def prepared(
         with guarded(each):
             found.append(each.prepared(network, weights))
     return tuple(found)
+
+
+def _restored(transforms: Sequence[Transform], recorded: LevelSettings) -> tuple[Transform, ...]:
+    """Return transforms that set the levels again that a finished run recorded."""
+    found = []
+    for each in transforms:
+        if each.network_level is not None:
+            own = {site: levels[each.what] for site, levels in recorded.levels.items() if each.what in levels}
+            with guarded(each):
+                each = each.restored(own)
+        found.append(each)
+    return tuple(found)
+
+
+def _check_combined(transforms: Sequence[Transform]) -> None:
+    """Refuse levels that are set layer by layer without a decision if layers are replaced by others, without levels.
+
+    Raises:
+        InputError: If there are such transforms.
+    """
+    replacing = next((each for each in transforms if each.stage is Stage.REWRITE), None)
+    setting = next(
+        (t for t in transforms if t.network_level is not None and type(t).level_of is not Transform.level_of), None
+    )
+    if replacing is not None and setting is not None:
+        raise InputError(
+            f"transform '{setting.name}' sets {setting.what} by the weights of each layer, and transform "
+            f"'{replacing.name}' replaces layers by others",
+            f"leave out one of them, or let {setting.what} be decided by layer",
+        )
 
 
 def refusal_of(

@@ -49,6 +49,10 @@ class Projected:
         """Set the weights of the model to their projections."""
         self._set({index: each.function for index, each in self.projections.items()})
 
+    def undo(self) -> None:
+        """Set the weights of the model to those that it had."""
+        self.framework.assign(self.model, self.network, self.before)
+
     def hold(self) -> None:
         """Set the weights of the model to what a model holds after a training, from which layers can be replaced."""
         if any(each.held is not None for each in self.projections.values()):

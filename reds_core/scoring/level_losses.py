@@ -13,6 +13,7 @@ import numpy as np
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
+from reds_core.framework.projection import has_second_moments
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network, Weight
 from reds_core.plugin import guarded
@@ -153,7 +154,7 @@ def level_losses(
 def _second_moments(measuring: LossMeasurement, sites: Sequence[str]) -> Mapping[str, FloatArray]:
     """Measure the second moments of what some layers read, by the name of the layer; empty if they cannot be."""
     reads = {layer.name: layer.inputs[0] for layer in reversed(measuring.network.layers) if layer.name in sites}
-    tensors = sorted(set(reads.values()))
+    tensors = sorted(index for index in set(reads.values()) if has_second_moments(measuring.network, index))
     if not tensors:
         return {}
     model, network, examples = measuring.model, measuring.network, measuring.examples.x

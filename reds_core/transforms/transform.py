@@ -7,7 +7,7 @@ can count what it costs, and projects the weights of the layer onto what they ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -103,6 +103,17 @@ class Transform(Plugin, ABC):
         Args:
             network: The description of the network.
             weights: Its weights, in the order of `network.weights`.
+        """
+        return self
+
+    def restored(self, levels: Mapping[str, int]) -> Transform:
+        """Return the transform as `prepared` returned it in a finished run; by default the same one.
+
+        It is called after `prepared` for a member that is added to the family of that run, whose weights have changed
+        since. Only a transform with a `network_level` is asked.
+
+        Args:
+            levels: The level that each layer had in that run, by the name of the layer.
         """
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,14 @@ from toy_framework import describe, residual_model
 from toy_transforms import ToyBits, ToyMask, ToyRank, rounded
 
 from reds_core.arrays import FloatArray
+from reds_core.errors import PluginFailure
+from reds_core.framework import projection
 from reds_core.framework.family import member_kept
 from reds_core.framework.projection import Projection, SmallerNetwork, projections
 from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import Weight
 from reds_core.transforms.factors import composed
+from reds_core.transforms.start import Start
 
 NETWORK = describe(residual_model())
 NAMES = [weight.name for weight in NETWORK.weights]
@@ -129,3 +134,56 @@ def test_second_moments_reach_the_transform_that_asks_for_them() -> None:
     assert error(found.begun(values, moments)) < 0.9 * error(found.begun(values))
     (bits,) = projections(NETWORK, [ToyBits()], LevelSettings({"inside": {"weight_bits": 2}})).values()
     assert bits.reads is None
+
+
+def test_second_moments_of_too_many_channels_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = LevelSettings({"out": {"rank": 1}})
+    (read,) = (layer.inputs[0] for layer in NETWORK.layers if layer.name == "out")
+    assert projections(NETWORK, [ToyRank()], settings)[OUT].reads == read
+    channels = NETWORK.tensors[read].axis.full(NETWORK.channels)
+    monkeypatch.setattr(projection, "MOST_CHANNELS", channels)
+    assert projections(NETWORK, [ToyRank()], settings)[OUT].reads == read
+    monkeypatch.setattr(projection, "MOST_CHANNELS", channels - 1)
+    found = projections(NETWORK, [ToyRank()], settings)[OUT]
+    assert found.reads is None
+    assert np.linalg.matrix_rank(found.begun(kernel(OUT), None).function(kernel(OUT))) == 1
+
+
+class Failing(ToyMask):
+    """Fails at the start of a training, or in its course."""
+
+    at_start = True
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        if self.at_start:
+            raise KeyError("start")
+        return lambda values, progress: values / [][0]
+
+    def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
+        raise ZeroDivisionError
+
+
+class FailingRank(ToyRank):
+    """Has no factors."""
+
+    def factors(
+        self, of: Weight, level: int, inputs: FloatArray | None
+    ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        return lambda values: (values[()], values["x"])  # type: ignore[call-overload]
+
+
+def test_transforms_whose_projections_fail_are_named() -> None:
+    failing = Failing()
+    found = projections(NETWORK, [failing], LevelSettings({"inside": {"density": 50}}))[INSIDE]
+    with pytest.raises(PluginFailure, match="transform 'toy-mask' failed with KeyError"):
+        found.begun(kernel(INSIDE))
+    with pytest.raises(PluginFailure, match="transform 'toy-mask' failed with ZeroDivisionError"):
+        found.function(kernel(INSIDE))
+    later = Failing()
+    later.at_start = False
+    found = projections(NETWORK, [later], LevelSettings({"inside": {"density": 50}}))[INSIDE]
+    with pytest.raises(PluginFailure, match="transform 'toy-mask' failed with IndexError"):
+        found.begun(kernel(INSIDE)).function(kernel(INSIDE))
+    found = projections(NETWORK, [FailingRank()], LevelSettings({"out": {"rank": 1}}))[OUT]
+    with pytest.raises(PluginFailure, match="transform 'toy-rank' failed with IndexError"):
+        found.begun(kernel(OUT)).function(kernel(OUT))

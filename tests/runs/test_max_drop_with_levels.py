@@ -11,11 +11,13 @@ import pytest
 from toy_framework import ToyFramework
 from toy_plugins import toy_registry
 from toy_runs import Interrupted, Listener, Workplace, settings, without_times
-from toy_transforms import ToyBits, ToyTarget
+from toy_transforms import ToyBits, ToyRank, ToyTarget
 
 from reds_core.errors import InputError
+from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
+from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.plan import Plan, SubnetworkRecord, load_plan
@@ -109,6 +111,41 @@ def test_the_drop_can_be_measured_on_the_files_of_a_target(place: Workplace) -> 
     assert record.found.accuracy == pytest.approx(file.evaluate(held_back(place), Task()).metric)
     assert load_plan(place.out) == plan
     assert not (place.out / ".checkpoint").exists()
+
+
+def test_networks_whose_layers_are_replaced_are_measured_as_files_hold_them(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Any] = []
+    accuracy = ToyFramework.accuracy
+
+    def listening(self: ToyFramework, model: Any, data: Any, task: Task) -> float:
+        measured.append((model.copy(), data))
+        return accuracy(self, model, data, task)
+
+    monkeypatch.setattr(ToyFramework, "accuracy", listening)
+    asked = dataclasses.replace(SEARCH, transforms=("toy-rank", "toy-bits"), widths=WidthRules(keep=("*",)))
+    plugins = toy_registry(ToyRank, ToyBits, ToyTarget)
+    for target in (None, "toy-device"):
+        out = place.folder / str(target)
+        least = {"max_drop_resource": "macs", "max_drop_target": target, "budgets": {"weight_bytes": 0.75}}
+        plan = search(place, 99.0, settings=asked, registry=plugins, out=out, **least)
+        (member,) = plan.subnetworks
+        assert any(level.get("rank", 100) < 100 for level in (member.settings or {}).values())
+        framework, held = ToyFramework(), held_back(place)
+        model = framework.load_model(out / str(member.files["keras"]))
+        if target is not None:
+            file = ToyTarget().load(framework, out / str(member.files[target]))
+            assert isinstance(file, LoadedModel)
+            model = file.model
+        assert any(_alike(model, other) for other, data in measured if len(data) == len(held))
+        measured.clear()
+
+
+def _alike(model: Any, other: Any) -> bool:
+    return model.weights.keys() == other.weights.keys() and all(
+        np.allclose(values, other.weights[name]) for name, values in model.weights.items()
+    )
 
 
 def test_a_stopped_search_ends_as_one_that_was_not_stopped(

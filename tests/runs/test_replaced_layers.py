@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from toy_framework import ToyFramework
 from toy_models import forward
@@ -13,13 +15,18 @@ from toy_plugins import toy_registry
 from toy_runs import Workplace, settings
 from toy_transforms import ToyBits, ToyMask, ToyRank, ToyTarget, rounded
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
 from reds_core.formulation.width_rules import WidthRules
+from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
-from reds_core.network.description import Network
+from reds_core.framework.training import Training
+from reds_core.network.description import Network, Weight
 from reds_core.plan import load_plan
 from reds_core.registry import Registry
 from reds_core.runs import api
+from reds_core.transforms.start import Start
+from reds_core.transforms.transform import Offered, Transform
 
 RANKS = settings(transforms=("toy-rank",), targets=("toy-device",))
 BUDGETS = {"macs": [0.7, 0.4]}
@@ -129,3 +136,85 @@ def test_a_replaced_network_computes_what_it_was_trained_to(place: Workplace) ->
         merged[first] = np.eye(len(merged[second]), dtype=np.float32)
     other, last = dataclasses.replace(model, weights=merged), model.layers[-1].name
     assert np.allclose(forward(model, x)[last], forward(other, x)[last], atol=1e-5)
+
+
+class Seeing(ToyMask):
+    """Lists the starts of projections."""
+
+    starts: ClassVar[list[Start]] = []
+
+    def begun(self, start: Start, of: Weight, level: int) -> Callable[[FloatArray, float], FloatArray]:
+        self.starts.append(start)
+        return super().begun(start, of, level)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_member_that_is_added_is_trained_from_whole_weights_and_else_nests_with_smaller_ones(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    finetune = dataclasses.replace(RANKS.finetune, epochs=0)
+    masks = dataclasses.replace(RANKS, transforms=("toy-mask",), finetune=finetune)
+    plugins, trained = toy_registry(Seeing, Accepting), list[Any]()
+    prune(place, settings=masks, registry=plugins, budgets={"weight_bytes": [0.6, 0.25]})
+    train = ToyFramework.finetune
+
+    def listening(self: ToyFramework, family: Family[Any], training: Training) -> None:
+        if training.settings.epochs:
+            trained.append(family.full.copy())
+        train(self, family, training)
+
+    monkeypatch.setattr(ToyFramework, "finetune", listening)
+    Seeing.starts.clear()
+    api.extract(place.out, {"weight_bytes": 0.4}, registry=plugins, finetune_epochs=epochs)
+    records = load_plan(place.out).subnetworks
+    assert [record.extraction is None for record in records] == [True, False, True]
+    masked, smaller = lowered(records[1], "density"), lowered(records[0], "density")
+    assert masked
+    first, after = Seeing.starts[: len(masked)], Seeing.starts[len(masked) :]
+    assert [[each.level for each in start.smaller] for start in first] == [[smaller[site]] for site in masked]
+    assert [start.smaller for start in after] == [()] * (len(masked) if epochs else 0)
+    assert len(trained) == epochs
+    assert all(model.weights[f"{site}/kernel"].all() for model in trained for site in masked)
+
+
+class ToyThreshold(ToyMask):
+    """Sets the density of each layer by its weights."""
+
+    name = "toy-threshold"
+    network_level = 50
+    levels: Mapping[str, int] = {}
+
+    def prepared(self, network: Network, weights: Sequence[npt.NDArray[Any]]) -> Transform:
+        kernels = zip(network.weights, weights, strict=True)
+        return self._with({w.layer: 25 + int(1e6 * abs(v).sum()) % 50 for w, v in kernels if self.projects(w)})
+
+    def restored(self, levels: Mapping[str, int]) -> Transform:
+        return self._with(levels)
+
+    def _with(self, levels: Mapping[str, int]) -> Transform:
+        found = ToyThreshold(self.options)
+        found.levels = dict(levels)
+        return found
+
+    def level_of(self, site: str) -> int | None:
+        return self.levels.get(site, self.whole)
+
+    def offered(self, network: Network, site: str) -> Offered:
+        return Offered.nothing("one threshold decides")
+
+
+def test_a_member_that_is_added_has_the_levels_that_the_run_set_without_a_decision(place: Workplace) -> None:
+    plugins = toy_registry(ToyThreshold, ToyRank, Accepting)
+    plan = prune(place, settings=dataclasses.replace(RANKS, transforms=("toy-threshold",)), registry=plugins)
+    assert len({level["density"] for level in plan.subnetworks[0].settings.values()}) > 2
+    api.extract(place.out, {"macs": 0.5}, registry=plugins)
+    settings = [record.settings for record in load_plan(place.out).subnetworks]
+    assert len(settings) == 3
+    assert settings[0] == settings[1] == settings[2]
+
+
+def test_levels_that_are_set_by_weights_are_refused_where_layers_are_replaced(place: Workplace) -> None:
+    plugins = toy_registry(ToyThreshold, ToyRank, Accepting)
+    with pytest.raises(InputError, match="'toy-threshold' sets density by the weights of each layer, and transform"):
+        prune(place, settings=dataclasses.replace(RANKS, transforms=("toy-threshold", "toy-rank")), registry=plugins)
+    assert not place.out.exists()

@@ -2,9 +2,8 @@
 
 Weights are the constants that operators read in place of weights: kernels as they are packed, with a scale of 4 bytes
 for each output channel if they are integers; biases as they are stored; other constants as they are stored. A kernel
-whose integers are held in 8 bits each counts what a device packs it in by the record of the file, with codebooks and
-masks. Shapes, axes, paddings and single
-numbers are not weights. A constant that several operators read is counted once.
+whose integers are held in 8 bits each counts as the file records that a device packs it, with codebooks and masks.
+Shapes, axes, paddings and single numbers are not weights. A constant that several operators read is counted once.
 
 The arena is the memory for activations and scratch in a file with a memory plan.
 """

@@ -100,7 +100,6 @@ class LowRank(Transform):
         return chained(part, factors)
 
     def projected(self, weight: FloatArray, of: Weight, level: int) -> FloatArray:
-        # A training that diverges reports it by itself, but its kernels have no eigenvectors.
         if level == WHOLE or not self.projects(of) or not np.isfinite(weight).all():
             return weight
         scheme, ranks = self._ranks(weight, of, level)
@@ -109,9 +108,15 @@ class LowRank(Transform):
     def factors(
         self, of: Weight, level: int, inputs: FloatArray | None
     ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        metric = _metric(inputs)  # once, since a training calls the function in each step
+
         def factors(values: FloatArray) -> tuple[FloatArray, ...]:
             scheme, ranks = self._ranks(values, of, level)
-            return scheme.factors(values, ranks, _metric(inputs, values))
+            if not np.isfinite(values).all():  # a training that diverged, which reports it by itself
+                chain = scheme.factors(np.zeros(values.shape), ranks, None)
+                return tuple(np.full(kernel.shape, np.nan) for kernel in chain)
+            fits = metric is not None and len(metric) == values.shape[-2]
+            return scheme.factors(values, ranks, metric if fits else None)
 
         return factors
 
@@ -152,8 +157,8 @@ def _shared(network: Network, site: str, part: LayerPart) -> str:
     return "" if other is None else f"it shares its kernel with layer '{other}'"
 
 
-def _metric(inputs: FloatArray | None, kernel: FloatArray) -> FloatArray | None:
-    """Return second moments of the inputs of a kernel that can be inverted, or None if there are none of its size."""
-    if inputs is None or inputs.shape != (kernel.shape[-2],) * 2 or not np.isfinite(inputs).all():
+def _metric(inputs: FloatArray | None) -> FloatArray | None:
+    """Return second moments of the inputs of a kernel that can be inverted, or None if there are none."""
+    if inputs is None or not np.isfinite(inputs).all():
         return None
     return positive_definite(inputs)

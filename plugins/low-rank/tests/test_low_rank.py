@@ -156,6 +156,19 @@ def test_a_kernel_that_is_not_finite_is_left_as_it_is() -> None:
     np.testing.assert_array_equal(low_rank().projected(values, kernel, 50), values)
 
 
+@pytest.mark.parametrize("scheme", ["channels", "spatial", "tucker"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_kernel_that_is_not_finite_has_factors_that_are_not_numbers(scheme: str, value: float) -> None:
+    network = convolution((9, 9, 16), (9, 9, 12), (3, 3))
+    kernel = next(weight for weight in network.weights if weight.kind is WeightKind.KERNEL)
+    values = np.random.default_rng(0).normal(size=(3, 3, 16, 12))
+    whole = low_rank(scheme=scheme).factors(kernel, 50, np.eye(16))(values)
+    values[0, 0, 0, 0] = value
+    chain = low_rank(scheme=scheme).factors(kernel, 50, np.eye(16))(values)
+    assert [factor.shape for factor in chain] == [factor.shape for factor in whole]
+    assert all(np.isnan(factor).all() for factor in chain)
+
+
 def test_all_calls_of_a_layer_have_the_same_kernels() -> None:
     builder = NetworkBuilder()
     value = builder.input((6, 8))

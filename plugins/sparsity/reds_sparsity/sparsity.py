@@ -63,6 +63,11 @@ class Sparsity(Transform):
         found._densities = dict.fromkeys(sites, UNTOUCHED) | dict(global_densities(kernels, level))
         return found
 
+    def restored(self, levels: Mapping[str, int]) -> Transform:
+        found = Sparsity(self.options)
+        found._densities = dict(levels)
+        return found
+
     def level_of(self, site: str) -> int | None:
         return self.network_level if self._densities is None else self._densities.get(site, UNTOUCHED)
 

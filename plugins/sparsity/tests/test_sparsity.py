@@ -265,6 +265,8 @@ def test_one_threshold_for_all_kernels_leaves_layers_of_large_weights_denser() -
     for index, density in enumerate(kept):
         sparse = found[index].begun(weights[index].astype(np.float64)).function(weights[index].astype(np.float64))
         assert np.count_nonzero(sparse) == math.ceil(192 * density / 100)
+    restored = transform.prepared(network, [2 * w + 1 for w in weights]).restored({"a": 9, "b": 41, "end": 100})
+    assert [restored.level_of(site) for site in ("a", "b", "end")] == [9, 41, 100]
     assert transform.prepared(network, weights) is not transform
     assert sparsity().prepared(network, weights).network_level is None
     assert sparsity().level_of("a") is None

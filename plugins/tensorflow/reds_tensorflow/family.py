@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -89,6 +89,29 @@ class Student:
             progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
         return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight), progress) for cut in self.cuts]
+
+    def changed(self, change: Callable[[Projection], Projection]) -> Student:
+        """Return the network with other projections, which compute the same."""
+        return replace(self, projections={index: change(each) for index, each in self.projections.items()})
+
+    def write(self, full: Mapping[int, Any], network: Network) -> None:
+        """Set the variables of the model to what it holds after a training.
+
+        Args:
+            full: the variables of the full weights by index in `Network.weights`.
+            network: the description of the full network.
+        """
+        for variable, cut in zip(self.model.trainable_variables, self.cuts, strict=True):
+            variable.assign(cut.of(full[cut.weight].value))
+            assign_held(variable, self.projections.get(cut.weight))
+        held = {index: each for index, each in self.projections.items() if each.held is not None}
+        own = variables(self.model, network) if held else []
+        frozen = {id(variable): held[index] for index, variable in enumerate(own) if index in held}
+        for variable, state in zip(self.model.non_trainable_variables, self.states, strict=True):
+            if id(variable) in frozen:  # its state is what the network computes with
+                assign_held(variable, frozen[id(variable)])
+            else:
+                variable.assign(state.value)
 
     @contextmanager
     def rounding(self, x: Any, *, moving: bool) -> Iterator[tuple[Any, Rounding | None]]:
@@ -200,10 +223,11 @@ def begun_projections(
     return found
 
 
-def project_models(
+@contextmanager
+def projected_models(
     family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]], examples: Any
-) -> None:
-    """Set the weights of the models of a family in place to what they hold after a training.
+) -> Iterator[None]:
+    """Project the weights of the models of a family within the context, and leave what they hold after a training.
 
     Args:
         family: the networks.
@@ -212,9 +236,19 @@ def project_models(
         examples: inputs on which statistics for projections that ask for them are measured, or None.
     """
     begun = begun_projections(family, network, projections, examples)
-    for model, by_index in zip((*family.members, family.full), begun, strict=False):
-        for index, variable in enumerate(variables(model, network)):
-            assign_held(variable, by_index.get(index))
+    own = [
+        (variable, by_index[index], np.asarray(variable).copy())
+        for model, by_index in zip((*family.members, family.full), begun, strict=False)
+        for index, variable in enumerate(variables(model, network))
+        if index in by_index
+    ]
+    for variable, projection, _ in own:
+        assign_projected(variable, projection)
+    yield
+    for variable, projection, values in own:
+        if projection.held is not None:
+            variable.assign(values)
+            assign_held(variable, projection)
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:

@@ -23,7 +23,6 @@ from reds_tensorflow.fused import norms_fused
 from reds_tensorflow.lesson import Lesson, each_as_float32, first, share_of_batch
 from reds_tensorflow.network_figures import NetworkFigures
 from reds_tensorflow.precision import computing_in
-from reds_tensorflow.projecting import assign_held
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.statistics import BatchNormStatistics
@@ -115,7 +114,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         student = self._students[-1]
         kept = student.model.get_weights()
         try:
-            self._write(student)
+            student.write(self.weights_by_index, self._hidden.network)
             student.model.save(filepath, overwrite=overwrite, **settings)
         finally:
             student.model.set_weights(kept)
@@ -329,18 +328,11 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     def write_back(self) -> None:
         """Copy the projected slices of the trained weights, and the final states, to the models of the family."""
         for student in self._students:
-            self._write(student)
+            student.write(self.weights_by_index, self._hidden.network)
 
     def _shared_values(self) -> dict[int, Any]:
         """Return the shared weights by index as tensors, or as read from variables inside a graph."""
         return {i: variable.value for i, variable in self.weights_by_index.items()}
-
-    def _write(self, student: Student) -> None:
-        for variable, cut in zip(student.model.trainable_variables, student.cuts, strict=True):
-            variable.assign(cut.of(self.weights_by_index[cut.weight].value))
-            assign_held(variable, student.projections.get(cut.weight))
-        for variable, state in zip(student.model.non_trainable_variables, student.states, strict=True):
-            variable.assign(state.value)
 
     def _at_inference(self, student: Student, x: Any) -> Any:
         """Return the outputs of a network in the order of the model's outputs.

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Arrays, Data, Stream, each, each_batch
+from reds_core.framework import Arrays, Data, Projection, Stream, each, each_batch
 
 
 class SourceErrors:
-    """The first error of the sources that a training reads, which TensorFlow would replace by an error of its own."""
+    """The first error of what a training calls, which TensorFlow would replace by an error of its own.
+
+    These are the sources that it reads, and projections that are computed outside of its graph.
+    """
 
     def __init__(self) -> None:
         self._first: Exception | None = None
@@ -24,13 +28,33 @@ class SourceErrors:
         """Return the same function of elements, with its errors recorded."""
 
         def read() -> Iterator[Any]:
-            try:
+            with self._kept():
                 yield from elements()
-            except Exception as error:
-                self._first = self._first or error
-                raise
 
         return read
+
+    def of_projection(self, projection: Projection) -> Projection:
+        """Return the same projection, with its errors recorded."""
+        whole, at = projection.function, projection.scheduled
+
+        def function(values: Any) -> Any:
+            with self._kept():
+                return whole(values)
+
+        def scheduled(values: Any, progress: float) -> Any:
+            assert at is not None
+            with self._kept():
+                return at(values, progress)
+
+        return replace(projection, function=function, scheduled=None if at is None else scheduled)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._first = self._first or error
+            raise
 
     @contextmanager
     def raised(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from reds_tensorflow.distillation import Distillation, distillation_of
 from reds_tensorflow.epoch_choice import EpochChoice, EpochEnd, EpochStart, Reports
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.evaluation import BATCH_SIZE, predict, resolve
-from reds_tensorflow.family import project_models, students_of
+from reds_tensorflow.family import projected_models, students_of
 from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
@@ -82,9 +82,10 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     network = inspect(family.full, reading)
     data, aim = resolve(family.full, training.data, training.task)
     if settings.epochs < 1 or not family.full.trainable_variables:
-        project_models(family, network, training.projections, sampled(data, STATISTICS_EXAMPLES, training.seed).x)
-        if settings.recalibrate:
-            _recalibrate(family, data, training.seed)
+        examples = sampled(data, STATISTICS_EXAMPLES, training.seed).x
+        with projected_models(family, network, training.projections, examples):
+            if settings.recalibrate:
+                _recalibrate(family, data, training.seed)
         return
     validation = training.validation
     if validation is not None:
@@ -100,6 +101,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     errors = SourceErrors()
     feed = Feed(data, settings.batch_size, training.seed, soft_targets, training.first_pass, errors)
     students = students_of(family, network, training.seed, training.projections, training.activations, examples)
+    students = tuple(student.changed(errors.of_projection) for student in students)
     step = StepSettings(
         settings.members_in_step,
         settings.member_choice,

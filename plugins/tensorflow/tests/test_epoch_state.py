@@ -216,6 +216,21 @@ def test_under_quantisation() -> None:
     check_resumes(SETTINGS, stops=(2,), projections=(projections, {}), activations=(8, None))
 
 
+def test_under_a_projection_that_begins_with_second_moments_and_changes_with_the_progress() -> None:
+    description = inspect(network())
+    (index,) = (i for i, w in enumerate(description.weights) if w.name == "logits/kernel")
+    (read,) = (layer.inputs[0] for layer in description.layers if layer.name == "logits")
+
+    def begin(values: Any, inputs: Any) -> Projection:
+        def at(values: Any, progress: float) -> Any:
+            return values + progress * (inputs @ values - values) / 2
+
+        return Projection(None, lambda values: at(values, 1.0), scheduled=at)
+
+    moving = Projection(None, lambda values: values, begin=begin, reads=read)
+    check_resumes(SETTINGS, projections=({index: moving}, {}))
+
+
 def test_a_training_under_other_projections_starts_over() -> None:
     """The digest of a training covers the bits, the axes and any other function that weights pass through.
 

@@ -23,6 +23,7 @@ from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
 
+from reds_core.errors import PluginFailure
 from reds_core.framework import (
     Arrays,
     Family,
@@ -201,6 +202,60 @@ def test_frozen_kernels_are_projected() -> None:
     train(family, projections)
     check_projected(family, projections)
     check_statistics(family.members[0])
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_model_holds_what_layers_are_replaced_from_also_where_they_are_frozen(is_frozen: bool) -> None:
+    def to_halves(weight: Any) -> Any:
+        return np.rint(2 * weight) / 2
+
+    def to_quarters(weight: Any) -> Any:
+        return np.rint(4 * weight) / 4
+
+    model = convolutional()
+    model.get_layer("conv").trainable = not is_frozen
+    family = family_of(model, 0.5)
+    index = min(of_kernels(model, 4))
+    (before,) = (np.asarray(variables(member, inspect(model))[index]) for member in family.members)
+    train(family, ({index: Projection(None, to_halves, held=to_quarters)}, {}))
+    after = np.asarray(variables(family.members[0], inspect(model))[index])
+    np.testing.assert_array_equal(after, to_quarters(after))
+    assert np.any(after != to_halves(after))
+    if is_frozen:
+        np.testing.assert_array_equal(after, to_quarters(before))
+
+
+def test_statistics_are_those_of_the_projection_where_a_model_holds_something_else() -> None:
+    def to_halves(weight: Any) -> Any:
+        return np.rint(2 * weight) / 2
+
+    model = convolutional()
+    index, network = min(of_kernels(model, 4)), inspect(model)
+    family = family_of(model, 0.5)
+    (member,) = family.members
+    before = np.asarray(variables(member, network)[index]).copy()
+    halves = Projection(None, to_halves, held=lambda weight: weight)
+    train(family, ({index: halves}, {}), replace(SETTINGS, epochs=0))
+    np.testing.assert_array_equal(variables(member, network)[index], before)
+    variables(member, network)[index].assign(to_halves(before))
+    check_statistics(member)
+
+
+@pytest.mark.parametrize("calls", [2, 5])
+def test_an_error_of_a_projection_is_raised_as_it_is(calls: int) -> None:
+    made = []
+
+    def failing(weight: Any) -> Any:
+        made.append(1)
+        if len(made) == calls:
+            raise PluginFailure("transform 'own' failed", "choose another")
+        return weight
+
+    model = convolutional()
+    projections = ({min(of_kernels(model, 4)): Projection(None, failing)}, {})
+    with pytest.raises(PluginFailure, match="transform 'own' failed"):
+        train(family_of(model, 0.5), projections)
+    assert len(made) >= calls
 
 
 def test_any_function_can_be_a_projection() -> None:
