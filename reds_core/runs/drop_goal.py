@@ -20,8 +20,6 @@ PROBE_SHARE = 3
 """A network that is tried is trained for one PROBE_SHARE-th of the epochs of fine-tuning, unless the user says more."""
 _DEFAULT_RESOURCE, _RESOURCE_OF_LEVELS = "macs", "weight_bytes"
 """What is the least unless the user says more: weight_bytes if transforms decide levels, which often keep the MACs."""
-_REFINING = ("max_drop_resource", "max_drop_epochs", "max_drop_target")
-"""The settings that have no effect without a limit."""
 _TOLERANCE_POINTS = 1e-4
 """Covers the rounding of metrics that frameworks compute in float32, and are smaller than one example of a million."""
 
@@ -76,12 +74,16 @@ def drop_goal(settings: RunSettings, has_data: bool) -> DropGoal | None:
         InputError: If the drop cannot be measured, the resource is unknown, or the budgets are those of a family.
     """
     if settings.max_drop is None:
-        given = next((name for name in _REFINING if getattr(settings, name) is not None), None)
-        if given is not None:
-            name = argument(given)
-            raise InputError(
-                f"{name} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
-            )
+        refining = (
+            (argument("max_drop_resource"), settings.max_drop_resource),
+            (argument("max_drop_epochs"), settings.max_drop_epochs),
+            (argument("max_drop_target"), settings.max_drop_target),
+        )
+        for name, value in refining:
+            if value is not None:
+                raise InputError(
+                    f"{name} is given without {argument('max_drop')}", f"give {argument('max_drop', 1.0)} as well"
+                )
         return None
     _check_measurable(settings, has_data)
     default = _RESOURCE_OF_LEVELS if settings.has_transforms else _DEFAULT_RESOURCE

@@ -31,7 +31,7 @@ def completed(line: str, more: str = "") -> subprocess.CompletedProcess[str]:
     ("line", "expected"),
     [
         ("reds pru", ["prune"]),
-        ("reds prune --max-d", ["--max-drop", "--max-drop-resource", "--max-drop-epochs"]),
+        ("reds prune --max-d", ["--max-drop", "--max-drop-resource", "--max-drop-epochs", "--max-drop-target"]),
         ("reds prune --schedule co", ["cosine", "constant"]),
         ("reds prune --solver scipy", ["scipy-lp", "scipy-milp"]),
         ("reds solve p.npz --solver dp --see", ["--seed"]),
