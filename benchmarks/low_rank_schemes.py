@@ -72,7 +72,7 @@ class Subject:
         transform = self.registry.create(Transform, "low-rank", options)
         space = decision_space(self.network, [transform])
         sites = [offer.site for offer in space.offers if offer.site in self.kernels]
-        settings = LevelSettings({site: {"rank": level} for site in sites})
+        settings = LevelSettings({site: {"rank_percent": level} for site in sites})
         statement = Statement(self.network, CostModel(), space=space)
         full, used = (statement.usage(self.network.channels, each) for each in (LevelSettings({}), settings))
         found = projections(self.network, [transform], settings)

@@ -115,7 +115,7 @@ class Subject:
         table = drawn_scores(self.network, None, "lognormal", 0)
         rng = np.random.default_rng(1)
         factors = {layer.name: rng.lognormal(0.0, 1.0) for layer in self.network.layers}
-        losses = {"weight_bits": LOSSES, "rank": RANK_LOSSES}
+        losses = {"weight_bits": LOSSES, "rank_percent": RANK_LOSSES}
         for offer in () if space is None else space.offers:
             rises = [losses[offer.what].get(level, 0.0) for level in offer.levels.tolist()]
             self._known[offer.site, offer.what] = -RATE * factors[offer.site] * np.array(rises)
@@ -172,7 +172,7 @@ class Subject:
         )  # fmt: skip
 
     def _refusal(self, site: str, what: str, level: int) -> str | None:
-        return self.framework.rewrite_refusal(self.model, self.network, site) if what == "rank" else None
+        return self.framework.rewrite_refusal(self.model, self.network, site) if what == "rank_percent" else None
 
 
 def _counted(space: DecisionSpace | None, settings: LevelSettings) -> dict[str, dict[str, int]]:
@@ -195,7 +195,7 @@ def table(proofs: list[Proof]) -> str:
         result = f"{p.status} (`{p.solver}`)" + (f", gap {p.gap:.2g}" if p.status != "optimal" and p.gap else "")
         ranks, bits = (
             ", ".join(f"{count} of {level}" for level, count in p.levels.get(what, {}).items()) or "-"
-            for what in ("rank", "weight_bits")
+            for what in ("rank_percent", "weight_bits")
         )
         found = (p.value or 0) / FULL_VALUE, p.macs, p.weight_bytes, p.width
         used = " | ".join("-" if p.value is None else f"{share:.1%}".replace("%", " %") for share in found)

@@ -17,7 +17,7 @@ from reds_core.network import Network
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
-DENSITY = "density"
+DENSITY = "density_percent"
 """What transforms decide about the share of the weights of a layer that are not 0."""
 
 

@@ -32,9 +32,9 @@ FRAMEWORK = TensorFlowFramework()
 LEVELS: dict[str, dict[str, int]] = {
     "stem": {"clusters": 16},
     "spread": {"clusters": 4},
-    "mixed": {"density": 50},
-    "last": {"clusters": 4, "density": 25},
-    "hidden": {"density": 50, "weight_bits": 4},
+    "mixed": {"density_percent": 50},
+    "last": {"clusters": 4, "density_percent": 25},
+    "hidden": {"density_percent": 50, "weight_bits": 4},
     "classes": {"clusters": 16, "weight_bits": 4},
 }
 """The levels of the layers of a network."""
@@ -56,8 +56,8 @@ def at_levels(values: npt.NDArray[np.float32], of: Weight, levels: Mapping[str, 
     along = range(len(of.scales_along))
     rows = np.moveaxis(np.asarray(values, np.float64), of.scales_along, along)
     made = rows.reshape(math.prod(rows.shape[: len(along)]), -1).copy()
-    if "density" in levels:
-        made[np.abs(made) < np.sort(np.abs(made), axis=None)[-(made.size * levels["density"] // 100)]] = 0
+    if "density_percent" in levels:
+        made[np.abs(made) < np.sort(np.abs(made), axis=None)[-(made.size * levels["density_percent"] // 100)]] = 0
     if "clusters" in levels:
         largest, steps = np.abs(made).max(axis=1, keepdims=True), levels["clusters"] // 2
         made = np.ceil(np.abs(made) / largest * steps) * np.sign(made) * largest / steps
@@ -119,7 +119,7 @@ def test_plan_files_and_engine_of_a_run_agree(transforms: list[str], tmp_path: P
     levels = [each for member in family.plan.subnetworks for each in member.settings.values()]
     clusters = [level.get("clusters", 256) for level in levels]
     assert sorted(packing.clusters for packing in found if packing.clusters) == sorted(n for n in clusters if n < 256)
-    sparse = [level.get("density", 100) < 100 for level in levels]
+    sparse = [level.get("density_percent", 100) < 100 for level in levels]
     assert sum(packing.has_mask for packing in found) == sum(sparse)
     assert any(packing.clusters or packing.has_mask for packing in found)
 
@@ -135,12 +135,16 @@ def test_layers_and_levels_that_the_engine_cannot_store_are_refused_with_a_reaso
     network = FRAMEWORK.inspect(keras.Model(image, layers.Dense(2, name="classes")(x)))
     refusal = CEngine().refusal
     assert [refusal(network, "plain", "clusters", level) for level in (2, 4, 16, 256)] == [None] * 4
-    assert [refusal(network, "plain", "density", level) for level in (1, 50, 100)] == [None] * 3
+    assert [refusal(network, "plain", "density_percent", level) for level in (1, 50, 100)] == [None] * 3
     assert refusal(network, "spread", "clusters", 4) is None
-    assert refusal(network, "relu", "density", 50) is None  # transforms that give all layers one level ask for all
+    assert (
+        refusal(network, "relu", "density_percent", 50) is None
+    )  # transforms that give all layers one level ask for all
     assert refusal(network, "plain", "clusters", 8) == "the C engine has no codebooks of 8 integers"
-    assert "so few weights that a mask saves nothing" in str(refusal(network, "spread", "density", 50))
+    assert "so few weights that a mask saves nothing" in str(refusal(network, "spread", "density_percent", 50))
     assert refusal(network, "separate", "clusters", 4) == "the C engine stores no codebooks of SeparableConv2D layers"
-    assert refusal(network, "separate", "density", 50) == "the C engine stores no masks of SeparableConv2D layers"
-    for what in ("clusters", "density"):
+    assert (
+        refusal(network, "separate", "density_percent", 50) == "the C engine stores no masks of SeparableConv2D layers"
+    )
+    for what in ("clusters", "density_percent"):
         assert "factors of the batch norm 'norm'" in str(refusal(network, "classes", what, 4))

@@ -65,7 +65,7 @@ class LowRank(Transform):
     """
 
     name = "low-rank"
-    what = "rank"
+    what = "rank_percent"
     stage = Stage.REWRITE
     nesting = Nesting.RISING
     reads_inputs: ClassVar[bool] = True

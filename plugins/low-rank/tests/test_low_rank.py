@@ -39,7 +39,7 @@ def convolution(
 
 
 def chain(network: Network, transform: LowRank, level: int) -> list[Layer]:
-    settings = LevelSettings.of([(Dimension("conv", "rank"), level)])
+    settings = LevelSettings.of([(Dimension("conv", "rank_percent"), level)])
     return list(described(network, [transform], settings).layers)
 
 
@@ -51,7 +51,7 @@ def test_other_levels_are_refused(levels: str) -> None:
 
 def test_its_declarations() -> None:
     assert LowRank().options == LowRankOptions("25,50,75", "spatial", "rising")
-    assert (LowRank.what, LowRank.stage, LowRank.nesting) == ("rank", Stage.REWRITE, Nesting.RISING)
+    assert (LowRank.what, LowRank.stage, LowRank.nesting) == ("rank_percent", Stage.REWRITE, Nesting.RISING)
     assert LowRank(build_options(LowRank, {"nesting": "free"})).nests is Nesting.FREE
 
 
@@ -112,7 +112,7 @@ def test_the_middle_layer_of_a_tucker_decomposition_has_the_stride() -> None:
 
 def test_the_layers_of_a_chain_are_named_after_the_layer_and_the_last_has_the_bias() -> None:
     network = convolution((12, 10, 8), (6, 5, 8), (3, 3))
-    at = described(network, [low_rank(scheme="tucker")], LevelSettings.of([(Dimension("conv", "rank"), 50)]))
+    at = described(network, [low_rank(scheme="tucker")], LevelSettings.of([(Dimension("conv", "rank_percent"), 50)]))
     assert [layer.name for layer in at.layers] == ["conv/rank_1", "conv/rank_2", "conv/rank_3"]
     assert {(w.name, w.layer) for w in at.weights} == {
         ("conv/rank_1/kernel", "conv/rank_1"),

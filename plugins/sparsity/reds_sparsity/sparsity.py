@@ -27,7 +27,7 @@ class Sparsity(Transform):
     """
 
     name = "sparsity"
-    what = "density"
+    what = "density_percent"
     stage = Stage.SPARSIFY
     nesting = Nesting.RISING
     Options = SparsityOptions

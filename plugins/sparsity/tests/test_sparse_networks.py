@@ -71,7 +71,7 @@ def test_sparse_random_networks_equal_networks_with_weights_zeroed_by_hand(seed:
         network = inspect(model)
         kept = reference.random_kept(network, 0.6, seed)
         small = extract(model, network, kept)
-        levels = LevelSettings({layer.name: {"density": 40} for layer in network.layers})
+        levels = LevelSettings({layer.name: {"density_percent": 40} for layer in network.layers})
         found = projections(network, [transform], levels)
         assert found
         own = weights(small, network)
@@ -123,7 +123,7 @@ def of_family(family: Family[Any], transform: Sparsity, levels: Sequence[int]) -
     """The projections of each network, members first. levels: the density of each of them."""
     network = inspect(family.full)
     sites = [layer.name for layer in network.layers]
-    every = [LevelSettings({site: {"density": level} for site in sites}) for level in levels]
+    every = [LevelSettings({site: {"density_percent": level} for site in sites}) for level in levels]
     widths = (*family.widths, network.channels)
     smaller = [SmallerNetwork(*each) for each in zip(widths, every, strict=True)]
     return tuple(

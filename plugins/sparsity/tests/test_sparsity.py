@@ -132,7 +132,7 @@ def test_a_sparse_kernel_costs_its_weights_a_mask_and_a_start_for_each_output_ch
 ) -> None:
     transform = sparsity(pattern="block") if is_block else sparsity()
     network = describe(chain_model((32, 48), features=64, classes=10))
-    settings = LevelSettings({"dense1": {"density": density}})
+    settings = LevelSettings({"dense1": {"density_percent": density}})
     widths = {"dense0": min(features, 32), "dense1": width}
     found = [usage(each, widths, COSTS) for each in (network, described(network, [transform], settings))]
     elements = widths["dense0"] * width

@@ -275,7 +275,7 @@ def test_a_run_writes_members_whose_layers_have_the_ranks_and_bits_of_the_plan(t
         assert {name: used[name] for name in ("macs", "peak_ram")} == {
             name: member.usage[name] for name in ("macs", "peak_ram")
         }
-        low = {site for site, levels in member.settings.items() if levels.get("rank") == 30}
+        low = {site for site, levels in member.settings.items() if levels.get("rank_percent") == 30}
         assert low == {layer.name for layer in loaded.layers if isinstance(layer, keras.Sequential)}
         assert not any("rank_" in layer.name for layer in loaded.layers)
         for site in low:

@@ -24,7 +24,7 @@ def lowered(model: Any, transform: LowRank) -> LevelSettings:
     network = inspect(model)
     sites = dict.fromkeys(e.name for e in network.layers if refusal(model, network, e.name) is None)
     offers = {site: transform.offered(network, site).levels for site in sites}
-    return LevelSettings.of([(Dimension(site, "rank"), int(o[0])) for site, o in offers.items() if len(o) > 1])
+    return LevelSettings.of([(Dimension(site, "rank_percent"), int(o[0])) for site, o in offers.items() if len(o) > 1])
 
 
 def rewritten(model: Any, transform: LowRank, settings: LevelSettings) -> tuple[Any, Network]:
@@ -39,10 +39,10 @@ def rewritten(model: Any, transform: LowRank, settings: LevelSettings) -> tuple[
     for site, levels in settings.levels.items():
         index = next(i for i, w in enumerate(network.weights) if w.layer == site and w.kind is WeightKind.KERNEL)
         kernel = network.weights[index]
-        factors = transform.factors(kernel, levels["rank"], None)(values[index].astype(np.float64))
+        factors = transform.factors(kernel, levels["rank_percent"], None)(values[index].astype(np.float64))
         names = dict.fromkeys(e.name for e in at_levels.layers if e.name.startswith(f"{site}/rank_"))
         chains[site] = tuple(zip(names, factors, strict=True))
-        values[index] = transform.projected(values[index].astype(np.float64), kernel, levels["rank"]).astype(
+        values[index] = transform.projected(values[index].astype(np.float64), kernel, levels["rank_percent"]).astype(
             values[index].dtype
         )
     made = rewrite(model, network, chains)
