@@ -310,13 +310,13 @@ def device_conformance(
     return as_pytest_parameters(_run(kits.DEVICES, make, settings, Given(samples, make_framework, registry)))
 
 
-def check(target: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
+def check(plugin: str, registry: Registry | None = None, settings: Settings | None = None) -> tuple[Report, ...]:
     """Run the conformance kit on a plugin.
 
     This is what `reds check` does. A name that several kinds of plugins share has a report for each kind.
 
     Args:
-        target: The name of an installed plugin, or `module:Class`.
+        plugin: The name of an installed plugin, or `module:Class`.
         registry: The plugins to choose from. By default they are all that are installed.
         settings: The expectations that the author states, such as known failures.
 
@@ -334,7 +334,7 @@ def check(target: str, registry: Registry | None = None, settings: Settings | No
         >>> report.ok
     """
     reports = []
-    for found in find_plugins(target, registry):
+    for found in find_plugins(plugin, registry):
         kit = kit_for(found)
         if kit is None:
             raise UnsupportedError(
