@@ -205,6 +205,12 @@ class Exporter:
             shared: The files of the full network whose integer weights the subnetwork shares, by kind. Without any it
                 has weights of its own.
         """
+        if shared and member.replaces_layers:
+            shared = {}
+            self.warn(
+                f"the integer weights of subnetwork '{member.name}' are its own, since it has other layers in place of "
+                "some of those of the full network"
+            )
         kinds = self.targets.kinds
         names = member_files(kinds, member.name)
         paths = {kind: self.folder / file for kind, file in zip(kinds.all, names, strict=True)}

@@ -65,6 +65,11 @@ class PlannedMember:
         return self.levels.changed(self.settings)
 
     @property
+    def replaces_layers(self) -> bool:
+        """Whether its files have chains of layers in place of some layers of the full network."""
+        return bool(self.levels.chains(self.changed))
+
+    @property
     def kept(self) -> Kept:
         """The channels of the input model that each group keeps, the most important first."""
         return {group: self.order[group][:width] for group, width in self.decision.widths.items()}
@@ -77,7 +82,7 @@ class PlannedMember:
         Raises:
             ContractViolation: If it does not use what was planned.
         """
-        if self.levels.chains(self.changed):
+        if self.replaces_layers:
             return
         check_model(framework, model, self.usage, self.statement.costs, self.name, self.levels.transforms, self.changed)
 

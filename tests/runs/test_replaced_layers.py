@@ -12,7 +12,7 @@ import pytest
 from toy_framework import ToyFramework
 from toy_models import forward
 from toy_plugins import toy_registry
-from toy_runs import Workplace, settings
+from toy_runs import Listener, Workplace, settings
 from toy_transforms import ToyBits, ToyMask, ToyRank, ToyTarget, rounded
 
 from reds_core.arrays import FloatArray
@@ -71,6 +71,15 @@ def test_files_hold_the_layers_that_replace_others(place: Workplace, epochs: int
     assert replaced
     whole = framework.load_model(place.out / "nested.keras")
     assert all(layer.kind != "linear" for layer in whole.layers)
+
+
+def test_files_with_other_layers_share_no_integers_and_a_warning_says_so(place: Workplace) -> None:
+    heard = Listener()
+    plan = prune(place, watcher=heard)
+    own = [text for text in heard.warnings if "are its own, since it has other layers in place" in text]
+    replaced = [record.name for record in plan.subnetworks if lowered(record)]
+    assert replaced
+    assert [text.split("'")[1] for text in own] == replaced
 
 
 def test_kernels_that_replace_another_have_the_bits_that_were_chosen(place: Workplace) -> None:
