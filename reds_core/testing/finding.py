@@ -21,7 +21,7 @@ def find_plugins(target: str, registry: Registry | None = None) -> list[type[Plu
         UnavailableError: if it needs a library that is not installed.
     """
     if not isinstance(target, str):
-        raise InputError(f"target of type {type(target).__name__} is not a name", "give a name or module:Class")
+        raise InputError(f"plugin of type {type(target).__name__} is not a name", "give a name or module:Class")
     found = [_imported(target)] if ":" in target else _installed(target, registry or Registry())
     for plugin in found:
         if plugin.missing():

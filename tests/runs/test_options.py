@@ -282,7 +282,7 @@ WRONG_CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("extract", {"folder": "run", "budgets": 0.5, "solver": 3}, "solver is 3, not a string"),
     ("formulate_model", {"model": "m.keras", "data": "d.npz", "budgets": 0.5, "aling": 8}, "did you mean align?"),
     ("describe_plugin", {"name": 3}, "unknown plugin '3'; see `reds_core.plugins`"),
-    ("check", {"target": 3}, "target of type int is not a name"),
+    ("check", {"plugin": 3}, "plugin of type int is not a name"),
 ]
 
 
