@@ -67,7 +67,7 @@ class LiteRtTarget(Target):
         if what == ACTIVATION_BITS:
             return super().refusal(network, site, what, level)
         if what != WEIGHT_BITS:
-            return f"files of {self.name} store each weight in full, whatever its value, so {what} would save no bytes"
+            return f"files of {self.name} store each weight in full, whatever its value, so nothing is saved"
         return f"files of {self.name} store weights in {self.file.numbers}, so fewer bits save nothing"
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
