@@ -12,13 +12,10 @@ benchmarks/records/clustering.
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import sys
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,65 +24,15 @@ from page_sections import put
 from reds_clustering import Clustering, ClusteringOptions
 from reds_quantization import WeightBits
 from reds_quantization.weight_bits import WeightBitsOptions
+from trained_networks import CASES, ROOT, Case, TrainedNetwork, keep_record, kib, read_records, sizes_of
 
-from reds_core import Registry
 from reds_core.cost import CostModel, usage
 from reds_core.formulation import decision_space
-from reds_core.framework import (
-    Arrays,
-    ExportSource,
-    Family,
-    FinetuneSettings,
-    Framework,
-    Target,
-    Task,
-    Training,
-    projections,
-)
-from reds_core.system import read_archive
+from reds_core.framework import Family, projections
 from reds_core.transforms import LevelSettings, Transform, described
 
-ROOT = Path(__file__).parents[1]
-ASSETS = ROOT.parent / "shared" / "assets"
 RECORDS = ROOT / "benchmarks" / "records" / "clustering" / "records.jsonl"
 PAGE = ROOT / "docs" / "clustering.md"
-CALIBRATION_EXAMPLES = 256
-
-
-@dataclass(frozen=True)
-class Case:
-    """A trained network and its data.
-
-    Attributes:
-        name: its name in records.
-        title: its name in tables.
-        model, data: names of files in the assets.
-        settings: how it is trained.
-    """
-
-    name: str
-    title: str
-    model: str
-    data: str
-    settings: FinetuneSettings
-
-
-CASES = (
-    Case(
-        "resnet8",
-        "ResNet8",
-        "mlperf_tiny_resnet8_cifar10.h5",
-        "cifar10.npz",
-        FinetuneSettings(epochs=2, learning_rate=1e-3, augment=("flip",)),
-    ),
-    Case(
-        "ds-cnn-s",
-        "DS-CNN S",
-        "arm_kws_ds_cnn_s.keras",
-        "speech_commands.npz",
-        FinetuneSettings(epochs=5, learning_rate=1e-3),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -156,56 +103,34 @@ class Record:
         return self.case, self.arm, self.epochs
 
 
-class Bench:
-    """The networks of one case.
-
-    Args:
-        case: the case.
-    """
-
-    def __init__(self, case: Case) -> None:
-        self._case = case
-        self._framework: Framework = Registry().default_framework()
-        self._target: Target = Registry().create(Target, "tflite-int8", {})
-        self._model = self._framework.load_model(ASSETS / "models" / case.model)
-        self._network = self._framework.inspect(self._model)
-        arrays = read_archive(ASSETS / "data" / case.data)
-        self._train, self._test = (
-            self._framework.check_data(self._model, Arrays(arrays[f"x_{part}"], arrays[f"y_{part}"]), Task(), part)
-            for part in ("train", "test")
-        )
+class Bench(TrainedNetwork):
+    """Measures the arms of one case."""
 
     def measured(self, arm: Arm, epochs: int) -> Record:
         """Train a network, export and measure it."""
         began = time.perf_counter()
         transforms = [] if arm.transform is None else [arm.transform]
-        offers = decision_space(self._network, transforms).offers
+        offers = decision_space(self.network, transforms).offers
         levels = {o.site: {o.what: arm.level} for o in offers if arm.level in o.levels.tolist()}
         settings = LevelSettings(levels)
-        small = self._framework.extract(self._model, self._network, {})
-        network = self._framework.inspect(small)
-        asked = FinetuneSettings(**{**vars(self._case.settings), "epochs": epochs})
+        small = self.framework.extract(self.model, self.network, {})
+        network = self.framework.inspect(small)
         own = projections(network, transforms, settings)
         # Without training, batch norms of members alone are measured anew.
         family = Family(small, (), ()) if epochs else Family(small, (small,), (network.channels,))
-        weights = (own,) if epochs else (own, {})
-        training = Training(self._train, asked, 0, lambda progress: None, teacher=self._model, projections=weights)
-        self._framework.finetune(family, training)
+        self.finetune(family, epochs, (own,) if epochs else (own, {}))
         costs = CostModel(additional=("weight_bytes",))
         stored = usage(described(network, transforms, settings), network.channels, costs)["weight_bytes"]
         with TemporaryDirectory() as folder:
             keras, int8 = Path(folder) / "network.keras", Path(folder) / "network.tflite"
-            self._framework.save_model(small, keras)
-            calibration = Arrays(self._train.x[:CALIBRATION_EXAMPLES], self._train.y[:CALIBRATION_EXAMPLES])
-            self._target.export(ExportSource(self._framework, small, network, settings, calibration), int8)
-            file = self._target.load(self._framework, int8)
+            self.framework.save_model(small, keras)
+            self.int8.export(self.source(small, network, settings), int8)
             return Record(
-                self._case.name,
+                self.case.name,
                 arm.name,
                 epochs,
                 len(levels),
-                self._framework.accuracy(small, self._test, Task()),
-                file.evaluate(file.check_data(self._test, "test data"), Task()).metric,
+                *self.accuracies(small, int8),
                 stored,
                 *sizes_of(keras),
                 *sizes_of(int8),
@@ -213,23 +138,9 @@ class Bench:
             )
 
 
-def sizes_of(path: Path) -> tuple[int, int]:
-    """Return the size of a file, and that of an archive that holds it."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as opened:
-        opened.writestr(path.name, path.read_bytes())
-    return path.stat().st_size, len(archive.getvalue())
-
-
-def read_records(path: Path) -> dict[tuple[str, str, int], Record]:
-    """Return the measurements in a file, which need not exist."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {record.key: record for record in (Record(**json.loads(line)) for line in lines)}
-
-
 def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
     """Make the measurements that are missing, and yield all of them."""
-    found = read_records(store)
+    found = {record.key: record for record in read_records(store, Record)}
     for case in cases:
         bench: Any = None
         for epochs in (0, case.settings.epochs):
@@ -237,10 +148,7 @@ def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
                 if (case.name, arm.name, epochs) not in found:
                     bench = bench or Bench(case)
                     record = bench.measured(arm, epochs)
-                    with store.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(asdict(record)) + "\n")
-                    sys.stdout.write(f"{record}\n")
-                    sys.stdout.flush()
+                    keep_record(store, record)
                     found[record.key] = record
                 yield found[case.name, arm.name, epochs]
 
@@ -278,11 +186,6 @@ def table(case: Case, records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def kib(size_bytes: int) -> str:
-    """Return a size in KiB."""
-    return f"{size_bytes / 1024:.1f} KiB"
-
-
 def main() -> None:
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -292,7 +195,7 @@ def main() -> None:
     given = parser.parse_args()
     cases = [case for case in CASES if given.only in (None, case.name)]
     if given.from_records:
-        records = list(read_records(RECORDS).values())
+        records = read_records(RECORDS, Record)
     else:
         given.out.mkdir(parents=True, exist_ok=True)
         records = list(measured(cases, given.out / "records.jsonl"))

@@ -13,41 +13,27 @@ are written from benchmarks/records/sparsity.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from clustered_files import ASSETS, CALIBRATION_EXAMPLES, CASES, Case, kib, sizes_of
 from page_sections import put
 from reds_litert.device_files import interpreter_of
 from reds_sparsity import Sparsity, SparsityOptions
 from study_files import ratio_in_turn
+from trained_networks import CASES, ROOT, Case, TrainedNetwork, keep_record, kib, read_records, sizes_of
 
 from reds_core import Registry, profile
 from reds_core.cost import CostModel, usage
 from reds_core.formulation import decision_space
-from reds_core.framework import (
-    Arrays,
-    ExportSource,
-    Family,
-    FinetuneSettings,
-    Framework,
-    Target,
-    Task,
-    Training,
-    projections,
-)
+from reds_core.framework import ExportSource, Family, Target, projections
 from reds_core.network import WeightKind
-from reds_core.system import read_archive
 from reds_core.transforms import LevelSettings, Transform, described
 
-ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "benchmarks" / "records" / "sparsity" / "records.jsonl"
 PAGE = ROOT / "docs" / "sparsity.md"
 CORE = "cortex-m4"
@@ -122,61 +108,44 @@ class Record:
         return self.case, self.arm, self.epochs
 
 
-class Bench:
-    """The networks of one case.
+class Bench(TrainedNetwork):
+    """Measures the arms of one case.
 
     Args:
         case: the case.
     """
 
     def __init__(self, case: Case) -> None:
-        self._case = case
-        registry = Registry()
-        self._framework: Framework = registry.default_framework()
-        self._litert: Target = registry.create(Target, "tflite-int8", {})
-        self._engine: Target = registry.create(Target, "c-engine", {})
-        self._model = self._framework.load_model(ASSETS / "models" / case.model)
-        self._network = self._framework.inspect(self._model)
-        arrays = read_archive(ASSETS / "data" / case.data)
-        self._train, self._test = (
-            self._framework.check_data(self._model, Arrays(arrays[f"x_{part}"], arrays[f"y_{part}"]), Task(), part)
-            for part in ("train", "test")
-        )
+        super().__init__(case)
+        self._engine: Target = Registry().create(Target, "c-engine", {})
         self._dense: bytes | None = None
 
     def measured(self, arm: Arm, epochs: int) -> Record:
         """Train a network, export and measure it."""
-        small = self._framework.extract(self._model, self._network, {})
-        network = self._framework.inspect(small)
+        small = self.framework.extract(self.model, self.network, {})
+        network = self.framework.inspect(small)
         transforms, settings = self._levels(arm)
-        asked = FinetuneSettings(**{**vars(self._case.settings), "epochs": epochs})
         own = projections(network, transforms, settings)
-        training = Training(
-            self._train, asked, 0, lambda progress: None, teacher=self._model, projections=(own,) if own else ()
-        )
-        self._framework.finetune(Family(small, (), ()), training)
+        self.finetune(Family(small, (), ()), epochs, (own,) if own else ())
         costs = CostModel(additional=("weight_bytes",))
         kernels = [
             array
-            for array, weight in zip(self._framework.weights(small, network), network.weights, strict=True)
+            for array, weight in zip(self.framework.weights(small, network), network.weights, strict=True)
             if weight.kind is WeightKind.KERNEL
         ]
         with TemporaryDirectory() as folder:
             path = Path(folder) / "network.tflite"
-            calibration = Arrays(self._train.x[:CALIBRATION_EXAMPLES], self._train.y[:CALIBRATION_EXAMPLES])
-            source = ExportSource(self._framework, small, network, settings, calibration)
-            self._litert.export(source, path)
-            file = self._litert.load(self._framework, path)
+            source = self.source(small, network, settings)
+            self.int8.export(source, path)
             own_costs: tuple[Any, ...] = ()
             if not epochs:
                 own_costs = (self._latency_ratio(path.read_bytes()), *self._on_engine(source, Path(folder)))
             return Record(
-                self._case.name,
+                self.case.name,
                 arm.name,
                 epochs,
                 round(1 - float(sum(map(np.count_nonzero, kernels)) / sum(array.size for array in kernels)), 4),
-                self._framework.accuracy(small, self._test, Task()),
-                file.evaluate(file.check_data(self._test, "test data"), Task()).metric,
+                *self.accuracies(small, path),
                 usage(described(network, transforms, settings), network.channels, costs)["weight_bytes"],
                 *sizes_of(path),
                 *own_costs,
@@ -186,12 +155,12 @@ class Bench:
         """Return the transform of an arm, and the levels of the layers that have any."""
         if arm.options is None:
             return [], LevelSettings()
-        transform = Sparsity(arm.options).prepared(self._network, self._framework.weights(self._model, self._network))
+        transform = Sparsity(arm.options).prepared(self.network, self.framework.weights(self.model, self.network))
         if transform.network_level is None:
-            offers = decision_space(self._network, [transform]).offers
+            offers = decision_space(self.network, [transform]).offers
             levels = {offer.site: {offer.what: int(offer.levels[0])} for offer in offers}
         else:
-            sites = dict.fromkeys(layer.name for layer in self._network.layers)
+            sites = dict.fromkeys(layer.name for layer in self.network.layers)
             levels = {s: {transform.what: n} for s in sites if (n := transform.level_of(s)) is not None and n < 100}
         return [transform], LevelSettings(levels)
 
@@ -216,15 +185,9 @@ def _inference(content: bytes) -> Callable[[], Any]:
     return run
 
 
-def read_records(path: Path) -> dict[tuple[str, str, int], Record]:
-    """Return the measurements in a file, which need not exist."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {record.key: record for record in (Record(**json.loads(line)) for line in lines)}
-
-
 def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
     """Make the measurements that are missing, and yield all of them."""
-    found = read_records(store)
+    found = {record.key: record for record in read_records(store, Record)}
     for is_trained in (False, True):
         for case in cases:
             bench: Any = None
@@ -237,13 +200,8 @@ def measured(cases: Sequence[Case], store: Path) -> Iterator[Record]:
                         bench = Bench(case)
                         if not is_trained and arm.options is not None:
                             bench.measured(ARMS[0], 0)
-                    began = time.perf_counter()
-                    record = bench.measured(arm, key[-1])
-                    with store.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(asdict(record)) + "\n")
-                    sys.stdout.write(f"{record} in {time.perf_counter() - began:.0f} s\n")
-                    sys.stdout.flush()
-                    found[key] = record
+                    found[key] = bench.measured(arm, key[-1])
+                    keep_record(store, found[key])
                 yield found[key]
 
 
@@ -296,7 +254,7 @@ def main() -> None:
     given = parser.parse_args()
     cases = [case for case in CASES if given.only in (None, case.name)]
     if given.from_records:
-        records = list(read_records(RECORDS).values())
+        records = read_records(RECORDS, Record)
     else:
         given.out.mkdir(parents=True, exist_ok=True)
         records = list(measured(cases, given.out / "records.jsonl"))
