@@ -150,12 +150,12 @@ def projections(
         widths: The width of each group in that network; by default its full width.
         smaller: The smaller networks of its family, smallest first, which have the first channels of each group.
     """
-    sites: dict[int, dict[str, None]] = {}
+    sites: dict[int, set[str]] = {}
     reads: dict[str, int] = {}
     for layer in network.layers:
         reads.setdefault(layer.name, layer.inputs[0] if layer.inputs else -1)
         for index in layer.weights:
-            sites.setdefault(index, {})[layer.name] = None
+            sites.setdefault(index, set()).add(layer.name)
     parts = layer_parts(network)
     ordered = sorted(transforms, key=lambda transform: transform.stage)
     found: dict[int, Projection] = {}

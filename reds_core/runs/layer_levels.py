@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from reds_core.formulation.space import DecisionSpace
@@ -83,7 +84,9 @@ class LayerLevels:
 
     def trains_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with projected weights."""
-        return any(self._trained(each) for each in settings) if self.qat is not True else self.space is not None
+        if self.qat is True:
+            return self.space is not None
+        return any(self._projections(each, in_training=True) for each in settings)
 
     def trains_all_projected(self, settings: Sequence[LevelSettings]) -> bool:
         """Whether members with these levels are trained with all of the projections of their weights."""
@@ -105,8 +108,8 @@ class LayerLevels:
             every.pop()
         smaller = [SmallerNetwork(*each) for each in zip(family.widths, every, strict=False)]
         weights = [
-            self._trained(each, family.widths[place] if place < len(family.widths) else None, smaller[:place])
-            for place, each in enumerate(every)
+            self._projections(each, widths, smaller[:place], in_training=True)
+            for place, (each, widths) in enumerate(zip_longest(every, family.widths[: len(every)]))
         ]
         bits = [self._activation_bits(each) for each in every] if self.qat_activations and self.qat is not False else []
         if not family.full_settings:
@@ -197,20 +200,18 @@ class LayerLevels:
         settings: LevelSettings,
         widths: Mapping[str, int] | None = None,
         smaller: Sequence[SmallerNetwork] = (),
+        *,
+        in_training: bool = False,
     ) -> Projections:
+        """Return the projections of one network. Without quantisation in training, weights are not encoded in it."""
         if self.space is None:
             return {}
-        return projections(self.space.network, self.space.transforms, settings, widths=widths, smaller=smaller)
-
-    def _trained(
-        self,
-        settings: LevelSettings,
-        widths: Mapping[str, int] | None = None,
-        smaller: Sequence[SmallerNetwork] = (),
-    ) -> Projections:
-        """Return the projections of a training. Without quantisation in training, weights are not encoded in it."""
-        if self.space is None:
-            return {}
-        transforms = [t for t in self.space.transforms if self.qat is not False or t.stage is not Stage.ENCODE]
-        how = {"of_untouched": self.qat is True}
-        return projections(self.space.network, transforms, settings, **how, widths=widths, smaller=smaller)
+        leaves_out = in_training and self.qat is False
+        return projections(
+            self.space.network,
+            [each for each in self.space.transforms if not (leaves_out and each.stage is Stage.ENCODE)],
+            settings,
+            of_untouched=in_training and self.qat is True,
+            widths=widths,
+            smaller=smaller,
+        )

@@ -14,6 +14,7 @@ from reds_core.arrays import FloatArray
 from reds_core.framework.data import Arrays, sampled
 from reds_core.framework.framework import Framework, WeightArrays
 from reds_core.framework.projection import Projection, rewritten_kernels
+from reds_core.framework.second_moments import second_moments
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network
 from reds_core.transforms.describing import layer_parts
@@ -21,7 +22,6 @@ from reds_core.transforms.transform import Stage, Transform
 
 MOMENT_EXAMPLES = 2048
 """Maximum number of examples on which the second moments of what layers read are measured."""
-BATCH_SIZE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,31 +81,14 @@ def begun(
         examples: Examples on which the statistics are measured for which projections ask, or None.
     """
     weights = framework.weights(model, network)
-    reads = sorted({each.reads for each in found.values() if each.reads is not None})
-    moments = second_moments(framework, model, network, reads, examples)
+    reads = [each.reads for each in found.values() if each.reads is not None]
+    moments: Mapping[int, FloatArray] = {}
+    if reads and examples is not None:
+        moments = second_moments(framework, model, network, reads, sampled(examples, MOMENT_EXAMPLES, 0).x)
     return {
         index: each.begun(weights[index].astype(np.float64), None if each.reads is None else moments.get(each.reads))
         for index, each in found.items()
     }
-
-
-def second_moments(
-    framework: Framework, model: Any, network: Network, tensors: Sequence[int], examples: Arrays | None
-) -> Mapping[int, FloatArray]:
-    """Measure E[x x^T] of the channels of some tensors of a model, by index; empty without examples.
-
-    Args:
-        framework: The framework of the model.
-        model: The model.
-        network: The description of the model.
-        tensors: Indices into `network.tensors`.
-        examples: The examples.
-    """
-    if examples is None or not tensors:
-        return {}
-    drawn = sampled(examples, MOMENT_EXAMPLES, 0)
-    measured = framework.second_moments(model, network, tensors, drawn.x, BATCH_SIZE)
-    return {} if measured is None else dict(zip(tensors, measured, strict=True))
 
 
 def chains_of(network: Network, transforms: Sequence[Transform], settings: LevelSettings) -> dict[str, tuple[str, ...]]:

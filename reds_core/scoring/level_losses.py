@@ -14,6 +14,7 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
 from reds_core.framework.projection import has_second_moments
+from reds_core.framework.second_moments import second_moments
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network, Weight
 from reds_core.plugin import guarded
@@ -21,8 +22,6 @@ from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.transforms.factors import composed
 from reds_core.transforms.start import Start
 from reds_core.transforms.transform import Stage, Transform
-
-_BATCH_SIZE = 256
 
 
 class LevelsOffered(Protocol):
@@ -154,12 +153,8 @@ def level_losses(
 def _second_moments(measuring: LossMeasurement, sites: Sequence[str]) -> Mapping[str, FloatArray]:
     """Measure the second moments of what some layers read, by the name of the layer; empty if they cannot be."""
     reads = {layer.name: layer.inputs[0] for layer in reversed(measuring.network.layers) if layer.name in sites}
-    tensors = sorted(index for index in set(reads.values()) if has_second_moments(measuring.network, index))
-    if not tensors:
-        return {}
-    model, network, examples = measuring.model, measuring.network, measuring.examples.x
-    measured = measuring.framework.second_moments(model, network, tensors, examples, _BATCH_SIZE)
-    by_tensor = {} if measured is None else dict(zip(tensors, measured, strict=True))
+    tensors = [index for index in reads.values() if has_second_moments(measuring.network, index)]
+    by_tensor = second_moments(measuring.framework, measuring.model, measuring.network, tensors, measuring.examples.x)
     return {site: by_tensor[tensor] for site, tensor in reads.items() if tensor in by_tensor}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -101,16 +101,8 @@ def activation_statistics(
             found.append((tf.reduce_sum(tf.abs(value), others), tf.reduce_sum(active, others)))
         return found
 
-    run = compiled(sums, x)
-    lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
-    totals = [(np.zeros(length), np.zeros(length)) for length in lengths]
-    count = len(columns(x)[0])
-    for part in batches(count, batch_size):
-        batch = as_tensors(each(itemgetter(part), x))
-        for total, found in zip(totals, run(batch), strict=True):
-            for summed, more in zip(total, found, strict=True):
-                summed += more.numpy()
-    counts = [count * network.tensors[t].positions for t in tensors]
+    counts = [len(columns(x)[0]) * network.tensors[t].positions for t in tensors]
+    totals = _over_batches(sums, x, batch_size)
     return [ActivationStatistics(m / n, a / n) for (m, a), n in zip(totals, counts, strict=True)]
 
 
@@ -140,14 +132,24 @@ def second_moments(
             found.append((tf.matmul(rows, rows, transpose_a=True), tf.shape(rows)[0]))
         return found
 
+    return [total / count for total, count in _over_batches(sums, x, batch_size)]
+
+
+def _over_batches(sums: Callable[[Any], Any], x: Any, batch_size: int) -> list[list[npt.NDArray[np.float64]]]:
+    """Add up in double precision what a function returns for each batch.
+
+    Args:
+        sums: returns several tensors for each of some tensors of the network, given a batch of examples.
+        x: all examples, at least one.
+        batch_size: number of examples in a batch.
+    """
     run = compiled(sums, x)
-    lengths = [network.tensors[t].axis.full(network.channels) for t in tensors]
-    totals, counts = [np.zeros((length, length)) for length in lengths], [0] * len(lengths)
+    totals: list[list[npt.NDArray[np.float64]]] = []
     for part in batches(len(columns(x)[0]), batch_size):
-        for place, (summed, rows) in enumerate(run(as_tensors(each(itemgetter(part), x)))):
-            totals[place] += summed.numpy()
-            counts[place] += int(rows)
-    return [total / count for total, count in zip(totals, counts, strict=True)]
+        batch = run(as_tensors(each(itemgetter(part), x)))
+        found = [[np.asarray(one, np.float64) for one in several] for several in batch]
+        totals = [[*map(np.add, *pair)] for pair in zip(totals, found, strict=True)] if totals else found
+    return totals
 
 
 @dataclass(frozen=True, eq=False)
