@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import benchmark_modules
 
 from reds_core.errors import UnsupportedError
 from reds_core.knapsack.solver import Solver
@@ -18,7 +18,6 @@ from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.transforms.transform import Transform
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 NAMES = (
     "study",
     "study_files",
@@ -36,15 +35,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 def modules() -> dict[str, ModuleType]:
     """The modules of the scripts, by name."""
-    import importlib
-
-    if not FOLDER.exists():
-        pytest.skip("the benchmarks are not beside the tests")
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(FOLDER))
+    return benchmark_modules(NAMES)
 
 
 def record(modules: dict[str, ModuleType], network: str, arm: str, budget: str, **more: Any) -> Any:

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import benchmark_modules
 
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def modules() -> dict[str, ModuleType]:
     """The modules of the script, by name."""
-    import importlib
-
-    if not FOLDER.exists():
-        pytest.skip("the benchmarks are not beside the tests")
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return {n: importlib.import_module(n) for n in ("worth_arms", "worth_records", "worth_page", "worth_of_joint")}
-    finally:
-        sys.path.remove(str(FOLDER))
+    return benchmark_modules(("worth_arms", "worth_records", "worth_page", "worth_of_joint"))
 
 
 def record(modules: dict[str, ModuleType], arm: str, seed: int = 0, **more: Any) -> Any:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+from benchmark_modules import FOLDER, benchmark_modules
 
 
 @pytest.fixture(scope="module")
 def modules() -> dict[str, ModuleType]:
-    if not BENCHMARKS.exists():
-        pytest.skip("the benchmarks are not beside the tests")
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return {name: importlib.import_module(name) for name in ("device_records", "devices_page")}
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    return benchmark_modules(("device_records", "devices_page"))
 
 
 @pytest.fixture
@@ -64,12 +55,12 @@ def test_the_page_shows_what_is_recorded(modules: dict[str, ModuleType], record:
 
 
 def test_the_page_in_the_documentation_is_that_of_the_records(modules: dict[str, ModuleType]) -> None:
-    folder = BENCHMARKS / "records" / "devices"
+    folder = FOLDER / "records" / "devices"
     names = ("digits", "ds-cnn-s", "cnn-s", "resnet8", "ds-cnn-m", "vww-96")
     found = [modules["device_records"].read(folder / f"{name}.json") for name in names]
     budget = modules["device_records"].read_budget(folder / "arena-budget.json")
     text = modules["devices_page"].page([record for record in found if record is not None], budget)
     assert budget is None or budget.arena_head_bytes <= budget.budget_bytes < budget.greedy_head_bytes
-    assert (BENCHMARKS.parent / "docs" / "devices.md").read_text("utf-8") == text
+    assert (FOLDER.parent / "docs" / "devices.md").read_text("utf-8") == text
     for record in found:
         assert record is None or [c.different for c in record.comparisons.values()] == [0] * len(record.comparisons)
