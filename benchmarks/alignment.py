@@ -1,4 +1,4 @@
-"""Measures what widths in multiples of 4 cost real models, for docs/widths.md: `python benchmarks/alignment.py`.
+"""Measures what widths in multiples of 4 cost real models, for docs/guide/widths.md: `python benchmarks/alignment.py`.
 
 Every model of ../shared/assets is pruned to 75, 50 and 25 % of its MACs, once with any widths (`--align 1`) and once by
 default, where each search takes multiples of 4 if they cost at most 0.1 % of the value. Models with data are
@@ -22,7 +22,7 @@ from reds_core.cost import resource_forms
 from reds_core.formulation import WidthRules, formulate
 from reds_core.system import make_folder, this_machine, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "widths.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "widths.md"
 MODELS = {
     "arm_kws_ds_cnn_s.keras": "speech_commands.npz",
     "arm_kws_ds_cnn_m.keras": "speech_commands.npz",
@@ -102,7 +102,7 @@ def rows(model: str, free: Plan, auto: Plan, folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/alignment"), help="folder of the runs")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/widths.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/guide/widths.md")
     given = parser.parse_args()
     make_folder(given.out)
     columns = ("network", "MACs", "price of multiples of 4", "default takes", "search, CPU ms: all widths")

@@ -1,6 +1,6 @@
 """Peak RAM and arena as counted, against the arena that TensorFlow Lite Micro sets aside for the exported file.
 
-    python benchmarks/arena.py [MODEL ...] [--out docs/peak-ram.md]
+    python benchmarks/arena.py [MODEL ...] [--out docs/explanation/peak-ram.md]
 
 Each model is taken at full width and at three choices of widths, as int8 and as float32. The head of the arena holds
 the activations; its tail (tensor structs, quantisation data) is the interpreter's own.
@@ -112,11 +112,13 @@ def page(comparisons: list[Comparison]) -> str:
     lines = [
         "# Peak RAM as counted, and as the device plans it",
         "",
-        "`python benchmarks/arena.py --out docs/peak-ram.md` exports each model at several widths and lets",
+        "`python benchmarks/arena.py --out docs/explanation/peak-ram.md` exports each model at several widths and lets",
         "TensorFlow Lite Micro set aside its memory arena. *peak_ram* and *arena* are counted as for budgets of these",
-        "names ([budgets.md](budgets.md)); *arena head* is the memory that the interpreter allocates for activations",
+        "names ([budgets.md](../guide/budgets.md)); *arena head* is the memory that the interpreter allocates for "
+        "activations",
         "and scratch, in bytes. Each tensor starts at a multiple of 16 bytes, which `arena` counts and `peak_ram` does",
-        "not. int8 files carry a memory plan ([litert.md](litert.md#memory-for-activations)), by which the interpreter",
+        "not. int8 files carry a memory plan ([litert.md](../guide/litert.md#memory-for-activations)), by which the "
+        "interpreter",
         "allocates what `arena` counts. For float32 files, its greedy planner may leave gaps between tensors. The two",
         "figures do not differ otherwise.",
         "",

@@ -4,7 +4,7 @@ Three ways to compute it are compared: TensorFlow's fused kernel, means as produ
 which Keras composes it. Times are CPU milliseconds of outputs and gradients together, over all threads of the process.
 Each is the minimum over rounds in which all cases take turns, so that other work on the machine affects all alike.
 Numbers in brackets are ratios to the fused kernel, and the way that fine-tuning uses is in bold. With --write, the
-table is written into docs/finetuning.md.
+table is written into docs/guide/finetuning.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from end_to_end import with_part
 
 from reds_core.system import this_machine, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "finetuning.md"
 WIDTHS = (32, 33, 34, 36, 40, 48, 49, 52, 57, 60, 64)
 EPSILON = 1e-3
 CALLS = 3
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--side", type=int, default=14, help="height and width of the maps")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/finetuning.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/guide/finetuning.md")
     given = parser.parse_args()
     found = table(measure(given.batch, given.side, given.rounds))
     sys.stdout.write(found + "\n")

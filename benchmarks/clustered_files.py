@@ -1,4 +1,4 @@
-"""Measures what few values per kernel save in files and cost in accuracy; writes tables of docs/clustering.md.
+"""Measures what few values per kernel save in files and cost in accuracy; writes tables of docs/guide/clustering.md.
 
     python benchmarks/clustered_files.py [--only resnet8] [--out OUT]
 
@@ -32,7 +32,7 @@ from reds_core.framework import Family, projections
 from reds_core.transforms import LevelSettings, Transform, described
 
 RECORDS = ROOT / "benchmarks" / "records" / "clustering" / "records.jsonl"
-PAGE = ROOT / "docs" / "clustering.md"
+PAGE = ROOT / "docs" / "guide" / "clustering.md"
 
 
 @dataclass(frozen=True)

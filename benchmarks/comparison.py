@@ -1,7 +1,7 @@
-"""Compares the solvers with each other, and writes docs/comparison.md.
+"""Compares the solvers with each other, and writes docs/results/comparison.md.
 
     python benchmarks/comparison.py --out DIR [--parts race,paper,kernels] [--repeat 3] [--time-limit 10]
-    python benchmarks/comparison.py --from-records DIR [--page docs/comparison.md]
+    python benchmarks/comparison.py --from-records DIR [--page docs/results/comparison.md]
 
 There are three comparisons, which are run by `reds bench` and resume where they stopped; together they take about a
 quarter of an hour on an idle machine:
@@ -52,7 +52,7 @@ from reds_core.knapsack import (
 from reds_core.knapsack.relaxation import LinearOptions, prepared
 from reds_core.system import RECORDS_FILE, Machine, RecordKind, this_machine, utc_now
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "comparison.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "comparison.md"
 OWN = "dp"
 RIVALS = ("cpsat", "scipy-milp", "pulp", "highs", "scip", "gurobi", "toulbar2")
 HEURISTICS = ("scipy-lp", "lagrangian", "greedy", "uniform-width", "global-threshold")

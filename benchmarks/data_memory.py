@@ -3,7 +3,7 @@
 A data set of images of bytes is given in several forms to runs of a small Keras model, each in a process of its own.
 The figures are the peak of the resident memory above that of a process that has finished a run on 64 images, in
 multiples of the size S of the data set: when the data has been read and split, and at the first training step. With
---write, the table is written into docs/data.md.
+--write, the table is written into docs/guide/data.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from end_to_end import with_part
 
 from reds_core.system import this_machine, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "data.md"
 EXAMPLES, SIDE, TESTED, BATCH = 100_000, 32, 300, 64
 SIZE_BYTES = EXAMPLES * SIDE * SIDE * 3
 FORMS = {"npz": "an `.npz` file", "arrays": "arrays", "function": "a function that returns an iterator"}
@@ -118,7 +118,7 @@ def table() -> str:
 def main() -> None:
     """Print the table, or do one of the tasks of which it is made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/data.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/guide/data.md")
     parser.add_argument("--task", choices=["write", *FORMS], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Compares the C engine with tflite-micro, and measures it on emulated cores: writes docs/devices.md.
+"""Compares the C engine with tflite-micro, and measures it on emulated cores: writes docs/results/devices.md.
 
 `python benchmarks/devices.py`. The families in OUT are trained if they are missing. The command resumes where it
 stopped: what was measured with the same engine is kept in RECORDS.
@@ -46,7 +46,7 @@ from reds_core.system import write_archive, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"
-PAGE = REPOSITORY / "docs" / "devices.md"
+PAGE = REPOSITORY / "docs" / "results" / "devices.md"
 RECORDS = REPOSITORY / "benchmarks" / "records" / "devices"
 INPUTS = 200
 FULL = "full"

@@ -1,4 +1,4 @@
-"""Writes docs/devices.md from the records of benchmarks/devices.py."""
+"""Writes docs/results/devices.md from the records of benchmarks/devices.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from device_records import BudgetRecord, FamilyRecord
 HEAD = """\
 # Families on microcontrollers
 
-This page shows what the [C engine](c-engine.md) does with families of real networks: whether its outputs are those of
-tflite-micro, how much memory it takes, and how many instructions. Made by
+This page shows what the [C engine](../guide/c-engine.md) does with families of real networks: whether its outputs are
+those of tflite-micro, how much memory it takes, and how many instructions. Made by
 
 ```sh
 python benchmarks/devices.py

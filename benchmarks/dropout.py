@@ -1,4 +1,4 @@
-"""Measures the effect of a network's own dropout on the fine-tuning of a family for docs/finetuning.md.
+"""Measures the effect of a network's own dropout on the fine-tuning of a family for docs/guide/finetuning.md.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER
     python benchmarks/dropout.py [--data out/ds-cnn/fashion-mnist/data.npz] [--out out/dropout]
@@ -27,7 +27,7 @@ from reds_core.compare import ResultRecord
 from reds_core.framework import FinetuneSettings
 from reds_core.system import make_folder, read_archive, write_archive, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "finetuning.md"
 DATA = Path("out/ds-cnn/fashion-mnist/data.npz")
 BASELINE_IMAGES, FINETUNE_IMAGES, MEASURED_IMAGES = 42_000, 12_000, 6_000
 BASELINE_EPOCHS = 6

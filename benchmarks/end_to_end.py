@@ -1,4 +1,4 @@
-"""Compares the accuracy of pruning strategies and writes the experiments' sections of docs/results.md.
+"""Compares the accuracy of pruning strategies and writes the experiments' sections of docs/results/results.md.
 
     python benchmarks/ds_cnn.py --data fashion-mnist --archives FOLDER
     python benchmarks/end_to_end.py --experiment fashion
@@ -40,7 +40,7 @@ from reds_core.report import escaped, many, markdown_table
 from reds_core.system import RECORDS_FILE, make_folder, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGE = REPOSITORY / "docs" / "results.md"
+PAGE = REPOSITORY / "docs" / "results" / "results.md"
 RECORDS = REPOSITORY / "benchmarks" / "records"
 """The records of the runs that the pages were made from, by experiment."""
 HEAD = "# Results\n\nEach section names the command that produces it; the same command resumes where it stopped.\n"

@@ -1,7 +1,7 @@
 """Counts instructions a multiplication of the kernels of the C engine, on emulated Arm cores.
 
     python benchmarks/engine_kernels.py [CORE ...]
-    python benchmarks/engine_kernels.py --write     # renews the table of docs/c-engine-kernels.md
+    python benchmarks/engine_kernels.py --write     # renews the table of docs/results/c-engine-kernels.md
 
 Prints a table with a row for each layer and a column for each core (cortex-m3, cortex-m4, cortex-m7 and cortex-m55
 where none is named). The layers are those of a keyword network, DS-CNN S, and some of other networks. Needs
@@ -22,7 +22,7 @@ from page_sections import put
 from reds_c_engine.emulator import CORES, Core, run_on, unavailable
 from reds_c_engine.kernel_files import FOLDER
 
-PAGE = Path(__file__).parents[1] / "docs" / "c-engine-kernels.md"
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "c-engine-kernels.md"
 M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
 CHOICE = {M3.name: M3, **CORES}
 

@@ -1,6 +1,6 @@
 """Measures what bottom-up and top-down families lose against the optimal one, on test instances and hard networks.
 
-    python benchmarks/families.py            writes docs/families.md
+    python benchmarks/families.py            writes docs/results/families.md
 
 Budgets are 25, 50 and 75 % of the use of the widest choice. If 25 % of it cannot be met, they are at these percentages
 of the way from the smallest possible use to that of the widest choice. All three members have the same weight.
@@ -25,7 +25,7 @@ from reds_core.system import this_machine
 
 ROOT = Path(__file__).parents[1]
 INSTANCES = ROOT.parent / "shared" / "instances"
-OUT = ROOT / "docs" / "families.md"
+OUT = ROOT / "docs" / "results" / "families.md"
 FRACTIONS = (0.25, 0.5, 0.75)
 Made = TypeVar("Made")
 GENERATED = [
@@ -198,7 +198,8 @@ def page(solver: str, repeats: int, given: Sequence[Case], hard: Sequence[Case],
         "numbers of near-optimal choices that were enumerated for each budget (0 if a budget has none that are good "
         "enough, or needs none because another has none); or, if these are too many, branching.",
         "By default, `reds prune` begins with the bottom-up family and searches for the joint one for 10 seconds, or "
-        "for five times as long as the first took if that is longer ([pruners.md](pruners.md#several-budgets)).",
+        "for five times as long as the first took if that is longer "
+        "([pruners.md](../guide/pruners.md#several-budgets)).",
         "## Test instances",
         summary(given),
         losses(given),

@@ -135,7 +135,7 @@ def main() -> None:
     """Measure everything and write the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--time-limit", type=float, default=10.0, help="seconds a solve")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "results")
     given = parser.parse_args()
     points = []
     for axis, size, kind, build in problems():

@@ -1,4 +1,4 @@
-"""Runs every solver on every problem of ../shared/instances and writes docs/instances.md.
+"""Runs every solver on every problem of ../shared/instances and writes docs/results/instances.md.
 
     python benchmarks/instances.py
 
@@ -63,7 +63,7 @@ def asked(solver: Solver, path: Path, time_limit_s: float) -> Solution | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--time-limit", type=float, default=20.0, help="time limit of each solve in seconds")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "instances.md")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "results" / "instances.md")
     arguments = parser.parse_args()
     registry = Registry()
     names = ["dp", "cpsat", "scipy-milp", "pulp", "lagrangian", "scipy-lp", "greedy"]

@@ -3,7 +3,8 @@
 Each network has random weights, scaled so that its outputs vary over inputs. The script measures the number of groups,
 the prunable share of the parameters, the time, the solver's gap, whether the smaller network equals the full one with
 its removed channels masked, and whether its files give the same outputs. Measurements are stored in --out, one file for
-each network; docs/keras-applications.md is written from all of them. Networks run one at a time in separate processes.
+each network; docs/results/keras-applications.md is written from all of them. Networks run one at a time in separate
+processes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from reds_core.system import written_beside
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SUPPORT = REPOSITORY / "plugins" / "tensorflow" / "tests" / "support"
-PAGE = REPOSITORY / "docs" / "keras-applications.md"
+PAGE = REPOSITORY / "docs" / "results" / "keras-applications.md"
 SHARE = 0.5
 CALIBRATION, TESTED = 12, 6
 """Number of images for calibrating batch norms and comparing outputs."""

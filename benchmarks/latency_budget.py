@@ -1,6 +1,6 @@
 """A latency budget on MobileNetV2 (alpha 0.35, 96 x 96), measured on the exported file, beside a MACs budget.
 
-    python benchmarks/latency_budget.py --out FOLDER [--page docs/latency.md]
+    python benchmarks/latency_budget.py --out FOLDER [--page docs/guide/latency.md]
 
 The weights are random: what a network computes does not change how long it takes. The table is measured once and gone
 on with; every exported file is timed several times, in turns, so that all of them see the machine in the same states.

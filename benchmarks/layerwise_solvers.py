@@ -1,4 +1,4 @@
-"""Layer-wise pruning of DS-CNN S by five solvers; writes docs/layerwise-solvers.md.
+"""Layer-wise pruning of DS-CNN S by five solvers; writes docs/results/layerwise-solvers.md.
 
 `python benchmarks/layerwise_solvers.py`: resumes where it stopped, since finished runs in OUT are kept.
 """
@@ -120,7 +120,7 @@ def main() -> None:
         if status:
             sys.exit(status)
         plans[solver] = load_plan(out / solver)
-    (REPOSITORY / "docs" / "layerwise-solvers.md").write_text(page(plans), encoding="utf-8")
+    (REPOSITORY / "docs" / "results" / "layerwise-solvers.md").write_text(page(plans), encoding="utf-8")
 
 
 if __name__ == "__main__":

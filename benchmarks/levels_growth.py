@@ -322,7 +322,7 @@ def main() -> None:
     """Measure all points and write the page and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--time-limit", type=float, default=120.0, help="seconds of wall time for each solve")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the page and the plot")
+    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="folder of the page and the plot")
     arguments = parser.parse_args()
     points = []
     for kind in KINDS:

@@ -3,7 +3,7 @@
 `python benchmarks/low_rank_schemes.py [--epochs 1] [--levels 25,50,75] [--out OUT] [--write]`. All 3 x 3 kernels get
 the same level, others stay as they are. Accuracies are measured on test data: after the truncation with batch norms
 recalibrated, of the truncation that takes no account of the inputs and of the one that does, and after the latter was
-trained. Measurements in OUT/schemes.jsonl are not made again; `--write` puts the table into docs/low-rank.md.
+trained. Measurements in OUT/schemes.jsonl are not made again; `--write` puts the table into docs/guide/low-rank.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reds_core.formulation import Statement, decision_space
 from reds_core.framework import Arrays, Family, FinetuneSettings, Framework, Projection, Task, Training, projections
 from reds_core.transforms import LevelSettings, Transform
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "low-rank.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "low-rank.md"
 MODEL, DATA = "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz"
 SCHEMES = ("channels", "spatial", "tucker")
 BATCH_SIZE, LEARNING_RATE = 64, 1e-3

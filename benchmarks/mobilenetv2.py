@@ -1,4 +1,4 @@
-"""Compares `reds prune` with the most cited pruners on MobileNetV2, and writes docs/mobilenetv2.md.
+"""Compares `reds prune` with the most cited pruners on MobileNetV2, and writes docs/results/mobilenetv2.md.
 
     python benchmarks/mobilenetv2_base.py --out out/mobilenetv2
     python benchmarks/mobilenetv2_base.py --out out/mobilenetv2 --penalty 1e-4
@@ -26,7 +26,7 @@ STUDY = Study(
     script="mobilenetv2.py",
     cells=cells,
     page=page,
-    page_path=REPOSITORY / "docs" / "mobilenetv2.md",
+    page_path=REPOSITORY / "docs" / "results" / "mobilenetv2.md",
     kept=REPOSITORY / "benchmarks" / "records" / "mobilenetv2",
 )
 

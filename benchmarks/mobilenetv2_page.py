@@ -1,4 +1,4 @@
-"""Writes docs/mobilenetv2.md from the records of benchmarks/mobilenetv2.py."""
+"""Writes docs/results/mobilenetv2.md from the records of benchmarks/mobilenetv2.py."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ same order of examples. The methods differ in the criterion and in the rule by w
 UNSTRUCTURED = """\
 A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
 that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite file with zeros in it, and its weight
-bytes are those of an engine that stores masks ([c-engine.md](c-engine.md)). `slimming-threshold` and
+bytes are those of an engine that stores masks ([c-engine.md](../guide/c-engine.md)). `slimming-threshold` and
 `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
 batch-norm scales, as the paper demands."""
 NO_ENERGY = "Energy is not compared, because the project has no model of it yet."
@@ -169,7 +169,7 @@ penalties the two networks differ before pruning, so the difference is that of t
 
 Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
 tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
-([sparsity.md](sparsity.md), [c-engine.md](c-engine.md))."""
+([sparsity.md](../guide/sparsity.md), [c-engine.md](../guide/c-engine.md))."""
 
 
 def statements(records: Sequence[CellRecord], folder: Path) -> str:

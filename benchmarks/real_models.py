@@ -1,4 +1,4 @@
-"""Prunes the real models of ../shared/assets: writes docs/real-models.md and the picture of the README.
+"""Prunes the real models of ../shared/assets: writes docs/results/real-models.md and the picture of the README.
 
 `python benchmarks/real_models.py`. The command resumes where it stopped, since finished runs in OUT are kept.
 """
@@ -114,10 +114,10 @@ def main() -> None:
         "after: accuracy of the exported Keras file. All settings but the budgets and `--align 1` are the defaults, "
         "except for vww-96, which is pruned without data.\n\n"
     )
-    (REPOSITORY / "docs" / "real-models.md").write_text(text + table(plans), encoding="utf-8")
+    (REPOSITORY / "docs" / "results" / "real-models.md").write_text(text + table(plans), encoding="utf-8")
     picture = accuracy_figure(gather(plans[SHOWN], out / SHOWN), "macs")
     assert picture is not None
-    picture.savefig(REPOSITORY / "docs" / "example-accuracy.png", dpi=160)
+    picture.savefig(REPOSITORY / "docs" / "images" / "example-accuracy.png", dpi=160)
     sys.stdout.write(table(plans))
 
 

@@ -1,4 +1,5 @@
-"""Compares recipes of fine-tuning at equal processor time for docs/finetuning.md, on data held back from training.
+"""Compares recipes of fine-tuning at equal processor time for docs/guide/finetuning.md, on data held back from
+training.
 
     python benchmarks/dropout.py                       # trains the network of the case `fashion`, unless it exists
     python benchmarks/recipes.py [--cases dnn-s,...] [--recipes NAME,...] [--seeds 0,1] [--out out/recipes]
@@ -41,7 +42,7 @@ BUDGETS = (0.25, 0.5, 0.75)
 MEMBERS = "members_per_step"
 HOLDOUT = 0.1
 """Share of the training examples by which the best epoch is chosen, as in `reds prune`."""
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "finetuning.md"
 
 
 @dataclass(frozen=True)

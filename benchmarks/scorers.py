@@ -1,4 +1,4 @@
-"""Times every scorer on real models and compares the orders of channels; writes tables of docs/scorers.md.
+"""Times every scorer on real models and compares the orders of channels; writes tables of docs/guide/scorers.md.
 
 `python benchmarks/scorers.py [--out OUT]`. The models and data are those of ../shared/assets. The problem of
 half the MACs is formulated with each scorer by `reds formulate` and solved by `reds solve`. Results that are already in
@@ -26,7 +26,7 @@ from reds_core.scoring import ScoreLevel
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ASSETS = REPOSITORY.parent / "shared" / "assets"
-PAGE = REPOSITORY / "docs" / "scorers.md"
+PAGE = REPOSITORY / "docs" / "guide" / "scorers.md"
 
 
 @dataclass(frozen=True)

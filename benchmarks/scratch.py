@@ -1,4 +1,4 @@
-"""Trains the subnetworks of `nested` on Fashion-MNIST from scratch, and writes a section of docs/results.md.
+"""Trains the subnetworks of `nested` on Fashion-MNIST from scratch, and writes a section of docs/results/results.md.
 
     python benchmarks/end_to_end.py --experiment fashion
     python benchmarks/scratch.py [--epochs 3,12] [--budgets 50,25] [--out out/end-to-end/scratch]

@@ -3,7 +3,7 @@
     python benchmarks/solver_profile.py [--write] [--only REGEX] [--limit 10]
 
 Everything is measured in processor seconds, once with compiled code and once with NumPy (REDS_COMPILED=0). `--write`
-puts both tables into docs/solver-speed.md.
+puts both tables into docs/results/solver-speed.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from reds_core.knapsack import Controls, KnapsackProblem, solve
 from reds_core.knapsack.inference import MaxSum, build_factors
 from reds_core.system import this_machine
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "solver-speed.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "solver-speed.md"
 SWITCH = "REDS_COMPILED"
 WAYS = {"compiled": None, "NumPy": "0"}
 """Name of each implementation, and what the environment variable `SWITCH` is set to for it."""
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="regular expression: which problems")
     parser.add_argument("--limit", type=float, default=10.0, help="time limit of the profiled solves")
     parser.add_argument("--out", type=Path, default=Path("out/solver-targets"), help="folder for generated problems")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/solver-speed.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/results/solver-speed.md")
     given = parser.parse_args()
     loads = [os.getloadavg()[0]]
     sweeps = sweep_table(given.only)

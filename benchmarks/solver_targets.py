@@ -8,7 +8,7 @@ is measured. The versions take turns: each solve of one is followed by the same 
 changes from round to round. Each solve has a process of its own, which has solved two small problems before, and solves
 a short problem several times, of which the median counts. Times are processor seconds, and so are time limits. Records
 are added to DIR/records.jsonl, and solves recorded there are not repeated unless the code has changed. `--write` puts
-the table into docs/solver-speed.md.
+the table into docs/results/solver-speed.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from target_problems import TARGETS, Target
 from reds_core.system import Machine, RecordKind, this_machine, utc_now
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGE = REPOSITORY / "docs" / "solver-speed.md"
+PAGE = REPOSITORY / "docs" / "results" / "solver-speed.md"
 WORKER = Path(__file__).with_name("timed_solve.py")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument("--solver", default="dp", help="name of a solver, or auto")
     parser.add_argument("--out", type=Path, default=Path("out/solver-targets"), help="folder for problems and records")
     parser.add_argument("--from-records", type=Path, help="make the table of this folder's records, without a solve")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/solver-speed.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results/solver-speed.md")
     given = parser.parse_args()
     if given.from_records is None:
         targets = [target for target in TARGETS if re.search(given.only, target.name)]

@@ -1,4 +1,4 @@
-"""Measures what zeros in kernels save in files and time, and cost in accuracy; writes tables of docs/sparsity.md.
+"""Measures what zeros in kernels save in files and time, and cost in accuracy; writes tables of docs/guide/sparsity.md.
 
     python benchmarks/sparse_files.py [--only resnet8] [--out OUT]
 
@@ -35,7 +35,7 @@ from reds_core.network import WeightKind
 from reds_core.transforms import LevelSettings, Transform, described
 
 RECORDS = ROOT / "benchmarks" / "records" / "sparsity" / "records.jsonl"
-PAGE = ROOT / "docs" / "sparsity.md"
+PAGE = ROOT / "docs" / "guide" / "sparsity.md"
 CORE = "cortex-m4"
 EPOCHS = {"resnet8": 3, "ds-cnn-s": 5}
 """The epochs of a training, by the name of the network."""

@@ -1,4 +1,4 @@
-"""Compares transforms alone and together at equal bytes and at equal MACs, and writes docs/toolbox.md.
+"""Compares transforms alone and together at equal bytes and at equal MACs, and writes docs/results/toolbox.md.
 
     python benchmarks/toolbox.py [--cells 'resnet8-*-bytes-50-seed0-*,ds-cnn-s-*']
     python benchmarks/toolbox.py --plan
@@ -25,7 +25,7 @@ STUDY = Study(
     script="toolbox.py",
     cells=cells,
     page=page,
-    page_path=REPOSITORY / "docs" / "toolbox.md",
+    page_path=REPOSITORY / "docs" / "results" / "toolbox.md",
     kept=REPOSITORY / "benchmarks" / "records" / "toolbox",
 )
 

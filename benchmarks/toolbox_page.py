@@ -1,4 +1,4 @@
-"""Writes docs/toolbox.md from the records of benchmarks/toolbox.py."""
+"""Writes docs/results/toolbox.md from the records of benchmarks/toolbox.py."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ from reds_core.report import many
 HEAD = """\
 # Transforms alone and together
 
-A [transform](transforms.md) offers further choices for each layer besides its width: [bits](quantization.md) of
-weights, [ranks](low-rank.md), [clusters](clustering.md) and [zeros](sparsity.md). This page compares each of them
-alone, and all of them in one knapsack, at the same weight bytes and at the same MACs. Made by
+A [transform](../extend/transforms.md) offers further choices for each layer besides its width:
+[bits](../guide/quantization.md) of weights, [ranks](../guide/low-rank.md), [clusters](../guide/clustering.md) and
+[zeros](../guide/sparsity.md). This page compares each of them alone, and all of them in one knapsack, at the same
+weight bytes and at the same MACs. Made by
 
 ```sh
 python benchmarks/toolbox.py
@@ -42,8 +43,8 @@ python benchmarks/toolbox.py
 
 Each run makes a trained network smaller to a single budget, with the scores of `taylor` and measured losses of levels
 where several things are decided, and trains the result by itself with the weights that its levels leave. Weight bytes
-are those of the [C engine](c-engine.md), which stores bits, codebooks and masks of zeros; its files are int8 .tflite
-files, which any interpreter runs, but whose own size does not fall by them. `joint-tflite` writes files of
+are those of the [C engine](../guide/c-engine.md), which stores bits, codebooks and masks of zeros; its files are int8
+.tflite files, which any interpreter runs, but whose own size does not fall by them. `joint-tflite` writes files of
 `tflite-int8` instead, which store weights of 4 bits. Budgets are shares of the full network with weights of 8 bits.
 The arms are:
 """

@@ -1,4 +1,5 @@
-"""Compares scales of scores by the accuracy after fine-tuning (ResNet8, DS-CNN S); writes a table of docs/scorers.md.
+"""Compares scales of scores by the accuracy after fine-tuning (ResNet8, DS-CNN S); writes a table of
+docs/guide/scorers.md.
 
 `python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]`. For every scorer
 and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by

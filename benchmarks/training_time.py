@@ -3,7 +3,7 @@
 For each network, the family of four at 25, 50, 75 and 100 % of its MACs is trained on random data, and the network
 itself by `fit` of Keras. Times are CPU milliseconds of a step over all threads of the process, without the tracing of
 graphs: the minimum over the epochs after the first. Numbers in brackets are ratios to plain Keras. With --write, the
-table is written into docs/finetuning.md.
+table is written into docs/guide/finetuning.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reds_core import FinetuneSettings, Registry
 from reds_core.framework import Arrays, Family, Framework, Training, TrainingObjects
 from reds_core.system import this_machine, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "finetuning.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "finetuning.md"
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 SETTINGS = FinetuneSettings(learning_rate=1e-4)
 
@@ -156,7 +156,7 @@ def table(found: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=6, help="epochs of which the fastest counts")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/finetuning.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/guide/finetuning.md")
     parser.add_argument("--alone", action="store_true", help="time each network of the families by itself instead")
     given = parser.parse_args()
     if given.alone:

@@ -5,7 +5,7 @@ Random choices of widths and of the weight bits of each layer, which take about 
 and at most half of the MACs, are trained alone with quantised weights for a few epochs, and measured on training data
 held back from them. Each kind of value is then correlated with the outcome, and the exchange rate is fitted. Test
 data takes no part in choices or fits. Measurements in OUT/records.jsonl are not made again; `--write` puts the table
-into docs/sensitivity.md.
+into docs/guide/sensitivity.md.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from reds_core.scoring import (
 )
 from reds_core.transforms import LevelSettings, Transform
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "sensitivity.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "sensitivity.md"
 HELD_BACK = 1000
 BYTES = (0.22, 0.28)
 """The range of the bytes of the weights, as shares of those of the full network at 8 bits."""
@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--levels", default="8,4,2", help="the bits of weights")
     parser.add_argument("--out", type=Path, default=Path("out/value-of-levels"), help="folder for records")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/sensitivity.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/guide/sensitivity.md")
     given = parser.parse_args()
     subject = Subject(given.case, given.levels)
     made = records(subject, given.out, given.choices, given.epochs)

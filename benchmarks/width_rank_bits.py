@@ -4,7 +4,7 @@
 ResNet8 is trained: channels are scored and all levels are measured on its training data. MobileNetV2 is that of
 keras.applications for images of 96 x 96 without weights, so its values are synthetic: those of
 benchmarks/levels_growth.py, and losses by low ranks of the same kind. Records are written to OUT/joint.jsonl; `--write`
-puts the table into docs/low-rank.md.
+puts the table into docs/guide/low-rank.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reds_core.network import Network
 from reds_core.scoring import LossMeasurement, Scorer, ScoreTable, level_losses, level_values, score
 from reds_core.transforms import LevelSettings, Transform
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "low-rank.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "low-rank.md"
 NETWORKS = ("resnet8", "mobilenetv2 x0.35", "mobilenetv2 x1")
 BUDGETS = ("macs=0.5", "weight_bytes=0.25")
 DECIDED = {

@@ -1,4 +1,5 @@
-"""Compares one knapsack over widths and bits with what other tools do instead, and writes docs/worth-of-joint.md.
+"""Compares one knapsack over widths and bits with what other tools do instead, and writes
+docs/results/worth-of-joint.md.
 
     python benchmarks/worth_of_joint.py [--networks resnet8] [--budgets 15,20] [--seeds 0] [--arms joint,uniform-4]
     python benchmarks/worth_of_joint.py --from-records
@@ -34,7 +35,7 @@ from reds_core import prune
 from reds_core.errors import InfeasibleError
 from reds_core.system import make_folder, read_archive, temporary_folder, write_text
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "worth-of-joint.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "worth-of-joint.md"
 KEPT = RECORDS / "worth"
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/worth-of-joint.md from the records of benchmarks/worth_of_joint.py."""
+"""Writes docs/results/worth-of-joint.md from the records of benchmarks/worth_of_joint.py."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HEAD = """\
 # What one knapsack over widths and bits is worth
 
 `reds prune --transform weight-bits` chooses the widths of all groups and the bits of all layers by one knapsack. This
-page compares it with what is done without it ([pruners.md](pruners.md#widths-and-bits)): choosing widths and bits one
-after the other, or giving all layers the same bits. All arms have the same budgets, scores, values of bits and
+page compares it with what is done without it ([pruners.md](../guide/pruners.md#widths-and-bits)): choosing widths and
+bits one after the other, or giving all layers the same bits. All arms have the same budgets, scores, values of bits and
 training; only the choice differs. Each run prunes to one budget, so that no subnetwork influences another. Weights have
 8 or 4 bits, MACs are at most 50 % of those of the full network, and budgets of weight bytes are shares of those of the
 full network with weights of 8 bits. Accuracies are those of the int8 .tflite file, run by LiteRT on the test set. Made

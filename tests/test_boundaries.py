@@ -253,7 +253,7 @@ def test_testing_is_only_for_tests() -> None:
 
 ALL_FACES = ["reds_core", *(f"reds_core.{face}" for face in [*FACES, *PROVISIONAL])]
 DOCUMENTS = sorted(
-    {ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/**/*.md"), *ROOT.glob("*/README.md")}
+    {ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/*.md"), *ROOT.glob("*/README.md")}
 )
 """Not the changelog, which also tells of names that are gone."""
 USERS = sorted({*ROOT.glob("plugins/**/*.py"), *ROOT.glob("benchmarks/*.py")})
@@ -319,7 +319,7 @@ def test_documents_tell_people_to_import_public_names_only(path: Path) -> None:
 
 
 def test_the_page_of_the_architecture_names_every_package_and_every_face() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text()
+    page = (ROOT / "docs" / "extend" / "architecture.md").read_text()
     table = page.partition("| package |")[2].partition("\n\n")[0]
     named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert [name for name in ORDER if name in named] == named
@@ -329,7 +329,7 @@ def test_the_page_of_the_architecture_names_every_package_and_every_face() -> No
 
 
 def test_the_page_for_plugin_authors_says_of_every_face_whether_its_names_stay() -> None:
-    page = (ROOT / "docs" / "plugins.md").read_text().partition("## Names that stay")[2]
+    page = (ROOT / "docs" / "extend" / "plugins.md").read_text().partition("## Names that stay")[2]
     stable, _, provisional = page.partition("may change with a minor version without a warning")
 
     def faces(text: str) -> set[str]:

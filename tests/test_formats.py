@@ -31,7 +31,7 @@ from reds_core.runs.recipe import load_recipe, recipe_text
 from reds_core.system.records import from_plain, parse_json, to_json_line
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = ROOT / "docs" / "schemas"
+SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 INSTANCES = ROOT / ".." / "shared" / "instances"
 NAMES = [
     *("reds-plan-1.json", "reds-plan-2.json", "reds-problem-1.json", "reds-problem-2.json"),
@@ -56,7 +56,7 @@ def refuses(name: str, content: Any) -> bool:
 
 
 def test_the_published_schemas_are_up_to_date() -> None:
-    """After a change to the dataclasses: python docs/schemas/generate.py."""
+    """After a change to the dataclasses: python docs/reference/schemas/generate.py."""
     generated = runpy.run_path(str(SCHEMAS / "generate.py"))["schemas"]()
     assert sorted(generated) == sorted(NAMES) == sorted(p.name for p in SCHEMAS.glob("*.json"))
     for name, text in generated.items():
@@ -66,7 +66,7 @@ def test_the_published_schemas_are_up_to_date() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_schemas_are_schemas_and_documented(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / name).read_text()))
-    assert f"(schemas/{name})" in (ROOT / "docs" / "formats.md").read_text()
+    assert f"(schemas/{name})" in (ROOT / "docs" / "reference" / "formats.md").read_text()
 
 
 def test_the_files_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_the_index_of_a_suite(tmp_path: Path) -> None:
 
 
 def test_the_recipe_of_the_documentation(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text(), re.DOTALL)
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "guide" / "recipes.md").read_text(), re.DOTALL)
     check("recipe.json", yaml.safe_load(text))
     (tmp_path / "recipe.yaml").write_text(text)
     check("recipe.json", yaml.safe_load(recipe_text(load_recipe(tmp_path / "recipe.yaml"))))

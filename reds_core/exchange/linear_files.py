@@ -133,8 +133,8 @@ def _row_names(problem: KnapsackProblem, model: LinearModel) -> Iterator[str]:
 def write_mps(problem: KnapsackProblem, path: str | PathLike[str]) -> None:
     """Write `problem` as a mixed-integer linear program in the free MPS format.
 
-    The columns, rows and the objective are described in docs/exchange.md. A solution file of the program is read back
-    by `choice_of_solution`.
+    The columns, rows and the objective are described in docs/guide/exchange.md. A solution file of the program is read
+    back by `choice_of_solution`.
 
     Args:
         problem: the problem.

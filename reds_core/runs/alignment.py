@@ -19,7 +19,7 @@ from reds_core.knapsack.solution import Alignment, Limit, Solution, Status, rela
 from reds_core.runs.search import Search
 
 MULTIPLE = 4
-"""The number of which widths are multiples. Fine-tuning is slower at other widths (docs/finetuning.md)."""
+"""The number of which widths are multiples. Fine-tuning is slower at other widths (docs/guide/finetuning.md)."""
 HIGHEST_PRICE = 0.001
 """The largest share of its value that a choice of multiples may lack of what is possible with all widths."""
 

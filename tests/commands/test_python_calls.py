@@ -108,7 +108,7 @@ def test_calls_are_documented(command: str) -> None:
     assert [p for p in arguments if not re.search(rf"^    {p}: [A-Z]", text, re.MULTILINE)] == []
     for part in ("Returns", *(["Args", "Raises"] if arguments else []), "Example"):
         assert f"\n{part}:\n" in text, part
-    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "python.md").read_text()
     assert f"| `reds {command}` | `{CALLS[command][0]}(" in page
 
 
@@ -305,19 +305,19 @@ def test_the_snippets_of_the_page_run(
     monkeypatch.chdir(place.folder)
     device = type("LiteRt", (ToyDevice,), {"name": "litert"})
     reds.install(PluginModule("toy", (*FIRST_PARTY, TimedToyFramework, DpSolver, GreedySolver, device)))
-    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "python.md").read_text()
     snippets = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(snippets) >= 8
     namespace: dict[str, Any] = {"__name__": "page"}
     for snippet in snippets:
         if "import keras" in snippet:  # run by the tests of the plugin for Keras
             continue
-        exec(compile(snippet, "docs/python.md", "exec"), namespace)
+        exec(compile(snippet, "docs/guide/python.md", "exec"), namespace)
     assert "Status.OPTIMAL" in capsys.readouterr().out
 
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def calls_on_page(page: Path) -> list[tuple[str, ast.Call]]:

@@ -355,7 +355,7 @@ def test_comparisons_take_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_example_of_the_page_runs(problem: KnapsackProblem, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "programs.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "programs.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "example.py").write_text(code)
     solution = reds_core.solve(problem, f"cmd:{sys.executable} {tmp_path}/example.py {{problem}} {{answer}}")

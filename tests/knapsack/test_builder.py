@@ -228,12 +228,12 @@ def test_the_snippets_of_the_pages_run(page: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     reds_core.save_problem(started().build(), "half.npz")
     Path("half.sol").write_text('{"choice": [1, 1, 0]}')
-    text = (ROOT / "docs" / f"{page}.md").read_text()
+    text = (ROOT / "docs" / "guide" / f"{page}.md").read_text()
     snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(snippets) >= 3
     namespace: dict[str, Any] = {"__name__": "page"}
     for snippet in snippets:
-        exec(compile(snippet, f"docs/{page}.md", "exec"), namespace)
+        exec(compile(snippet, f"docs/guide/{page}.md", "exec"), namespace)
 
 
 def test_the_example_of_the_builder_runs() -> None:

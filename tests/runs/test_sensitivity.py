@@ -204,7 +204,7 @@ def test_damaged_tables_are_refused(tmp_path: Path, change: Any, why: str) -> No
 def test_the_file_follows_its_schema(place: Workplace) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     measured(place)
-    schemas = Path(__file__).parents[2] / "docs" / "schemas"
+    schemas = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
     schema = json.loads((schemas / "reds-sensitivity-1.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     content = json.loads((place.out / "sensitivity.json").read_text())

@@ -1,4 +1,4 @@
-"""docs/plugins.md and plugins/README.md tell authors what is there."""
+"""docs/extend/plugins.md and plugins/README.md tell authors what is there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reds_core.scaffold.naming import plugin_name
 from reds_core.scaffold.templates import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "plugins.md").read_text()
+PAGE = (ROOT / "docs" / "extend" / "plugins.md").read_text()
 GUIDE = (ROOT / "plugins" / "README.md").read_text()
 
 

@@ -1,4 +1,5 @@
-"""The examples of docs/transforms.md and docs/targets.md work, together as well, and the pages leave no member out."""
+"""The examples of docs/extend/transforms.md and docs/extend/targets.md work, together as well, and the pages leave no
+member out."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from reds_core.transforms.describing import described
 from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import Stage, Transform
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "extend"
 
 
 class LikeTensorFlow(ToyFramework):

@@ -61,6 +61,6 @@ def test_the_page_in_the_documentation_is_that_of_the_records(modules: dict[str,
     budget = modules["device_records"].read_budget(folder / "arena-budget.json")
     text = modules["devices_page"].page([record for record in found if record is not None], budget)
     assert budget is None or budget.arena_head_bytes <= budget.budget_bytes < budget.greedy_head_bytes
-    assert (FOLDER.parent / "docs" / "devices.md").read_text("utf-8") == text
+    assert (FOLDER.parent / "docs" / "results" / "devices.md").read_text("utf-8") == text
     for record in found:
         assert record is None or [c.different for c in record.comparisons.values()] == [0] * len(record.comparisons)

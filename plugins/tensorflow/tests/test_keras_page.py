@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-PAGE = Path(__file__).parents[3] / "docs" / "keras.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guide" / "keras.md"
 SECONDS = 600
 
 

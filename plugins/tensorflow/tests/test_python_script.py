@@ -1,4 +1,4 @@
-"""The script of docs/python.md: by itself, inside a running event loop, and in two threads."""
+"""The script of docs/guide/python.md: by itself, inside a running event loop, and in two threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import reds_core
 
-PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guide" / "python.md"
 ACCURACY = re.compile(r"half of the MACs classifies ([\d.]+)% of the test data correctly")
 
 
@@ -28,7 +28,7 @@ def main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
     (script,) = [block for block in blocks if "import keras" in block]
     assert len([line for line in script.splitlines() if line]) <= 36
     namespace: dict[str, Any] = {"__name__": "page"}
-    exec(compile(script, "docs/python.md", "exec"), namespace)
+    exec(compile(script, "docs/guide/python.md", "exec"), namespace)
     found: Callable[[str], None] = namespace["main"]
     return found
 
