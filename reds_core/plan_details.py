@@ -13,7 +13,7 @@ from pathlib import Path
 from reds_core.errors import InputError, command
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.system.files import given_path, write_text
-from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json, to_plain
+from reds_core.system.records import INLINE, LEFT_OUT, from_plain, parse_json, to_json_line
 
 __all__ = [
     "ClassDetails",
@@ -170,7 +170,7 @@ class Details:
 
 def save_details(details: Details, folder: Path) -> None:
     """Write the details of a run to FOLDER/details.json."""
-    write_text(folder / DETAILS_FILE, to_json(to_plain(details)))
+    write_text(folder / DETAILS_FILE, to_json_line(details))  # on one line, since indentation would double its size
 
 
 def load_details(folder: str | PathLike[str]) -> Details | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from reds_core.cost.counting import (
     BITS_PER_BYTE,
@@ -16,6 +17,19 @@ from reds_core.network.description import Network, Tensor
 
 ARENA_ALIGNMENT_BYTES = 16
 """The alignment of tensors in the arena of a runtime."""
+
+
+@dataclass(frozen=True)
+class LiveActivation:
+    """An activation that is in memory while a layer runs.
+
+    Attributes:
+        storage: the index of its memory, as in `Tensor.storage`; None for a buffer inside the layer that runs.
+        size: its size in bytes.
+    """
+
+    storage: int | None
+    size: LinearForm
 
 
 def peak_ram(network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES) -> PeakForm:
@@ -50,21 +64,26 @@ def peak_ram_steps(
 
     A call whose layer has inner steps is yielded once for each.
     """
-    for call, sizes in _live_sizes(network, element_size_bytes):
-        yield call, _total(sizes)
+    for call, live in live_activations(network, element_size_bytes):
+        yield call, _total(each.size for each in live)
 
 
 def arena_steps(
     network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
 ) -> Iterator[tuple[int, RoundedSum]]:
     """Yield what `peak_ram_steps` yields, with each activation rounded up to 16 bytes."""
-    for call, sizes in _live_sizes(network, element_size_bytes):
-        parts = sorted(map(_canonical, sizes), key=lambda part: (part.coefficients, part.constant))
+    for call, live in live_activations(network, element_size_bytes):
+        parts = sorted((_canonical(each.size) for each in live), key=lambda part: (part.coefficients, part.constant))
         yield call, RoundedSum(tuple(parts), ARENA_ALIGNMENT_BYTES)
 
 
-def _live_sizes(network: Network, element_size_bytes: int) -> Iterator[tuple[int, list[LinearForm]]]:
-    """Yield the index of each call of a layer, or inner step, with the sizes of what is live while it runs."""
+def live_activations(
+    network: Network, element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
+) -> Iterator[tuple[int, list[LiveActivation]]]:
+    """Yield the index of each call of a layer with the activations that are live while it runs.
+
+    A call whose layer has inner steps is yielded again for each of them.
+    """
     storage_of = [t.storage for t in network.tensors]
     last_use: dict[int, int] = {}
     first_use: dict[int, int] = {storage_of[t]: 0 for t in network.inputs}
@@ -79,10 +98,11 @@ def _live_sizes(network: Network, element_size_bytes: int) -> Iterator[tuple[int
     for i, layer in enumerate(network.layers):
         live = [storage for storage, first in first_use.items() if first <= i <= last_use.get(storage, first)]
         made = {storage_of[t] for t in layer.outputs} - {storage_of[t] for t in (*layer.inputs, *network.inputs)}
-        yield i, [size[storage] for storage in live]
-        before = [size[storage] for storage in live if storage not in made]
+        yield i, [LiveActivation(storage, size[storage]) for storage in live]
+        before = [LiveActivation(storage, size[storage]) for storage in live if storage not in made]
         for buffers in layer.inside:
-            yield i, [*before, *(b.axis.length().times(b.elements * element_size_bytes) for b in buffers)]
+            sizes = [buffer.axis.length().times(buffer.elements * element_size_bytes) for buffer in buffers]
+            yield i, [*before, *(LiveActivation(None, each) for each in sizes)]
 
 
 def _total(forms: Iterable[LinearForm]) -> LinearForm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.framework.augmentation import Augmentation, Change, augmentations
+from reds_core.framework.class_counts import ClassCounts, ModelFigures
 from reds_core.framework.data import (
     SAMPLE_BYTES,
     SAMPLE_EXAMPLES,
@@ -21,7 +22,7 @@ from reds_core.framework.data import (
 )
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, Energy, MemberFile, Profile
-from reds_core.framework.epochs import EpochKeeper, EpochState, digest_of
+from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
     ExportedFigures,
     ExportedModel,
@@ -65,11 +66,13 @@ __all__ = [
     "BatchSource",
     "BuiltSample",
     "Change",
+    "ClassCounts",
     "ConversionCache",
     "Data",
     "Deployment",
     "Device",
     "Energy",
+    "EpochFigures",
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
@@ -92,6 +95,7 @@ __all__ = [
     "LoadedModel",
     "MemberChoice",
     "MemberFile",
+    "ModelFigures",
     "Numbers",
     "Precision",
     "Profile",

@@ -11,6 +11,30 @@ import numpy as np
 import numpy.typing as npt
 
 
+@dataclass(frozen=True)
+class EpochFigures:
+    """What a training knows of one network after one epoch. Figures that do not exist are None, or not finite.
+
+    Attributes:
+        epoch: the index of the epoch, from 0.
+        member: the index of the member in the family; None for the full network, or the only one.
+        loss: the mean of the training loss over the batches of the epoch. That of several networks that are trained
+            together is one figure, which the full network has.
+        metric: the metric over the batches of the epoch.
+        val_loss: the loss on held-back data after the epoch, given as `loss` is.
+        val_metric: the metric on held-back data after the epoch.
+        learning_rate: the learning rate at the end of the epoch.
+    """
+
+    epoch: int
+    member: int | None = None
+    loss: float | None = None
+    metric: float | None = None
+    val_loss: float | None = None
+    val_metric: float | None = None
+    learning_rate: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class EpochState:
     """The state of a training after an epoch, from which it can be resumed as if it had never stopped.
@@ -19,10 +43,13 @@ class EpochState:
         done: the number of finished epochs.
         arrays: numeric arrays by name: weights, the variables of the optimizer, the states of random generators, and
             the best networks so far. The framework chooses the names.
+        figures: what is known of each network after each of the finished epochs, for training curves; empty if the
+            framework does not report it.
     """
 
     done: int
     arrays: Mapping[str, npt.NDArray[Any]]
+    figures: tuple[EpochFigures, ...] = ()
 
 
 class EpochKeeper:

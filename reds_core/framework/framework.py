@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.class_counts import ModelFigures
 from reds_core.framework.data import Arrays, Data, Stream, columns
 from reds_core.framework.family import Family
 from reds_core.framework.file_kinds import FileKind
@@ -334,6 +335,13 @@ class Framework(TargetSupport, ABC):
     @abstractmethod
     def accuracy(self, model: Any, data: Data, task: Task) -> float:
         """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1."""
+
+    def figures(self, model: Any, data: Data, task: Task) -> ModelFigures:
+        """Return what `accuracy` returns, with how many examples of each class `model` recognises.
+
+        By default classes are not counted. Implementations should count them in the same pass over the data.
+        """
+        return ModelFigures(self.accuracy(model, data, task))
 
     @abstractmethod
     def loss(self, model: Any, data: Data, task: Task) -> float:

@@ -23,6 +23,7 @@ from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
+from reds_core.run_history import HistoryRow
 from reds_core.scoring.scorer import ScoreTable
 from reds_core.search_records import FamilyRecord
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
@@ -42,7 +43,7 @@ _GROUP, _CURVE, _LEVELS = "group/", "curve/", "levels"
 class _SavedState:
     """The content of state.json. `files` lists the files beside it, so that a missing file is noticed.
 
-    `passes` is as in `Checkpoint`.
+    `passes` and `history` are as in `Checkpoint`.
     """
 
     choices: tuple[Decision, ...]
@@ -53,6 +54,7 @@ class _SavedState:
     files: tuple[str, ...] = ()
     passes: int = 0
     family_record: FamilyRecord | None = None
+    history: tuple[HistoryRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,13 @@ class Checkpoint:
         state: The state.
         steps: The records of the steps.
         passes: The number of epochs of all trainings so far, which are passes over the training data.
+        history: The training curves of these trainings.
     """
 
     state: PruningState
     steps: tuple[StepRecord, ...]
     passes: int = 0
+    history: tuple[HistoryRow, ...] = ()
 
 
 def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -206,6 +210,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
         files=files,
         passes=checkpoint.passes,
         family_record=state.family_record,
+        history=checkpoint.history,
     )
     write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
@@ -285,7 +290,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         sequence=saved.sequence,
         family_record=saved.family_record,
     )
-    return Checkpoint(state, saved.steps, saved.passes)
+    return Checkpoint(state, saved.steps, saved.passes, saved.history)
 
 
 def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:

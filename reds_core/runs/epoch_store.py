@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reds_core.errors import argument
-from reds_core.framework.epochs import EpochKeeper, EpochState
+from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.interruption import Interruption, deferred_interruption
@@ -32,11 +32,13 @@ class _EpochHeader:
         origin: A digest that identifies the networks that are trained.
         done: The number of finished epochs.
         seconds: The time that they took, in seconds.
+        figures: What is known of each network after each of them.
     """
 
     origin: str
     done: int
     seconds: float
+    figures: tuple[EpochFigures, ...] = ()
 
 
 class EpochStore(EpochKeeper):
@@ -44,6 +46,7 @@ class EpochStore(EpochKeeper):
 
     Attributes:
         earlier_s: The time that epochs of an earlier process took, in seconds.
+        figures: What is known of each network after each epoch so far, including those of an earlier process.
     """
 
     def __init__(self, path: Path, epochs: int, interruption: Interruption, warn: Callable[[str], None]) -> None:
@@ -56,12 +59,14 @@ class EpochStore(EpochKeeper):
             warn: Called with a sentence that says why saved epochs cannot be used.
         """
         self.earlier_s = 0.0
+        self.figures: tuple[EpochFigures, ...] = ()
         self._path, self._epochs, self._interruption, self._warn = path, epochs, interruption, warn
         self._origin, self._started = "", time.perf_counter()
 
     def load(self, origin: str) -> EpochState | None:
         self._origin, self._started = origin, time.perf_counter()
         found = self._read()
+        self.figures = () if found is None else found.figures
         if self._epochs > (0 if found is None else found.done):
             self._interruption.scope = "this epoch"
         return found
@@ -71,8 +76,9 @@ class EpochStore(EpochKeeper):
             if array.dtype.kind not in _NUMBERS:
                 raise TypeError(f"array '{name}' of an epoch's state is of type {array.dtype}, which cannot be saved")
         seconds = self.earlier_s + time.perf_counter() - self._started
-        header = json.dumps(to_plain(_EpochHeader(self._origin, state.done, seconds)))
+        header = json.dumps(to_plain(_EpochHeader(self._origin, state.done, seconds, state.figures)))
         arrays = {_ARRAY + name: array for name, array in state.arrays.items()}
+        self.figures = state.figures
         write_archive(self._path, {_HEADER: np.array(header), **arrays})
         self._interruption.check()
         if state.done >= self._epochs:
@@ -93,7 +99,8 @@ class EpochStore(EpochKeeper):
             self._warn(f"'{self._path}' holds epochs of different networks from those that are trained now, {outcome}")
             return None
         self.earlier_s = header.seconds
-        return EpochState(header.done, {name.removeprefix(_ARRAY): array for name, array in arrays.items()})
+        own = {name.removeprefix(_ARRAY): array for name, array in arrays.items()}
+        return EpochState(header.done, own, header.figures)
 
 
 class TrainingSlots:

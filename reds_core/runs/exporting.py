@@ -10,6 +10,7 @@ from typing import Any
 
 from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.class_counts import ClassCounts, ModelFigures
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.file_kinds import FLOAT32_BYTES, FileKind
 from reds_core.framework.framework import Framework
@@ -38,6 +39,7 @@ class FullFiles:
         files: The names of these files by kind.
         shared: What members can share of them, by kind.
         devices: What devices that join runs make of them, by the name of the device.
+        classes: How many test examples of each class its model file recognises; None if that is not counted.
     """
 
     accuracy: float | None = None
@@ -45,6 +47,7 @@ class FullFiles:
     files: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, FullExport] = field(default_factory=dict)
     devices: Mapping[str, DeviceRecord] = field(default_factory=dict)
+    classes: ClassCounts | None = None
 
     def record(self, usage: Mapping[str, int], before: float | None) -> FullRecord:
         """Return the record of the full network in the plan.
@@ -66,6 +69,7 @@ class MemberFiles:
         devices: What devices that join runs make of them, by the name of the device.
         latency_measured_ns: The latency of the exported file on this machine, in ns; None if it was not measured.
         gates: What its int8 files lose if that is limited, by kind.
+        classes: How many test examples of each class its model file recognises; None if that is not counted.
     """
 
     files: Mapping[str, str | None]
@@ -73,6 +77,7 @@ class MemberFiles:
     devices: Mapping[str, DeviceRecord]
     latency_measured_ns: float | None
     gates: Mapping[str, GateRecord] = field(default_factory=dict)
+    classes: ClassCounts | None = None
 
     def added_to(self, record: SubnetworkRecord) -> SubnetworkRecord:
         """Return the record of the subnetwork with its files and their figures."""
@@ -136,11 +141,16 @@ class Exporter:
         """The accuracy of a model on test data; None without test data."""
         return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
 
+    def figures(self, model: Any) -> ModelFigures | None:
+        """The accuracy of a model on test data, with counts of each class; None without test data."""
+        return None if self.test is None else self.framework.figures(model, self.test, self.task)
+
     def save_full(self, model: Any) -> FullFiles:
         """Write the files of the full network: the model, and those with the integer weights that members share."""
         path = self.folder / full_file(self.framework.file)
         self.framework.save_model(model, path)
-        accuracy = None if self.test is None else self.accuracy(self.framework.load_model(path))
+        figures = self._figures_of_file(path)
+        accuracy = None if figures is None else figures.metric
         shared = {} if self.calibration is None else self._export_full(model)
         exported: Mapping[str, float | None] = {
             kind.name: None if self.test is None else self._exported_accuracy(target, shared[kind.name].path)
@@ -152,7 +162,11 @@ class Exporter:
             if kind.is_int8 and kind.name in shared:
                 self._warn_of_loss(path, accuracy, shared[kind.name].path, exported[kind.name])
         exported, devices = self.measurement.measured(files, exported)
-        return FullFiles(accuracy, exported, files, shared, devices)
+        return FullFiles(accuracy, exported, files, shared, devices, None if figures is None else figures.classes)
+
+    def _figures_of_file(self, path: Path) -> ModelFigures | None:
+        """The figures of a model file; None without test data."""
+        return None if self.test is None else self.figures(self.framework.load_model(path))
 
     def shared_files(self, model: Any, files: Mapping[str, str]) -> Mapping[str, FullExport]:
         """Return what members can share of the files of the full network that an earlier run wrote.
@@ -222,12 +236,15 @@ class Exporter:
                 paths[kind].unlink(missing_ok=True)
         for kind, (target, network) in written.items():
             self._warn_of_plan(paths[kind], target, network, member)
-        accuracy = self._accuracies(before, paths, written)
+        figures = self._figures_of_file(paths[kinds.model])
+        after = None if figures is None else figures.metric
+        accuracy = Accuracy(before, after, self._exported_accuracies(paths, written))
         self._warn_of_int8(paths, written, accuracy)
         files = {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}
         exported, devices = self.measurement.measured(files, accuracy.exported)
         accuracy = replace(accuracy, exported=exported)
-        return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files), gates)
+        classes = None if figures is None else figures.classes
+        return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files), gates, classes)
 
     def _warn_of_plan(self, path: Path, target: Target, network: Network, member: PlannedMember) -> None:
         """Warn of a file that uses more than the plan states."""
@@ -286,17 +303,15 @@ class Exporter:
     def _warn_of(self, path: Path, text: str) -> None:
         self.warn(f"'{path.name}' {text}")
 
-    def _accuracies(
-        self, before: float | None, paths: Mapping[FileKind, Path], written: Mapping[FileKind, tuple[Target, Network]]
-    ) -> Accuracy:
+    def _exported_accuracies(
+        self, paths: Mapping[FileKind, Path], written: Mapping[FileKind, tuple[Target, Network]]
+    ) -> dict[str, float | None]:
         exported = dict[str, float | None]()
         for target in self.targets.targets:
             kind = self.targets.kind(target)
             is_measured = self.test is not None and kind in written
             exported[kind.name] = self._exported_accuracy(target, paths[kind]) if is_measured else None
-        model_file = paths[self.targets.kinds.model]
-        after = None if self.test is None else self.accuracy(self.framework.load_model(model_file))
-        return Accuracy(before, after, exported)
+        return exported
 
     def _exported_accuracy(self, target: Target, path: Path) -> float | None:
         """Return the accuracy of a file; None, with a warning, if it cannot be run: the network is trained by then."""

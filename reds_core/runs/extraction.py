@@ -22,17 +22,20 @@ from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
+from reds_core.plan_details import load_details, save_details
 from reds_core.plugin import PluginOptions
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
+from reds_core.run_history import HistoryRow, load_history
 from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.details import with_member
 from reds_core.runs.device_figures import device_measurement
-from reds_core.runs.exporting import Exporter
+from reds_core.runs.exporting import Exporter, MemberFiles
 from reds_core.runs.file_names import full_device_file
-from reds_core.runs.finish import report
+from reds_core.runs.finish import report, write_history
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.given_data import Splits
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
@@ -143,10 +146,11 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
         before = exporter.accuracy(model)
+        trained: tuple[HistoryRow, ...] = ()
         if request.finetune_epochs:
             if projected is not None:
                 projected.undo()  # weights that are zero, for example, can have other values after a training
-            train_member(family, budget.name, model, decision.settings, data, watcher)
+            trained = train_member(family, budget.name, model, decision.settings, data, watcher)
             projected = family.levels.project(framework, model, decision.settings, data.examples)
         else:
             recalibrate_member(family, budget.name, model, data, watcher)
@@ -160,6 +164,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
+        _update_records(family, plan, member, files, trained)
         save_plan(plan, folder)
         report(plan, folder, watcher)
         if request.finetune_epochs:
@@ -168,6 +173,32 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             watcher.warn(warning)
         refuse_exceeded(settings, [record], folder)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]
+
+
+def _update_records(
+    family: FinishedFamily,
+    plan: Plan,
+    member: PlannedMember,
+    files: MemberFiles,
+    trained: tuple[HistoryRow, ...],
+) -> None:
+    """Add a member to the details and the training curves of the run, if the run has any.
+
+    Args:
+        family: The family.
+        plan: The plan with the member.
+        member: The member.
+        files: Its files, and what was measured on them.
+        trained: The training curves of the member; none if it was not trained.
+    """
+    details, folder = load_details(family.folder), family.folder
+    if details is not None:
+        names = [each.name for each in plan.subnetworks]
+        decided = (member.name, member.decision, files.classes)
+        save_details(with_member(details, family.statement, names, *decided), folder)
+    steps = {row.step for row in trained}
+    rows = (*(row for row in load_history(folder) if row.step not in steps), *trained)
+    write_history(rows, plan, folder)
 
 
 def _one_budget(texts: tuple[str, ...]) -> SubnetworkBudget:

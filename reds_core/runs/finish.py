@@ -19,14 +19,19 @@ from reds_core.plan import (
     SubnetworkRecord,
     save_plan,
 )
+from reds_core.plan_details import save_details
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
+from reds_core.report.facts import metric_of
 from reds_core.report.run_report import write_report
+from reds_core.run_history import HISTORY_FILE, HistoryRow, save_history
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
+from reds_core.runs.details import BEFORE, counts_of, run_details
 from reds_core.runs.device_figures import device_measurement
-from reds_core.runs.exporting import Exporter, FullFiles
+from reds_core.runs.exporting import Exporter, FullFiles, MemberFiles
 from reds_core.runs.file_names import baseline_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
+from reds_core.runs.history import FULL
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
@@ -62,7 +67,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     gate = int8_gate(settings, framework, inputs.validation, inputs.train, session.watcher)
     exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate)
     session.watcher.stage("measuring")
-    before = exporter.accuracy(inputs.model)
+    before = exporter.figures(inputs.model)
     full = exporter.save_full(state.family.full)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
@@ -72,10 +77,17 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
         framework, state.family.full, usage, inputs.costs, "full", levels.transforms, levels.complete(UNTOUCHED)
     )
     records = []
+    counts = {BEFORE: counts_of(before), FULL: full.classes}
     for member, budget in enumerate(session.budgets):
         session.watcher.stage(f"exporting {budget.name} ({member + 1} of {len(session.budgets)})")
-        records.append(_export(session, exporter, state, member, full))
-    plan = plan_of(session, checkpoint, records, full.record(usage, before), max_drop)
+        files = _export(session, exporter, state, member, full)
+        records.append(files.added_to(member_record(session, state, member)))
+        counts[budget.name] = files.classes
+    accuracy = None if before is None else before.metric
+    plan = plan_of(session, checkpoint, records, full.record(usage, accuracy), max_drop)
+    session.watcher.stage("exploring budgets")
+    save_details(run_details(session, state, counts), folder)
+    write_history(checkpoint.history, plan, folder)
     report(plan, folder, session.watcher)
     _save_recipe(session)
     save_plan(plan, folder)  # last, since a folder with a plan is a finished run
@@ -135,9 +147,7 @@ def plan_of(
     )
 
 
-def _export(
-    session: Session, exporter: Exporter, state: PruningState, member: int, full: FullFiles
-) -> SubnetworkRecord:
+def _export(session: Session, exporter: Exporter, state: PruningState, member: int, full: FullFiles) -> MemberFiles:
     """Write and measure one subnetwork."""
     inputs, framework, model = session.inputs, session.inputs.framework, state.family.members[member]
     planned = _planned(session, state, member)
@@ -147,8 +157,7 @@ def _export(
         session.levels.project(framework, raw, planned.decision.settings, inputs.examples)
     before = None if raw is None else exporter.accuracy(raw)
     shared = full.shared if session.settings.int8 == SHARED else {}
-    files = exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
-    return files.added_to(member_record(session, state, member))
+    return exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
 
 
 def _planned(session: Session, state: PruningState, member: int) -> PlannedMember:
@@ -188,6 +197,14 @@ def _thinning_price(
     if price is not None:
         session.watcher.warn(price.sentence)
     return price
+
+
+def write_history(rows: Sequence[HistoryRow], plan: Plan, folder: Path) -> None:
+    """Write the training curves of a run, or remove those of an earlier one if nothing was trained."""
+    if rows:
+        save_history(rows, folder, metric_of(plan.options.get("task")).name)
+    else:
+        (folder / HISTORY_FILE).unlink(missing_ok=True)
 
 
 def report(plan: Plan, folder: Path, watcher: Watcher) -> None:

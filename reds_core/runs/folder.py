@@ -13,8 +13,10 @@ from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError, argument
 from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
+from reds_core.plan_details import DETAILS_FILE
 from reds_core.plugin import PluginOptions
 from reds_core.report.run_report import REPORT_FILE
+from reds_core.run_history import HISTORY_FILE
 from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.checkpoint import FOLDER as CHECKPOINT_FOLDER
 from reds_core.runs.checkpoint import has_checkpoint, has_progress, remove_checkpoints
@@ -289,7 +291,15 @@ class RunFolder:
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         (self.path / PLAN_FILE).unlink(missing_ok=True)
         remove_partial_files(self.path)
-        outputs = [REPORT_FILE, RECIPE_FILE, full_file(kinds.model), SCORES_FILE, ORDER_FILE]
+        outputs = [
+            DETAILS_FILE,
+            HISTORY_FILE,
+            REPORT_FILE,
+            RECIPE_FILE,
+            full_file(kinds.model),
+            SCORES_FILE,
+            ORDER_FILE,
+        ]
         outputs += [full_device_file(kind) for kind in kinds.exported]
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)

@@ -9,10 +9,12 @@ from reds_core.errors import InputError
 from reds_core.framework.family import Family
 from reds_core.framework.training import Training
 from reds_core.knapsack.levels import LevelSettings
+from reds_core.run_history import HistoryRow
 from reds_core.runs.checkpoint import epochs_file
 from reds_core.runs.epoch_store import resumable_trainings
 from reds_core.runs.finished_family import FinishedFamily
 from reds_core.runs.folder import OPTIMIZER
+from reds_core.runs.history import history_rows
 from reds_core.runs.member_data import MemberData
 from reds_core.system.files import make_folder
 from reds_core.watcher import Watcher
@@ -44,7 +46,7 @@ def recalibrate_member(family: FinishedFamily, name: str, model: Any, data: Memb
 
 def train_member(
     family: FinishedFamily, name: str, model: Any, levels: LevelSettings, data: MemberData, watcher: Watcher
-) -> None:
+) -> tuple[HistoryRow, ...]:
     """Train a member in place, without the rest of the family.
 
     It is trained as the run trained a subnetwork by itself. The full network of the family takes the place of the input
@@ -57,6 +59,9 @@ def train_member(
         levels: The levels of its layers.
         data: The data, with training examples.
         watcher: Notified of progress and warnings.
+
+    Returns:
+        The training curves.
 
     Raises:
         InputError: If there are no training examples.
@@ -80,3 +85,4 @@ def train_member(
             alone = Family(model, (), (), full_settings=levels)
             training = Training(data.train, *how, teacher=family.full, keeper=store)
             family.framework.finetune(alone, family.levels.applied_to(training, alone))
+        return history_rows(f"extract {name}", store.figures, (), name)

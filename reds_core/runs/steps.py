@@ -61,7 +61,8 @@ def _take(
         check_state(pruner, step, state)
         widths = dict(state.decided)
         record = StepRecord(index, step.name, tuple(widths), widths, tools.search_s, tools.finetune_s)
-        taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record), tools.passes)
+        history = (*checkpoint.history, *tools.history)
+        taken = Checkpoint(dataclasses.replace(state, decided={}), (*checkpoint.steps, record), tools.passes, history)
         save_checkpoint(session.folder, taken, session.inputs.framework, initial)
     return taken
 

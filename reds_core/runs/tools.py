@@ -22,9 +22,11 @@ from reds_core.knapsack.solution import Limit, Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.pruning.pruner import Step, Tools
+from reds_core.run_history import HistoryRow
 from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.family_choice import choose_family
+from reds_core.runs.history import FULL, history_rows
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.session import Session
 from reds_core.scoring.level_losses import LevelLosses
@@ -51,6 +53,7 @@ class RunTools(Tools):
         self.search_s: float | None = None
         self.finetune_s: float | None = None
         self.passes = passes
+        self.history: tuple[HistoryRow, ...] = ()
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
 
@@ -152,8 +155,19 @@ class RunTools(Tools):
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs
+        self.history += history_rows(self._step.name, store.figures, *self._names_in(family))
         self.finetune_s = (self.finetune_s or 0.0) + time.perf_counter() - started + store.earlier_s
         return family
+
+    def _names_in(self, family: Family[Any]) -> tuple[tuple[str, ...], str]:
+        """The names of the members of a family that is trained, and of its full network.
+
+        A network that is trained alone is the subnetwork that the step decides, whose name only its step may know.
+        """
+        names = tuple(budget.name for budget in self.budgets)
+        if family.members:
+            return names[: len(family.members)], FULL
+        return (), names[0] if len(names) == 1 else self._step.name
 
     def recalibrate(self, model: Any) -> Any:
         if self._inputs.train is not None and self._settings.finetune.recalibrate:

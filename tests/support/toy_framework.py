@@ -7,6 +7,7 @@ descent, everything is deterministic.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import zipfile
@@ -38,8 +39,9 @@ from toy_network import describe
 
 from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InputError
+from reds_core.framework.class_counts import ClassCounts, ModelFigures
 from reds_core.framework.data import Arrays, Data, Stream, batches, each_batch, sampled
-from reds_core.framework.epochs import EpochState, digest_of
+from reds_core.framework.epochs import EpochFigures, EpochState, digest_of
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.family import Family
 from reds_core.framework.file_kinds import FileKind
@@ -195,6 +197,7 @@ class ToyFramework(Framework):
         done = 0 if saved is None else saved.done
         if saved is not None:
             trained.weights = {name: saved.arrays[name].copy() for name in trained.weights}
+        figures = () if saved is None else saved.figures
         if settings.epochs > done:
             passes = _passes(training, done)
         for epoch in range(done, settings.epochs):
@@ -204,7 +207,10 @@ class ToyFramework(Framework):
                     trained.weights[name] -= settings.learning_rate * gradient
                 loss = self.loss(trained, batch, task)
                 training.progress(EpochProgress(epoch, settings.epochs, i + 1, count, loss, 0.5))
-            training.keeper.save(EpochState(epoch + 1, {n: w.copy() for n, w in trained.weights.items()}))
+            figures += (EpochFigures(epoch, None, loss, 0.5, learning_rate=settings.learning_rate),)
+            figures += tuple(EpochFigures(epoch, member) for member in range(len(family.members)))
+            state = EpochState(epoch + 1, {n: w.copy() for n, w in trained.weights.items()}, figures)
+            training.keeper.save(state)
         family.full.weights.update(trained.weights)
         channels = network.channels
         for number, (member, widths) in enumerate(zip(family.members, family.widths, strict=True)):
@@ -226,6 +232,13 @@ class ToyFramework(Framework):
             right += float((weights * (self.predict(model, batch.x).argmax(axis=1) == batch.y)).sum())
             weight += float(weights.sum())
         return right / weight
+
+    def figures(self, model: ToyModel, data: Data, task: Task) -> ModelFigures:
+        counts = []
+        for batch in each_batch(data, 256):
+            outputs = self.predict(model, batch.x)
+            counts.append(ClassCounts.of(batch.y, outputs.argmax(axis=1), outputs.shape[1]))
+        return ModelFigures(self.accuracy(model, data, task), functools.reduce(ClassCounts.plus, counts))
 
     def loss(self, model: ToyModel, data: Data, task: Task) -> float:
         losses = []

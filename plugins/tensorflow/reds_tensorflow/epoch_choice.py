@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework import EpochKeeper, EpochProgress, FinetuneSettings
+from reds_core.framework import EpochFigures, EpochKeeper, EpochProgress, FinetuneSettings
 from reds_tensorflow.epoch_state import TrainingState
 from reds_tensorflow.family_model import FamilyModel
 from reds_tensorflow.feeding import Feed
@@ -79,14 +79,30 @@ class EpochChoice(keras.callbacks.Callback):  # type: ignore[misc]
 class EpochEnd(keras.callbacks.Callback):  # type: ignore[misc]
     """Refuses weights that are not finite, and saves the state. It comes last, since saving may end the run."""
 
-    def __init__(self, state: TrainingState, keeper: EpochKeeper, settings: FinetuneSettings) -> None:
+    def __init__(
+        self,
+        state: TrainingState,
+        keeper: EpochKeeper,
+        settings: FinetuneSettings,
+        figures: tuple[EpochFigures, ...] = (),
+    ) -> None:
+        """Create the callback.
+
+        Args:
+            state: the state of the training.
+            keeper: saves it.
+            settings: the settings of fine-tuning.
+            figures: what is known of the networks after each epoch that an earlier process finished.
+        """
         super().__init__()
         self._state, self._keeper, self._settings = state, keeper, settings
+        self._figures = figures
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not self.model.is_finite():
             raise diverged(epoch, self._settings)
-        self._keeper.save(self._state.after(epoch + 1))
+        self._figures += self.model.epoch_figures(epoch, logs or {})
+        self._keeper.save(self._state.after(epoch + 1, self._figures))
 
 
 class Reports(keras.callbacks.Callback):  # type: ignore[misc]

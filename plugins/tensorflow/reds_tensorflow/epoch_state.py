@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.framework import EpochState, digest_of
+from reds_core.framework import EpochFigures, EpochState, digest_of
 
 _VARIABLE = "variable/"
 _CHOICE = "choice/"
@@ -45,11 +45,11 @@ class TrainingState:
         self._variables, self._choice = variables, choice
         self.origin = digest_of([*plain_arrays(variables), *conditions])
 
-    def after(self, done: int) -> EpochState:
-        """Return the state after `done` epochs."""
+    def after(self, done: int, figures: tuple[EpochFigures, ...] = ()) -> EpochState:
+        """Return the state after `done` epochs, with what is known of the networks after each of them."""
         arrays = {f"{_VARIABLE}{i}": array for i, array in enumerate(plain_arrays(self._variables))}
         arrays |= {_CHOICE + name: array for name, array in self._choice.remembered().items()}
-        return EpochState(done, arrays)
+        return EpochState(done, arrays, figures)
 
     def restore(self, state: EpochState) -> None:
         """Restore a state that `after` returned, possibly in another process."""

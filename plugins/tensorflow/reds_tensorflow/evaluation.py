@@ -11,7 +11,20 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.errors import InputError
-from reds_core.framework import SMALL_BYTES, Arrays, Data, Stream, Task, batches, columns, each, each_batch
+from reds_core.framework import (
+    SMALL_BYTES,
+    Arrays,
+    ClassCounts,
+    Data,
+    ModelFigures,
+    Stream,
+    Task,
+    batches,
+    columns,
+    each,
+    each_batch,
+)
+from reds_tensorflow.class_counts import class_counts
 from reds_tensorflow.labels import normalise_labels, normalise_labels_as
 from reds_tensorflow.objectives import ignored_class, objective, of_each_output
 from reds_tensorflow.scopes import scopes_named_plainly
@@ -166,12 +179,21 @@ def accuracy(model: Any, data: Data, task: Task) -> float:
 
     It is averaged over outputs if there are several.
     """
+    return figures(model, data, task).metric
+
+
+def figures(model: Any, data: Data, task: Task) -> ModelFigures:
+    """Return the task's metric of `model` on `data`, and how many examples of each class it recognises."""
     data, aim = resolve(model, data, task)
     run = _runner(model)
     metrics = aim.new_metrics()
+    counts: ClassCounts | None = None
     for batch in evaluated_batches(data):
-        aim.update(metrics, batch.y, run(batch.x), batch.weights)
-    return aim.figure(metrics)
+        outputs = run(batch.x)
+        aim.update(metrics, batch.y, outputs, batch.weights)
+        found = class_counts(aim, batch.y, outputs)
+        counts = found if counts is None or found is None else counts.plus(found)
+    return ModelFigures(aim.figure(metrics), counts)
 
 
 def loss(model: Any, data: Data, task: Task) -> float:

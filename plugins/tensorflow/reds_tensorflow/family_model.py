@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from reds_core.framework import Family, MemberChoice, each
+from reds_core.framework import EpochFigures, Family, MemberChoice, each
 from reds_core.network import Network, WeightKind
 from reds_tensorflow.dropping import dropout_times
 from reds_tensorflow.epoch_state import assign_plain, plain_arrays
@@ -108,6 +108,23 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
     def figure_names(self) -> list[str]:
         """Names of the full network's metrics in logs."""
         return self._figures[-1].names
+
+    def epoch_figures(self, epoch: int, logs: Mapping[str, Any]) -> tuple[EpochFigures, ...]:
+        """Return what logs say of each network after an epoch, the full network last.
+
+        Args:
+            epoch: the index of the epoch.
+            logs: the logs of the epoch, with those of held-back data if there is any.
+        """
+        rate = float(np.asarray(self.optimizer.learning_rate))
+        found = []
+        for place, network in enumerate(self._figures):
+            is_full = place == len(self._figures) - 1
+            metric, val_metric = (_mean_of(logs, [before + n for n in network.names]) for before in ("", "val_"))
+            loss, val_loss = (_mean_of(logs, [name]) if is_full else None for name in ("loss", "val_loss"))
+            member = None if is_full else place
+            found.append(EpochFigures(epoch, member, loss, metric, val_loss, val_metric, rate))
+        return tuple(found)
 
     def save(self, filepath: Any, overwrite: bool = True, **settings: Any) -> None:
         """Save the full network with its current weights as a plain Keras model."""
@@ -360,6 +377,12 @@ class _Hidden:
     examples: Any
     statistics: tuple[BatchNormStatistics, ...]
     starts: Mapping[int, Any]
+
+
+def _mean_of(logs: Mapping[str, Any], names: Sequence[str]) -> float | None:
+    """Return the mean of some logs; None if one is missing or there are none."""
+    found = [float(logs[name]) for name in names if name in logs]
+    return float(np.mean(found)) if found and len(found) == len(names) else None
 
 
 def _prefixes(students: Sequence[Student]) -> list[str]:

@@ -20,6 +20,7 @@ from reds_core.framework import (
     FileKind,
     FinetuneSettings,
     Framework,
+    ModelFigures,
     Numbers,
     RunFile,
     SampleModel,
@@ -165,6 +166,11 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.accuracy(model, data, task)
+
+    def figures(self, model: Any, data: Data, task: Task) -> ModelFigures:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.figures(model, data, task)
 
     def loss(self, model: Any, data: Data, task: Task) -> float:
         with importing():

@@ -142,7 +142,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
                     Reports(training.progress, settings, feed.batches_per_epoch, model.figure_names),
                     *training.objects.callbacks,
                     choice,
-                    EpochEnd(state, training.keeper, settings),
+                    EpochEnd(state, training.keeper, settings, () if saved is None else saved.figures),
                 ],
             )
     else:  # at the end of `fit` Keras has the moving averages of the weights take their place
