@@ -80,10 +80,14 @@ def _explorer(number: int, plan: Plan, family: FamilyFacts, exploration: Explora
     said = f"From {_value_text(exploration, first)} at {units.amount(exploration.resource, first.limit)}"
     said += f" to {_value_text(exploration, last)} at {units.amount(exploration.resource, last.limit)}"
     caption = f"The most importance that any network can keep, by its limit of {noun}"
-    curve = interactive(steps[start].figures[f"{identifier}-curve"], f"{identifier}-curve", caption, f"{caption}. {said}.")
+    curve = interactive(
+        steps[start].figures[f"{identifier}-curve"], f"{identifier}-curve", caption, f"{caption}. {said}."
+    )
     widths_caption = f"Channels of the best network at the chosen limit of {noun}"
     described = f"{widths_caption}. The slider above chooses the limit."
-    widths = interactive(steps[start].figures[f"{identifier}-widths"], f"{identifier}-widths", widths_caption, described)
+    widths = interactive(
+        steps[start].figures[f"{identifier}-widths"], f"{identifier}-widths", widths_caption, described
+    )
     slots = tuple((name, title, steps[start].texts[name]) for name, title in SLOTS.items())
     control = slider(identifier, f"Limit of {noun}", steps, start)
     return Explorer(identifier, units.resource_title(exploration.resource), control, curve, widths, slots)
@@ -159,7 +163,10 @@ def _curve(family: FamilyFacts, exploration: Exploration, current: ExploredBudge
     marked = [m for m in family.subnetworks if _is_on_curve(m, resource)]
     if marked:
         places = [(float(m.usage[resource]), float(m.record.value or 0)) for m in marked if m.record]
-        hover = [f"<b>{plain(m.label)}</b> of the family<br>uses {units.amount(resource, x)}, keeps {_shown(y / share, is_share)}" for m, (x, y) in zip(marked, places, strict=True)]
+        hover = [
+            f"<b>{plain(m.label)}</b>, in the family<br>{units.amount(resource, x)}: {_shown(y / share, is_share)}"
+            for m, (x, y) in zip(marked, places, strict=True)
+        ]
         plot.add_scatter(
             x=[x / unit for x, _ in places], y=[y / share for _, y in places], name="Members of the family",
             hovertext=hover, hoverinfo="text", **member_style.of_markers(),

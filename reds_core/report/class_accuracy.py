@@ -89,7 +89,8 @@ def _picture(networks: dict[str, str], classes: Sequence[ClassDetails], total: i
     for (name, label), style in zip(networks.items(), trace_styles(list(networks)).values(), strict=True):
         shares = [each.recall.get(name) for each in classes]
         hover = [
-            f"<b>{plain(each.label)}</b>, {units.count(each.examples)} examples<br>{plain(label)}: {units.percent(share)}"
+            f"<b>{plain(each.label)}</b> ({units.count(each.examples)} examples)"
+            f"<br>{plain(label)}: {units.percent(share)}"
             for each, share in zip(classes, shares, strict=True)
         ]
         xs = [None if share is None else 100 * share for share in shares]

@@ -36,7 +36,11 @@ def roles(layer: LayerDetails | None, step: MemoryStep, stored: Mapping[str, str
     read = {stored.get(name, name) for name in layer.inputs} if layer else set()
     written = stored.get(step.layer, step.layer)
     return {
-        name: ROLES[0] if name in read else ROLES[1] if name == written or name.startswith(f"{step.layer} (") else ROLES[2]
+        name: ROLES[0]
+        if name in read
+        else ROLES[1]
+        if name == written or name.startswith(f"{step.layer} (")
+        else ROLES[2]
         for name in step.live_bytes
     }
 
@@ -93,7 +97,9 @@ def memory_plot(
     plot.update_layout(barmode="stack", bargap=0.15)
     names = [plain(units.shortened(step.layer, _LABEL_LIMIT)) for step in network.memory]
     step = -(-len(places) // _NAMED_TICKS) if places else 1
-    plot.update_xaxes(tickvals=places[::step], ticktext=names[::step], tickangle=-60, showgrid=False, tickfont={"size": 11})
+    plot.update_xaxes(
+        tickvals=places[::step], ticktext=names[::step], tickangle=-60, showgrid=False, tickfont={"size": 11}
+    )
     plot.update_yaxes(range=[0, 1.18 * max(most, budget or 0) / unit])
     return plot
 

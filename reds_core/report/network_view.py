@@ -1,4 +1,4 @@
-"""The network layer by layer: its graph beside what each layer costs in one member of the family and in the full one."""
+"""The network layer by layer: its graph, and what each layer costs in one member and in the full one."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _table(
     record = next((m.record for m in family.subnetworks if m.record and m.record.name == network.name), None)
     widths = record.widths if record else {}
     channels = {group.name: group.channels for group in plan.groups}
-    costs = [r for r in dict.fromkeys(r for layer in full.layers for r in layer.usage)]
+    costs = list(dict.fromkeys(r for layer in full.layers for r in layer.usage))
     is_full = network is full
     columns = ["Output shape"]
     for resource in costs:

@@ -35,8 +35,8 @@ NO_COLOUR = "rgba(0,0,0,0)"
 
 _COLOURS = 8
 """How many variables --series-0, --series-1, ... the style sheet has."""
-_SHADES = 5
-"""How many variables --shade-0 (strongest), --shade-1, ... the style sheet has."""
+SHADES = 5
+"""How many variables --shade-0 (the strongest), --shade-1, ... the style sheet has."""
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon", "star", "hexagon")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _HATCHES = ("", "/", "\\", "x", "-", "|", "+", ".")
@@ -106,7 +106,7 @@ def fills(count: int) -> tuple[dict[str, Any], ...]:
 
 
 def _shade(index: int, count: int) -> int:
-    return index if count <= _SHADES else round(index * (_SHADES - 1) / (count - 1))
+    return index if count <= SHADES else round(index * (SHADES - 1) / (count - 1))
 
 
 def bar_marker(colour: str, hatch: str = "") -> dict[str, Any]:

@@ -66,9 +66,10 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     groups = _groups(plan)
     kept = [min(widths.get(g.name, g.channels), g.channels) for g in groups]
     texts = [f"{units.count(w)} of {units.count(g.channels)}" for w, g in zip(kept, groups, strict=True)]
+    rows = list(range(len(groups)))
     plot = new_plot(_height(groups), "Channels kept, share of the group (%)", has_legend=False)
     plot.add_bar(
-        x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=list(range(len(groups))), orientation="h",
+        x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=rows, orientation="h",
         marker=bar_marker(ACCENT), text=texts, textposition="outside", cliponaxis=False,
         hovertext=[f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)],
         hoverinfo="text",
