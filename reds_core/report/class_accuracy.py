@@ -16,6 +16,8 @@ _LABEL_LIMIT = 24
 _MOST_DRAWN = 60
 """With more classes, the figure shows those that lose the most, and the table has all of them."""
 _MOST_NAMED = 3
+_SPREAD = 0.13
+"""The distance of the dots of two networks, in rows."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _worst(name: str, label: str, classes: Sequence[ClassDetails]) -> str:
 
 
 def _picture(networks: dict[str, str], classes: Sequence[ClassDetails], total: int) -> Picture:
-    plot = new_plot(120 + 24 * len(classes), "Recall: share of the class that is recognised (%)")
+    plot = new_plot(130 + 32 * len(classes), "Recall (%)")
     rows = list(range(len(classes)))
     spans_x: list[float | None] = []
     spans_y: list[int | None] = []
@@ -84,9 +86,13 @@ def _picture(networks: dict[str, str], classes: Sequence[ClassDetails], total: i
         if found:
             spans_x += [min(found), max(found), None]
             spans_y += [row, row, None]
-    line = {"color": LINE, "width": 5}
+    line = {"color": LINE, "width": 10}
     plot.add_scatter(x=spans_x, y=spans_y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
-    for (name, label), style in zip(networks.items(), trace_styles(list(networks)).values(), strict=True):
+    middle = (len(networks) - 1) / 2
+    for place, ((name, label), style) in enumerate(
+        zip(networks.items(), trace_styles(list(networks)).values(), strict=True)
+    ):
+        ys = [row + _SPREAD * (place - middle) for row in rows]  # so that equal figures do not cover one another
         shares = [each.recall.get(name) for each in classes]
         hover = [
             f"<b>{plain(each.label)}</b> ({units.count(each.examples)} examples)"
@@ -94,7 +100,7 @@ def _picture(networks: dict[str, str], classes: Sequence[ClassDetails], total: i
             for each, share in zip(classes, shares, strict=True)
         ]
         xs = [None if share is None else 100 * share for share in shares]
-        plot.add_scatter(x=xs, y=rows, name=plain(label), hovertext=hover, hoverinfo="text", **style.of_markers(10))
+        plot.add_scatter(x=xs, y=ys, name=plain(label), hovertext=hover, hoverinfo="text", **style.of_markers(10))
     names = [plain(units.shortened(each.label, _LABEL_LIMIT)) for each in classes]
     plot.update_yaxes(tickvals=rows, ticktext=names, range=[len(rows) - 0.4, -0.6], ticks="")
     part = "" if len(classes) == total else f", the {len(classes)} of {total} classes that lose the most"

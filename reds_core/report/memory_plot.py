@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROLES = ("read by the layer", "written by the layer", "kept for a later layer")
 """Why an activation lives: roles in the order of the bars."""
-_NAMED_TICKS = 40
+_NAMED_TICKS = 22
 _LABEL_LIMIT = 24
 
 

@@ -141,12 +141,14 @@ def new_plot(height: int = 320, x: str = "", y: str = "", *, has_legend: bool = 
     }  # fmt: skip
     return Figure(
         layout={
-            "template": "none", "height": height, "margin": {"l": 8, "r": 16, "t": 28, "b": 8},
+            "template": "none", "height": height, "margin": {"l": 8, "r": 36, "t": 28, "b": 8},
             "paper_bgcolor": NO_COLOUR, "plot_bgcolor": NO_COLOUR, "font": {"color": INK, "size": 13},
             "showlegend": has_legend, "dragmode": False, "hovermode": "closest", "uirevision": "kept",
-            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+            "legend": {
+                "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"
+            },
             "hoverlabel": {"bgcolor": PAPER, "bordercolor": SOFT, "font": {"color": INK, "size": 13}, "align": "left"},
-            "modebar": {"bgcolor": NO_COLOUR, "color": SOFT, "activecolor": INK},
+            "modebar": {"orientation": "v", "bgcolor": NO_COLOUR, "color": SOFT, "activecolor": INK},
             "xaxis": {**axis, "title": {"text": x, "standoff": 8}},
             "yaxis": {**axis, "title": {"text": y, "standoff": 8}},
         }

@@ -62,7 +62,13 @@ def _picture(
 ) -> Picture | None:
     at = places(history)
     labels = {"full": family.full.label} | {m.record.name: m.label for m in reversed(family.subnetworks) if m.record}
-    networks = list(dict.fromkeys(row.network for row in history))
+    found = dict.fromkeys(row.network for row in history)
+    networks = [name for name in labels if name in found] + [name for name in found if name not in labels]
+    curves = {name: [training(row) for row in history if row.network == name] for name in networks}
+    if not any(validation(row) is not None for row in history) and all(
+        c == curves[networks[0]] for c in curves.values()
+    ):
+        networks, labels = networks[:1], {networks[0]: "all networks"}  # such as the learning rate of a joint training
     quantity = title.partition(" (")[0]
     plot = new_plot(340, "Epoch, over all steps of the run", plain(title))
     count = 0

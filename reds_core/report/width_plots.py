@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _LABEL_LIMIT = 22
-_FRAME_PIXELS, _ROW_PIXELS, _THIN_ROW_PIXELS = 110, 24, 17
+_FRAME_PIXELS, _ROW_PIXELS, _THIN_ROW_PIXELS = 120, 24, 17
 _THIN_FROM_ROWS = 24
 
 
@@ -29,7 +29,7 @@ def channels_picture(plan: Plan, family: FamilyFacts) -> Picture | None:
     groups, members = _groups(plan), family.subnetworks
     if not groups or not members:
         return None
-    plot = new_plot(_height(groups) + 22 * (len(members) // 3), "Channels kept, share of the group (%)")
+    plot = new_plot(_height(groups) + 20 * len(members), "Channels kept (%)")
     rows = list(range(len(groups)))
     before = [0.0] * len(groups)
     for index, (member, fill) in enumerate(zip(members, fills(len(members)), strict=True)):
@@ -67,7 +67,7 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     kept = [min(widths.get(g.name, g.channels), g.channels) for g in groups]
     texts = [f"{units.count(w)} of {units.count(g.channels)}" for w, g in zip(kept, groups, strict=True)]
     rows = list(range(len(groups)))
-    plot = new_plot(_height(groups), "Channels kept, share of the group (%)", has_legend=False)
+    plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
     plot.add_bar(
         x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=rows, orientation="h",
         marker=bar_marker(ACCENT), text=texts, textposition="outside", cliponaxis=False,
