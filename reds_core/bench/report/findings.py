@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
-from reds_core.bench.report.measures import time_ratios
+from reds_core.bench.report.measures import SHIFT_S
 from reds_core.bench.report.results import (
     Comparison,
     Kind,
@@ -17,8 +17,10 @@ from reds_core.bench.report.results import (
 )
 from reds_core.bench.report.run_details import unfinished
 from reds_core.bench.report.tables import gaps_left, losses_of
+from reds_core.comparison.rank_words import ranks_sentence
+from reds_core.comparison.ranks import ranked
 from reds_core.report import units
-from reds_core.report.table import factor_text
+from reds_core.report.table import duration, factor_text
 from reds_core.report.units import many
 
 _LISTED = 6
@@ -63,6 +65,7 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
     """The results in a few sentences, the most important first; sentences without content are left out."""
     found = (
         _speed(comparison),
+        _ranks(comparison),
         _gaps(comparison),
         _losses(comparison),
         _infeasible(comparison),
@@ -72,21 +75,37 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _speed(comparison: Comparison) -> str:
-    if len(comparison.provers) < 2:
+    provers, common = comparison.provers, comparison.common
+    if len(provers) < 2:
         return ""
-    first, *others = comparison.provers
-    parts = []
-    for other in others:
-        ratios = time_ratios(first.proof_times, other.proof_times)
-        if ratios is None:
-            continue
-        spread = "on the one problem both proved"
-        if ratios.count > 1:
-            spread = f"{factor_text(ratios.least)} to {factor_text(ratios.most)}, {ratios.count} problems"
-        parts.append(f"{factor_text(ratios.mean)} as fast as {other.label} ({spread})")
-    if not parts:
-        return f"No other solver proved a problem that {first.label} proved."
-    return f"To a proof {first.label} was {_joined(parts)}: geometric means and ranges over the problems both proved."
+    if not common:
+        return "No problem was given to all of the solvers that proved something, so that their times have no mean."
+    first, *others = ((solver.label, solver.shifted_mean_over_s(common)) for solver in provers)
+    parts = [f"{label} {duration(mean)}{_against(mean, first[1])}" for label, mean in others]
+    over = "the one problem" if len(common) == 1 else many(len(common), "problem")
+    mean = "Time" if len(common) == 1 else "Mean time"
+    return (
+        f"{mean} to a proof on {over}: {first[0]} {duration(first[1])}, {_joined(parts)}. Means are geometric with a "
+        f"shift of {1000 * SHIFT_S:g}{units.THIN}ms, and a problem without a proof counts as the time limit."
+    )
+
+
+def _against(mean: float, first: float) -> str:
+    """How a mean compares with the first solver's, in brackets; empty if one of them is not above 0."""
+    if min(mean, first) <= 0:
+        return ""
+    ratio = mean / first
+    return f" ({times_text(ratio)} as long)" if ratio >= 1 else f" ({times_text(1 / ratio)} as fast)"
+
+
+def times_text(ratio: float) -> str:
+    """A factor as words: 1.23 times."""
+    return f"{factor_text(ratio).rstrip('×')} times"
+
+
+def _ranks(comparison: Comparison) -> str:
+    ranks = ranked(comparison.blocks)
+    return "" if ranks is None else ranks_sentence(ranks, "problem")
 
 
 def _gaps(comparison: Comparison) -> str:

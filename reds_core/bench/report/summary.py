@@ -23,6 +23,7 @@ def comparison_summary(comparison: Comparison, title: str, runs: Sequence[BenchR
     shown = (
         tables.overview_table(comparison),
         tables.speed_table(comparison),
+        tables.ranks_table(comparison),
         tables.losses_table(comparison),
         tables.presolve_table(presolve_pairs(comparison.solvers)),
         tables.results_table(comparison),

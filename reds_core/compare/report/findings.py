@@ -52,8 +52,8 @@ def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> s
     if found is None:
         return f"followed by {second}, with which it has no seed in common"
     error = "" if found.error is None else f" ± {texts.number(found.error, metric)}"
-    points = f"{texts.signed(found.mean, metric)}{error} points against {second}"
-    return f"{points} over {many(found.n, 'common seed')}: {texts.verdict(found)}"
+    points = f"{texts.signed(found.mean, metric)}{error} points above {second}"
+    return f"{points} (paired over {many(found.n, 'seed')}): {texts.verdict(found, metric)}"
 
 
 def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
