@@ -10,7 +10,7 @@ from reds_core.bench.report.opening import opening
 from reds_core.bench.report.presolve import presolve_pairs
 from reds_core.bench.report.results import Comparison
 from reds_core.report import units
-from reds_core.report.page import inline_script, render
+from reds_core.report.page import render
 
 
 def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
@@ -29,7 +29,6 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
         "bench.html",
         "reds_core.bench.report",
         opening=opening(comparison, title, runs),
-        script=inline_script("sort.js"),
         overview=tables.overview_table(comparison),
         proof_profile=pictures.proof_profile(comparison),
         near_profile=pictures.near_profile(comparison),
