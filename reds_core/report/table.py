@@ -19,6 +19,7 @@ class Cell:
         note: a second, smaller line.
         tone: "proved" or "failed" to highlight the cell; otherwise "".
         meaning: the meaning of `text` if it is only a symbol.
+        link: relative URL of the file that `text` names, quoted; empty for none.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Cell:
     note: str = ""
     tone: str = ""
     meaning: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)

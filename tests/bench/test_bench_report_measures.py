@@ -122,7 +122,7 @@ def test_ratios_turned_round_are_inverse(pairs: list[tuple[float, float]]) -> No
 
 
 def test_a_tiny_problem_hardly_changes_the_ratio() -> None:
-    """Ten problems that take half as long, and one that takes 0.7 s instead of 0.7 ms: a plain mean sees no difference."""
+    """Ten problems take half as long, and one takes 0.7 s instead of 0.7 ms: a plain mean sees no difference."""
     first = {str(i): 2.0 for i in range(10)} | {"tiny": 0.0007}
     second = {str(i): 1.0 for i in range(10)} | {"tiny": 0.7}
     ratios = time_ratios(first, second)
@@ -266,7 +266,7 @@ def test_presolve_pairs_differ_in_nothing_else() -> None:
     records = [proved(p, by, 2.0 - ("false" in by.label), 5) for p in "pq" for by in makes]  # type: ignore[attr-defined]
     (pair,) = presolve_pairs(compare(records).solvers)
     assert (pair.on.label, pair.off.label) == ("pulp[true,cbc]", "pulp[false,cbc]")
-    assert pair.times_s == ((1.0, 2.0), (1.0, 2.0))
+    assert pair.times_s == (("p", 1.0, 2.0), ("q", 1.0, 2.0))
     assert pair.ratios is not None
     assert pair.ratios.mean == pytest.approx(0.5)
 

@@ -12,12 +12,12 @@ from reds_core.bench.report.results import Comparison
 from reds_core.report.comparison import summary
 
 
-def comparison_summary(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
+def comparison_summary(comparison: Comparison, title: str | None, runs: Sequence[BenchRun]) -> str:
     """Render the findings and the main tables of a comparison as Markdown.
 
     Args:
         comparison: the results.
-        title: heading of the summary.
+        title: heading of the summary; None for one that names solvers and problems.
         runs: runs of the command that made the records, the latest last.
     """
     shown = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.compare.report import texts
+from reds_core.compare.report.ranking import ranks_finding
 from reds_core.compare.report.results import BudgetResults, RecipeResults, RunComparison, accuracy
 from reds_core.report import units
 from reds_core.report.facts import Metric
@@ -23,13 +24,9 @@ def headline(comparison: RunComparison) -> str:
 
 
 def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
-    """A sentence for each recipe and budget on the best contender and the significance of its lead."""
-    return tuple(
-        sentence
-        for recipe in comparison.recipes
-        for budget in recipe.budgets
-        if (sentence := winner(recipe, budget)) is not None
-    )
+    """A sentence for each recipe and budget on the best contender and its lead, and one on ranks over all of them."""
+    winners = (winner(recipe, budget) for recipe in comparison.recipes for budget in recipe.budgets)
+    return tuple(sentence for sentence in (*winners, ranks_finding(comparison)) if sentence)
 
 
 def winner(recipe: RecipeResults, budget: BudgetResults) -> str | None:
