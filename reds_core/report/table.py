@@ -20,6 +20,7 @@ class Cell:
         note: a second, smaller line.
         tone: "proved" or "failed" to highlight the cell; otherwise "".
         meaning: the meaning of `text` if it is only a symbol.
+        link: relative URL of the file that `text` names, quoted; empty for none.
     """
 
     text: str
@@ -27,6 +28,7 @@ class Cell:
     note: str = ""
     tone: str = ""
     meaning: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
