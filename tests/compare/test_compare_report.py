@@ -89,7 +89,8 @@ def test_a_lead_that_may_be_chance_is_said_to_be_so_with_what_could_have_been_to
     (sentence,) = comparison_findings(compare_runs(records))
     # differences -0.01, 0.01, 0.01: mean 0.33 points, error 0.67, times 4.303
     assert sentence.endswith(
-        "+0.33 ± 0.67 points above uniform (paired over 3 seeds): 3 seeds cannot tell; they would tell from 2.87 points on."
+        "+0.33 ± 0.67 points above uniform (paired over 3 seeds): 3 seeds cannot tell; they would tell from 2.87 points "
+        "on."
     )
 
 
