@@ -1,4 +1,4 @@
-"""Means over seeds and how sure they are: sample deviations, paired differences, Student's interval."""
+"""Means over seeds and how sure they are: sample deviations, and paired differences with Student's test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class Spread:
     """A figure over seeds.
 
     Attributes:
-        deviation: sample standard deviation (n - 1); None for one seed.
-        n: seeds.
+        mean: the mean.
+        deviation: the sample standard deviation (n - 1); None for one seed.
+        n: the number of seeds.
     """
 
     mean: float
@@ -25,7 +26,7 @@ class Spread:
 
 
 def spread(figures: Sequence[float]) -> Spread | None:
-    """Mean and deviation of figures; None where there are none."""
+    """Return mean and deviation of figures, or None if there are none."""
     if not figures:
         return None
     deviation = statistics.stdev(figures) if len(figures) > 1 else None
@@ -34,42 +35,43 @@ def spread(figures: Sequence[float]) -> Spread | None:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one contender is above another, paired by seed: both saw the same draws.
+    """How far one contender is above another, paired by seed, since both saw the same draws.
 
     Attributes:
-        mean: of the differences at each seed that both have.
-        error: standard error of that mean: sample deviation of the differences / sqrt(n); None for one seed.
-        n: seeds that both have.
+        mean: the mean of the differences at each seed that both have.
+        error: the standard error of that mean: sample deviation of the differences / sqrt(n); None for one seed.
+        n: the number of seeds that both have.
+        p_value: of the paired two-sided t-test, whose hypothesis is that the mean difference is 0; None for one seed.
+        detectable: the smallest mean difference that the test would have called significant with this deviation and
+            this number of seeds: half of the confidence interval of the mean; None for one seed.
     """
 
     mean: float
     error: float | None
     n: int
+    p_value: float | None
+    detectable: float | None
 
     @property
-    def exceeds_spread(self) -> bool | None:
-        """Whether zero lies outside Student's two-sided 95 % interval of the mean; None where one seed cannot tell."""
-        if self.error is None:
-            return None
-        return abs(self.mean) > critical_t(self.n - 1) * self.error
+    def is_significant(self) -> bool | None:
+        """Whether 0 lies outside the confidence interval of the mean; None for one seed, which cannot tell."""
+        return None if self.p_value is None else self.p_value < 1 - CONFIDENCE
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
-    """How far `first` is above `second`, both by seed; None where no seed has both."""
-    differences = [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
-    found = spread(differences)
+    """How far `first` is above `second`, both by seed; None if no seed has both."""
+    seeds = sorted(first.keys() & second.keys())
+    found = spread([first[seed] - second[seed] for seed in seeds])
     if found is None:
         return None
-    error = None if found.deviation is None else found.deviation / math.sqrt(found.n)
-    return Difference(found.mean, error, found.n)
-
-
-def critical_t(freedom: int) -> float:
-    """The quantile of Student's distribution that bounds a two-sided interval of the confidence used here.
-
-    Args:
-        freedom: degrees of freedom, 1 or more.
-    """
+    if found.deviation is None:
+        return Difference(found.mean, None, found.n, None, None)
+    error = found.deviation / math.sqrt(found.n)
+    if math.isclose(abs(found.mean) + found.deviation, abs(found.mean), rel_tol=1e-9):
+        # rounding alone makes the differences unequal, which a t-test cannot divide by
+        return Difference(found.mean, error, found.n, float(found.mean == 0), 0.0)
     from scipy import stats
 
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    test = stats.ttest_rel([first[seed] for seed in seeds], [second[seed] for seed in seeds])
+    interval = test.confidence_interval(CONFIDENCE)
+    return Difference(found.mean, error, found.n, float(test.pvalue), float(interval.high - interval.low) / 2)

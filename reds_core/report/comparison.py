@@ -19,7 +19,7 @@ class Opening:
     """The beginning of a report.
 
     Attributes:
-        kind: kind of report, which is also its title if it has no other.
+        kind: kind of report.
         title: title of the report.
         headline: what was compared, in one sentence.
         findings: the results, the most important sentence first.
@@ -42,17 +42,15 @@ def summary(opening: Opening, tables: Iterable[Table]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write_reports(folder: Path, kind: str, summary_of: Callable[[str], str], page_of: Callable[[str], str]) -> None:
-    """Write FOLDER/summary.md and FOLDER/report.html, with the folder's name, or else `kind`, as their title.
+def write_reports(folder: Path, summary_of: Callable[[], str], page_of: Callable[[], str]) -> None:
+    """Write FOLDER/summary.md and FOLDER/report.html.
 
     Args:
         folder: where to write.
-        kind: kind of report.
-        summary_of, page_of: return the content of the summary and of the page for a given title.
+        summary_of, page_of: return the content of the summary and of the page.
 
     Raises:
         InputError: if a file cannot be written.
     """
-    title = folder.resolve().name or kind
-    write_text(folder / SUMMARY_FILE, summary_of(title))
-    write_text(folder / REPORT_FILE, page_of(title))
+    write_text(folder / SUMMARY_FILE, summary_of())
+    write_text(folder / REPORT_FILE, page_of())

@@ -9,7 +9,7 @@ from reds_core.framework.device import Device
 from reds_core.framework.profile_records import ProfileRecord
 from reds_core.registry import Registry
 from reds_core.report import units
-from reds_core.report.table import NOTHING, Cell, Row, Table, one_block
+from reds_core.report.table import NOTHING, Cell, Row, Table, file_link, one_block
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,12 @@ def _table(name: str, config: str | None, records: Sequence[ProfileRecord], labe
     members = [Cell(labels.get(each.member, each.member) if each.member else units.DASH) for each in records]
     if any(record.member is not None for record in records):
         shown = {"Network": members, **shown}
-    rows = [Row(record.file, tuple(cells[index] for cells in shown.values())) for index, record in enumerate(records)]
+    rows = [
+        Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
+        for index, record in enumerate(records)
+    ]
     caption = f"{name}, configuration {config}" if config else name
-    return Table(units.printable(caption), "File", tuple(shown), one_block(rows))
+    return Table(units.printable(caption), "File", tuple(shown), one_block(rows), is_sortable=True)
 
 
 def _figure(number: float | None, text: Callable[[float], str]) -> Cell:

@@ -1,14 +1,12 @@
-"""The figures of a pruning run. Series differ by marker, line or hatch, not only by colour."""
+"""The picture of accuracy as a file, for documents; the page of a run has interactive figures instead."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reds_core.framework.file_kinds import FileKind
-from reds_core.plan import GroupRecord, Plan
 from reds_core.report import units
 from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.facts import FamilyFacts, Member
@@ -20,15 +18,11 @@ if TYPE_CHECKING:
 FILE_SIZE = "file_size"
 """The abscissa for the size of files; all others are resources."""
 
-ROWS_A_FIGURE = 32
 _LABEL_LIMIT = 22
 _NAME_OFFSETS = ((-12, 9), (0, 10), (-19, 1), (14, -8), (0, -11), (20, 0), (-16, 18), (0, 21), (14, -19), (0, 32))
 """Candidate positions of a name, in points from its marker, up and left first, since curves rise rightwards."""
 _PANEL_INCHES = (4.6, 3.3)
-_CHANNELS_WIDTH_INCHES, _ROW_INCHES = 4.6, 0.2
 _LOGARITHMIC_FROM_RATIO = 12
-_HATCHES = ("", "////", "\\\\\\\\", "xxxx", "----", "||||", "++++")
-_DARKEST, _LIGHTEST = (0x12, 0x39, 0x5F), (0xC3, 0xD9, 0xEE)
 
 
 _STYLES = (Style("#12395f", "o", "-"), Style("#b3541e", "s", "--"), Style("#2c7a4b", "^", ":"))
@@ -167,130 +161,3 @@ def _name_networks(figure: Any, axes: Any, points: Sequence[AccuracyPoint]) -> N
         else:
             continue  # no free position; the name is in the tables
         boxes.append(box)
-
-
-def channel_figures(plan: Plan, family: FamilyFacts) -> tuple[Figure, ...]:
-    """Draw the channels kept in each group, in figures of equal height with at most ROWS_A_FIGURE groups.
-
-    A bar represents a whole group. Its segments end at the widths of the subnetworks, narrowest first.
-
-    Raises:
-        UnavailableError: if matplotlib is not installed.
-    """
-    groups = [g for g in plan.groups if g.channels > 0]
-    if not groups or not family.subnetworks:
-        return ()
-    count = math.ceil(len(groups) / ROWS_A_FIGURE)
-    rows = math.ceil(len(groups) / count)
-    with drawing():
-        return tuple(_channel_figure(groups[i : i + rows], rows, family) for i in range(0, len(groups), rows))
-
-
-def _channel_figure(groups: Sequence[GroupRecord], rows: int, family: FamilyFacts) -> Figure:
-    figure = new_figure(_CHANNELS_WIDTH_INCHES, 1.15 + rows * _ROW_INCHES)
-    axes = figure.add_subplot()
-    members = family.subnetworks
-    fills = _fills(len(members))
-    for row, group in enumerate(groups):
-        start = 0.0
-        widths = [(_width(m, group), fill) for m, fill in zip(members, fills, strict=True)]
-        for width, (colour, hatch) in sorted(widths, key=lambda item: item[0]):
-            end = width / group.channels
-            _bar(axes, row, start, end, colour, hatch)
-            start = max(start, end)
-        _bar(axes, row, start, 1.0, "white", "")
-        if len(members) <= 4:
-            counts = "·".join(units.count(width) for width, _ in widths)
-            axes.text(1.02, row, f"{counts} of {units.count(group.channels)}", va="center", fontsize=8.5)
-    axes.set_yticks(range(len(groups)), [units.shortened(g.name, _LABEL_LIMIT) for g in groups])
-    axes.set_ylim(rows - 0.4, -0.6)
-    axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], [units.percent(x, 0) for x in (0, 0.25, 0.5, 0.75, 1)])
-    axes.set_xlabel("Channels kept, share of the group")
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
-    _channel_legend(figure, members, fills)
-    return figure
-
-
-def _width(member: Member, group: GroupRecord) -> int:
-    """Return the channels of `group` that a subnetwork keeps, or all if the plan does not state them."""
-    widths = member.record.widths if member.record else {}
-    return min(max(widths.get(group.name, group.channels), 0), group.channels)
-
-
-def _bar(axes: Any, row: int, start: float, end: float, colour: str, hatch: str) -> None:
-    if end > start:
-        axes.barh(
-            row, end - start, left=start, height=0.72, color=colour, hatch=hatch, edgecolor=_edge(colour), linewidth=0.5
-        )
-
-
-def _channel_legend(figure: Any, members: Sequence[Member], fills: Sequence[tuple[str, str]]) -> None:
-    from matplotlib.patches import Patch
-
-    patches = [
-        Patch(
-            facecolor=colour, hatch=hatch, edgecolor=_edge(colour), linewidth=0.5,
-            label=("kept by " if i == 0 else "added by ") + units.shortened(m.label, _LABEL_LIMIT),
-        )
-        for i, (m, (colour, hatch)) in enumerate(zip(members, fills, strict=True))
-    ]  # fmt: skip
-    patches.append(Patch(facecolor="white", edgecolor=_edge("white"), linewidth=0.5, label="only in the full network"))
-    figure.legend(handles=patches, loc="outside upper center", ncols=2, handlelength=1.6, columnspacing=1.4)
-
-
-def _fills(count: int) -> list[tuple[str, str]]:
-    """Return colour and hatch for each of `count` subnetworks, darkest for the smallest."""
-    fills = []
-    for index in range(count):
-        t = index / max(count - 1, 1)
-        mixed = (round(a + t * (b - a)) for a, b in zip(_DARKEST, _LIGHTEST, strict=True))
-        fills.append(("#" + "".join(f"{part:02x}" for part in mixed), _HATCHES[index % len(_HATCHES)]))
-    return fills
-
-
-def _edge(colour: str) -> str:
-    """Return a colour for edges and hatches that is visible on `colour`."""
-    if colour == "white":
-        return "#7d8894"
-    return "white" if int(colour[1:3], 16) < 0x70 else INK
-
-
-def usage_figure(family: FamilyFacts) -> Figure | None:
-    """Draw the usage of each subnetwork as a share of the full network's; None if there is nothing to draw.
-
-    Raises:
-        UnavailableError: if matplotlib is not installed.
-    """
-    members = family.subnetworks
-    resources = [r for r in family.resources if any(r in m.share for m in members)]
-    if not resources:
-        return None
-    with drawing():
-        height = len(resources) * (len(members) * _ROW_INCHES + 0.12)
-        figure = new_figure(_CHANNELS_WIDTH_INCHES, 1.15 + height)
-        axes = figure.add_subplot()
-        fills = _fills(len(members))
-        step = 0.84 / len(members)
-        for position, resource in enumerate(resources):
-            for index, (member, (colour, hatch)) in enumerate(zip(members, fills, strict=True)):
-                share = member.share.get(resource)
-                if share is None:
-                    continue
-                y = position - 0.42 + (len(members) - index - 0.5) * step
-                label = units.shortened(member.label, _LABEL_LIMIT) if position == 0 else None
-                axes.barh(
-                    y, share, height=0.9 * step, color=colour, hatch=hatch, edgecolor=_edge(colour), linewidth=0.5,
-                    label=label,
-                )  # fmt: skip
-                axes.text(share + 0.01, y, units.percent(share), va="center", fontsize=8.5)
-        titles = [units.shortened(units.resource_title(r), _LABEL_LIMIT) for r in resources]
-        axes.set_yticks(range(len(resources)), titles)
-        axes.set_ylim(len(resources) - 0.5, -0.5)
-        axes.set_xlim(0, 1.12 * max(1.0, *(m.share.get(r, 0.0) for m in members for r in resources)))
-        axes.xaxis.set_major_formatter(lambda number, _: units.percent(number, 0))
-        axes.set_xlabel("Share of what the full network uses")
-        axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper center", ncols=min(len(members), 4), handlelength=1.6, reverse=True)
-        return figure

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
-from reds_core.report.drawing import INK, drawing, new_figure
 from reds_core.report.facts import FamilyFacts
+from reds_core.report.plotting import INK, PAPER, SHADES, Picture, interactive, new_plot, plain
 from reds_core.report.table import NOTHING, Cell, Row, Table, one_block
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure
 
-ROWS_A_FIGURE = 32
 _LABEL_LIMIT = 28
-_WIDTH_INCHES, _ROW_INCHES = 4.6, 0.2
+_ROW_PIXELS = 24
 _TIMES = "×"
 
 Place = tuple[str, str]
@@ -61,52 +59,50 @@ def levels_table(plan: Plan, family: FamilyFacts) -> Table:
         cells = (NOTHING if level is None else Cell(units.count(level), level) for level in levels)
         rows.append(Row(site, (Cell(title_of(what)), *cells)))
     columns = ("Decided", *(m.label for m in members))
-    return Table("Levels of each layer", "Layer", columns, one_block(tuple(rows)))
+    return Table("Levels of each layer", "Layer", columns, one_block(tuple(rows)), is_sortable=True)
 
 
-def level_figures(plan: Plan, family: FamilyFacts) -> tuple[Figure, ...]:
-    """Draw the level of each layer in each subnetwork, in figures of equal height with at most ROWS_A_FIGURE rows.
-
-    Lower levels are darker.
+def levels_picture(plan: Plan, family: FamilyFacts) -> Picture | None:
+    """Return the level of each layer in each subnetwork, lower levels in stronger colours; None without levels.
 
     Raises:
-        UnavailableError: if matplotlib is not installed.
+        UnavailableError: if Plotly is not installed.
     """
-    found = places(plan)
-    if not found or not family.subnetworks:
-        return ()
-    count = math.ceil(len(found) / ROWS_A_FIGURE)
-    rows = math.ceil(len(found) / count)
-    with drawing():
-        return tuple(_level_figure(plan, found[i : i + rows], rows, family) for i in range(0, len(found), rows))
-
-
-def _level_figure(plan: Plan, shown: Sequence[Place], rows: int, family: FamilyFacts) -> Figure:
-    members = tuple(reversed(family.subnetworks))
-    figure = new_figure(_WIDTH_INCHES, 1.0 + rows * _ROW_INCHES)
-    axes = figure.add_subplot()
+    found, members = places(plan), tuple(reversed(family.subnetworks))
+    if not found or not members:
+        return None
     ranks = _ranks(plan)
-    for row, (site, what) in enumerate(shown):
-        for column, member in enumerate(members):
-            level = member.record.levels.at(site, what) if member.record else None
-            if level is None:
-                continue
-            shade = ranks[what][level]
-            red, green, blue = (round(a + shade * (b - a)) for a, b in ((0x12, 0xE6), (0x39, 0xEE), (0x5F, 0xF6)))
-            axes.barh(row, 0.94, left=column - 0.47, height=0.86, color=f"#{red:02x}{green:02x}{blue:02x}")
-            colour = "white" if shade < 0.5 else INK
-            axes.text(column, row, units.count(level), ha="center", va="center", fontsize=8.5, color=colour)
     is_one = len(ranks) == 1
-    names = [site if is_one else f"{site}, {title_of(what)}" for site, what in shown]
-    axes.set_yticks(range(len(shown)), [units.shortened(name, _LABEL_LIMIT) for name in names])
-    axes.set_ylim(rows - 0.4, -0.6)
-    axes.set_xlim(-0.5, len(members) - 0.5)
-    axes.set_xticks(range(len(members)), [units.shortened(m.label, _LABEL_LIMIT) for m in members])
-    axes.set_xlabel(f"{title_of(next(iter(ranks))).capitalize()} in each subnetwork" if is_one else "Subnetwork")
-    axes.grid(visible=False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    return figure
+    title = f"{title_of(next(iter(ranks))).capitalize()} in each subnetwork" if is_one else "Subnetwork"
+    plot = new_plot(110 + _ROW_PIXELS * len(found), plain(title), has_legend=False)
+    for column, member in enumerate(members):
+        for row, (site, what) in enumerate(found):
+            level = member.record.levels.at(site, what) if member.record else None
+            if level is not None:
+                shade = round((SHADES - 1) * ranks[what][level])
+                _cell(plot, column, row, shade)
+                plot.add_annotation(
+                    x=column, y=row, text=units.count(level), showarrow=False,
+                    font={"color": PAPER if shade < SHADES / 2 else INK, "size": 12},
+                )  # fmt: skip
+    names = [site if is_one else f"{site}, {title_of(what)}" for site, what in found]
+    labels = [plain(units.shortened(m.label, _LABEL_LIMIT)) for m in members]
+    plot.update_yaxes(
+        tickvals=list(range(len(found))), ticktext=[plain(units.shortened(name, _LABEL_LIMIT)) for name in names],
+        range=[len(found) - 0.4, -0.6], showgrid=False, ticks="",
+    )  # fmt: skip
+    plot.update_xaxes(
+        tickvals=list(range(len(members))), ticktext=labels, range=[-0.5, len(members) - 0.5], showgrid=False, ticks=""
+    )
+    caption = "Levels of each layer"
+    return interactive(plot, "levels", caption, f"{caption}. The table below has the figures.")
+
+
+def _cell(plot: Figure, column: int, row: int, shade: int) -> None:
+    plot.add_shape(
+        type="rect", x0=column - 0.47, x1=column + 0.47, y0=row - 0.43, y1=row + 0.43, layer="below",
+        line={"width": 0}, fillcolor=f"var(--shade-{shade})",
+    )  # fmt: skip
 
 
 def _ranks(plan: Plan) -> dict[str, dict[int, float]]:

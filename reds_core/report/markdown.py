@@ -34,7 +34,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = escaped(cell.text)
+    text = f"[{escaped(cell.text)}]({cell.link})" if cell.link else escaped(cell.text)
     shown = f"**{text}**" if cell.tone == "proved" else text
     return f"{shown} ({escaped(cell.note)})" if cell.note else shown
 

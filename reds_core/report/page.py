@@ -10,25 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from reds_core.report import units
 from reds_core.report.drawing import inline_svg, unavailable
+from reds_core.report.plotting import Picture as Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARED_TEMPLATES = "reds_core.report"
 """The package with the templates that all pages share."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of a page.
-
-    Attributes:
-        svg: the <svg> element, which is trusted and contains an alternative text.
-        caption: the caption.
-    """
-
-    svg: str
-    caption: str
 
 
 def picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
@@ -50,10 +38,16 @@ class Script:
 
 
 def inline_script(name: str) -> Script:
-    """Return a script of this package."""
-    text = (resources.files(SHARED_TEMPLATES) / "templates" / name).read_text(encoding="utf-8")
+    """Return a script of this package, by its path in the package."""
+    text = resources.files(SHARED_TEMPLATES).joinpath(name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Script(text, f"'sha256-{digest}'")
+
+
+def scripts_for(body: str) -> tuple[Script, ...]:
+    """Return the scripts that a page needs: plotly.js if its body has figures for it, and the script of reports."""
+    names = ("vendor/plotly-basic.min.js", "templates/report.js")
+    return tuple(inline_script(name) for name in (names if 'class="plot"' in body else names[1:]))
 
 
 def _shown(value: Any) -> Any:
@@ -99,6 +93,7 @@ def render(template: str, package: str = SHARED_TEMPLATES, /, **content: Any) ->
         lstrip_blocks=True,
     )
     environment.globals["dash"] = units.DASH
+    environment.globals["scripts_for"] = scripts_for
     environment.filters["breakable"] = _breakable
     environment.filters["trusted"] = markupsafe.Markup
     return environment.get_template(template).render(**content)

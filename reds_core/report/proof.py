@@ -103,10 +103,15 @@ def _nesting(record: SubnetworkRecord, price: float | None) -> str:
     if record.value is None:
         return ""
     if price is None:
-        return "What nesting costs is unknown: there is no bound for a choice free of it."
+        return (
+            "How much the family costs this network is unknown: no bound is known for a network of this budget alone."
+        )
     if price <= 0:
-        return "Nesting costs nothing: a choice free of it could not be better."
-    return f"Nesting costs at most {units.small_percent(price)}: a choice free of it could not be better by more."
+        return "Sharing its weights with the other members costs nothing: a network of its own could not keep more."
+    most = units.small_percent(price)
+    return (
+        f"Sharing its weights with the other members costs at most {most} of its value, compared with a network alone."
+    )
 
 
 def family_sentence(record: FamilyRecord | None) -> str:

@@ -8,12 +8,17 @@ from pathlib import Path, PurePath
 from reds_core.cost.resources import RESOURCES
 from reds_core.framework.profile_records import load_profiles
 from reds_core.plan import Plan
-from reds_core.report import figures, units
+from reds_core.plan_details import Details, load_details
+from reds_core.report import units
+from reds_core.report.accuracy_plots import accuracy_pictures, usage_picture
+from reds_core.report.budget_explorer import explorers
+from reds_core.report.class_accuracy import class_report
 from reds_core.report.device_tables import device_tables
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
-from reds_core.report.layer_levels import level_figures, levels_table
-from reds_core.report.page import Picture, picture, render
+from reds_core.report.layer_levels import levels_picture, levels_table
+from reds_core.report.network_view import network_view
+from reds_core.report.page import render
 from reds_core.report.plan_table import extraction_sentence
 from reds_core.report.proof import Proof, family_sentence, proof_summary, prove
 from reds_core.report.run_tables import (
@@ -25,6 +30,9 @@ from reds_core.report.run_tables import (
     steps_table,
 )
 from reds_core.report.table import prose_table
+from reds_core.report.training_curves import training_pictures
+from reds_core.report.width_plots import channels_picture
+from reds_core.run_history import load_history
 
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
@@ -51,12 +59,14 @@ def run_page(plan: Plan, folder: Path) -> str:
 
     Args:
         plan: what the run decided.
-        folder: where its files are; only their sizes are read.
+        folder: where its files are. Its details and training curves are read if it has some, and the sizes of the
+            other files.
 
     Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
+        UnavailableError: if Jinja2 or Plotly is not installed.
+        InputError: if the details or the training curves are damaged.
     """
-    family = gather(plan, folder)
+    family, details = gather(plan, folder), load_details(folder) or Details()
     last = len(family.subnetworks) - 1
     verdicts = tuple(
         Verdict(m.label, prove(m.record, has_smaller=index > 0, has_larger=index < last))
@@ -76,11 +86,15 @@ def run_page(plan: Plan, folder: Path) -> str:
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
-        accuracy_pictures=_accuracy_pictures(family),
-        usage_picture=_usage_picture(family),
-        channel_pictures=_channel_pictures(plan, family),
+        accuracy_pictures=accuracy_pictures(family),
+        usage_picture=usage_picture(family),
+        classes=class_report(family, details.classes),
+        explorers=explorers(plan, family, details.explorations),
+        channels_picture=channels_picture(plan, family),
         channels=channels_table(plan, family),
-        level_pictures=_level_pictures(plan, family),
+        network=network_view(plan, family, details),
+        training=training_pictures(family, load_history(folder)),
+        levels_picture=levels_picture(plan, family),
         levels=levels_table(plan, family),
         verdicts=tuple(reversed(verdicts)),
         family_sentence=family_sentence(plan.family),
@@ -183,54 +197,3 @@ def _difference(family: FamilyFacts, figure: float) -> str:
     points = units.points(figure - family.reference)
     direction = {"+": "above", "−": "below", "±": "from"}[points[0]]
     return f"{points[1:]} points {direction} the input model"
-
-
-# --- figures --------------------------------------------------------------------------------------------------------
-
-
-def _accuracy_pictures(family: FamilyFacts) -> tuple[Picture, ...]:
-    """Accuracy against each resource and the file size; none without accuracies."""
-    pictures: list[Picture] = []
-    if not family.subnetworks:
-        return ()
-    for index, abscissa in enumerate((*family.resources, figures.FILE_SIZE)):
-        figure = figures.accuracy_figure(family, abscissa)
-        if figure is not None:
-            what = "file size" if abscissa == figures.FILE_SIZE else units.resource_noun(abscissa)
-            caption = f"{family.metric.name.capitalize()} against {what}"
-            description = f"{caption}. {_points_in_words(family, abscissa)}."
-            pictures.append(picture(figure, f"accuracy{index}", caption, description))
-    return tuple(pictures)
-
-
-def _points_in_words(family: FamilyFacts, abscissa: str) -> str:
-    """Return an alternative text for an accuracy figure."""
-    resource = "params" if abscissa == figures.FILE_SIZE else abscissa  # both are bytes
-    series = []
-    for kind, points in figures.accuracy_points(family, abscissa).items():
-        listed = (f"{p.label}: {family.metric.text(p.y)} at {units.amount(resource, p.x)}" for p in points)
-        series.append(f"{kind.title} – {', '.join(listed)}")
-    return "; ".join(series)
-
-
-def _usage_picture(family: FamilyFacts) -> Picture | None:
-    figure, caption = figures.usage_figure(family), "What each subnetwork uses of the full network's cost"
-    return None if figure is None else picture(figure, "usage", caption, f"{caption}. The table below has the figures.")
-
-
-def _channel_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
-    drawn, pictures = figures.channel_figures(plan, family), []
-    for index, figure in enumerate(drawn):
-        part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
-        caption = f"Channels kept in each group{part}"
-        pictures.append(picture(figure, f"channels{index}", caption, f"{caption}. The table below has the figures."))
-    return tuple(pictures)
-
-
-def _level_pictures(plan: Plan, family: FamilyFacts) -> tuple[Picture, ...]:
-    drawn, pictures = level_figures(plan, family), []
-    for index, figure in enumerate(drawn):
-        part = f", part {index + 1} of {len(drawn)}" if len(drawn) > 1 else ""
-        caption = f"Levels of each layer{part}"
-        pictures.append(picture(figure, f"levels{index}", caption, f"{caption}. The table below has the figures."))
-    return tuple(pictures)

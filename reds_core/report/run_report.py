@@ -12,7 +12,7 @@ REPORT_FILE = "report.html"
 
 
 def write_report(plan: Plan, folder: Path) -> Path:
-    """Write FOLDER/report.html: the plan's figures and the sizes of the files found in the folder.
+    """Write FOLDER/report.html: the plan's figures, the details and training curves beside it, and the sizes of files.
 
     The same plan and files give the same bytes.
 
@@ -20,8 +20,8 @@ def write_report(plan: Plan, folder: Path) -> Path:
         The path of the report.
 
     Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
-        InputError: if the file cannot be written.
+        UnavailableError: if Jinja2 or Plotly is not installed.
+        InputError: if the file cannot be written, or the details or the training curves are damaged.
     """
     path = folder / REPORT_FILE
     write_text(path, run_page(plan, folder))

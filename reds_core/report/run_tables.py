@@ -12,7 +12,7 @@ from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.gates import gates_block
 from reds_core.report.layer_levels import counts_text, decided, title_of
 from reds_core.report.proof import STOPS, Proof
-from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table
+from reds_core.report.table import NOTHING, Block, Cell, Row, Table, file_link, one_block, prose_table
 
 
 def results_table(family: FamilyFacts) -> Table:
@@ -167,7 +167,7 @@ def channels_table(plan: Plan, family: FamilyFacts) -> Table:
         cells = [Cell(units.listed(group.layers)), _figure(group.channels, units.count)]
         rows.append(Row(group.name, (*cells, *(_figure(w, units.count) for w in widths))))
     columns = ("Layers", family.full.label, *(m.label for m in members))
-    return Table("Channels kept in each group", "Group", columns, one_block(rows))
+    return Table("Channels kept in each group", "Group", columns, one_block(rows), is_sortable=True)
 
 
 def steps_table(plan: Plan) -> Table:
@@ -193,9 +193,9 @@ def files_table(family: FamilyFacts) -> Table:
         cells = [Cell(member.label), Cell(file.kind.title), _figure(file.size, units.byte_size)]
         if is_measured:
             cells.append(_figure(file.accuracy, family.metric.text))
-        rows.append(Row(file.name, tuple(cells)))
+        rows.append(Row(file.name, tuple(cells), file_link(file.name)))
     columns = ("Network", "Kind", "Size", *((family.metric.name.capitalize(),) if is_measured else ()))
-    return Table("Files in the folder of this report", "File", columns, one_block(rows))
+    return Table("Files in the folder of this report", "File", columns, one_block(rows), is_sortable=True)
 
 
 def settings_table(plan: Plan) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from reds_core.report import units
 
@@ -19,6 +20,7 @@ class Cell:
         note: a second, smaller line.
         tone: "proved" or "failed" to highlight the cell; otherwise "".
         meaning: the meaning of `text` if it is only a symbol.
+        link: relative URL of the file that `text` names, quoted; empty for none.
     """
 
     text: str
@@ -26,14 +28,22 @@ class Cell:
     note: str = ""
     tone: str = ""
     meaning: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its heading, and one cell for each column."""
+    """A row of a table.
+
+    Attributes:
+        heading: its heading.
+        cells: one cell for each column.
+        link: the address to which the heading leads, relative to the page; empty for none.
+    """
 
     heading: str
     cells: tuple[Cell, ...]
+    link: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -119,6 +129,20 @@ def whole(number: int | None) -> Cell:
 def one_block(rows: Sequence[Row]) -> tuple[Block, ...]:
     """Return the rows as the only block of a table; no block if there are no rows."""
     return (Block("", tuple(rows)),) if rows else ()
+
+
+def file_link(name: str) -> str:
+    """Return the address of a file by its path relative to the page, with "/" between folders.
+
+    A path that leads out of the folder of the page, or that no file can have, has no address.
+    """
+    parts = name.split("/")
+    if "" in parts or ".." in parts:
+        return ""
+    try:
+        return "./" + quote(name)
+    except UnicodeEncodeError:
+        return ""
 
 
 def prose_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from sample_comparisons import (
     usual,
 )
 
-from reds_core.bench.report import figures
+from reds_core.bench.report import axes, figures
 from reds_core.bench.report.measures import performance_profiles
 from reds_core.bench.report.results import compare
 from reds_core.report import series
+from reds_core.report.plotting import trace_styles
 from reds_core.report.units import THIN
 
 
 def test_profiles_drawn_are_those_measured() -> None:
     solvers = compare(usual()).provers
     profiles = performance_profiles({e.label: e.proof_times for e in solvers})
-    styles = series.styles([e.label for e in solvers])
-    axes = figures.profile_figure(profiles, styles, "times the fastest").axes[0]
-    curves = axes.get_lines()[: len(profiles)]
-    for (label, profile), curve in zip(profiles.items(), curves, strict=True):
-        assert curve.get_drawstyle() == "steps-post", label
-        for x, y in zip(curve.get_xdata(), curve.get_ydata(), strict=True):
+    styles = trace_styles([e.label for e in solvers])
+    figure = figures.profile_figure(profiles, styles, "times the fastest")
+    assert [trace.name for trace in figure.data] == list(profiles)
+    for (label, profile), curve in zip(profiles.items(), figure.data, strict=True):
+        assert curve.line.shape == "hv", label
+        for x, y in zip(curve.x, curve.y, strict=True):
             assert y == pytest.approx(100 * profile.at(x))
-    assert len({(c.get_marker(), c.get_linestyle()) for c in curves}) == len(curves)  # told apart without colour
-    assert axes.get_xscale() == "log"
-    assert axes.get_ylabel() == "Share of problems (%)"
-    assert {t.get_text() for t in axes.texts} == set(profiles)
-
-
-def test_thirteen_contenders_differ_without_colour() -> None:
-    drawn = series.styles([str(i) for i in range(13)]).values()
-    assert len({s.marker for s in drawn}) == 13
+    assert len({(c.marker.symbol, c.line.dash) for c in figure.data}) == len(profiles)  # told apart without colour
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.yaxis.title.text == "Share of problems (%)"
 
 
 @pytest.mark.parametrize(
@@ -54,31 +47,29 @@ def test_names_in_figures_are_short_and_differ(labels: tuple[str, ...]) -> None:
     assert all(names[label] == label for label in labels if len(label) <= 12)
 
 
-def test_names_beside_a_figure_keep_their_order_and_do_not_touch() -> None:
-    wanted = {"a": 50.0, "b": 50.0, "c": 49.0, "d": 0.0, "e": 99.0}
-    places = figures.spread_out(wanted, 10, 0, 100)
-    assert sorted(places, key=lambda n: -places[n]) == ["e", "a", "b", "c", "d"]
-    heights = sorted(places.values())
-    assert all(b - a >= 10 - 1e-9 for a, b in itertools.pairwise(heights))
-    assert 0 <= heights[0] <= heights[-1] <= 100
-    crowd = figures.spread_out(dict.fromkeys("abcdefghijk", 100.0), 20, 0, 100)
-    assert (min(crowd.values()), max(crowd.values())) == (pytest.approx(0), pytest.approx(100))
-
-
 @pytest.mark.parametrize("sizes", [(200, 5000), (90, 110), (20, 400_000), (7, 7)])
 def test_a_logarithmic_axis_has_ticks_to_read_it_by(sizes: tuple[int, int]) -> None:
-    (axes,) = figures.growth_figure({"dp": [(size, 0.1) for size in sizes]}, series.styles(["dp"])).axes
-    low, high = axes.get_xlim()
-    seen = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    assert len(seen) >= (2 if sizes[1] > 2 * sizes[0] else 1)
-    assert all(label.get_text() for label in axes.get_xticklabels())
+    points = {"dp": [figures.ProblemPoint("p", size, 0.1) for size in sizes]}
+    axis = figures.growth_figure(points, trace_styles(["dp"])).layout.xaxis
+    low, high = (10**end for end in axis.range)
+    assert low < sizes[0] <= sizes[1] < high
+    assert 2 <= len(axis.tickvals) <= 8
+    assert all(low <= tick <= high for tick in axis.tickvals)
+    assert all(axis.ticktext)
 
 
 def test_shares_far_above_all_of_it_are_told_without_exponent() -> None:
-    points = {"dp": [figures.RunPoint(1.0, 1e-6), figures.RunPoint(2.0, 653.0)]}
-    (axes,) = figures.scatter_figure(points, series.styles(["dp"]), "Gap", "proved").axes
-    axes.figure.draw_without_rendering()
-    texts = [label.get_text().replace(THIN, " ") for label in axes.get_yticklabels()]
-    assert "100 %" in texts
-    assert "10 000 %" in texts
+    points = {"dp": [figures.RunPoint("p", 1.0, 1e-6), figures.RunPoint("q", 2.0, 653.0)]}
+    figure = figures.scatter_figure(points, trace_styles(["dp"]), "Gap", "proved")
+    texts = [text.replace(THIN, " ") for text in figure.layout.yaxis.ticktext]
     assert not any("e" in text for text in texts if text != "proved")
+    assert axes.percent(1e-9, "0")(100.0).replace(THIN, " ") == "10 000 %"
+    assert axes.percent(1e-9, "0")(1e-9) == "0"
+
+
+def test_medians_have_the_large_markers_and_each_problem_a_visible_one() -> None:
+    points = {"dp": [figures.RunPoint(p, s, 0.1) for p, s in (("p", 1.0), ("q", 2.0), ("r", 9.0))]}
+    small, large = figures.scatter_figure(points, trace_styles(["dp"]), "Gap", "proved").data
+    assert (small.marker.size, large.marker.size) == (8, 16)
+    assert large.x == (2.0,)
+    assert "q: 2.00 s" in small.text[1].replace(THIN, " ")

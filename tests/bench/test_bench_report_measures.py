@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 from bench_records import contender, failed, found, problem, proved, record
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report.measures import (
     CLOCK_S,
+    SHIFT_S,
     cumulative,
     geometric_mean,
     performance_profiles,
@@ -95,7 +96,9 @@ def test_ratios_are_over_problems_that_both_solved() -> None:
     ratios = time_ratios({"p": 1.0, "q": 2.0, "r": 5.0, "s": INF}, {"p": 2.0, "q": 16.0, "r": INF, "s": 1.0, "t": 1.0})
     assert ratios is not None
     assert (ratios.count, ratios.least, ratios.most, ratios.least_on, ratios.most_on) == (2, 2.0, 8.0, "p", "q")
-    assert ratios.mean == pytest.approx(4.0)  # the root of 2 x 8
+    # roots of 2.01 x 16.01 and of 1.01 x 2.01, less the shift of 0.01
+    assert ratios.mean == pytest.approx((math.sqrt(2.01 * 16.01) - 0.01) / (math.sqrt(1.01 * 2.01) - 0.01))
+    assert ratios.interval is None
 
 
 def test_no_ratio_without_a_common_problem() -> None:
@@ -103,6 +106,7 @@ def test_no_ratio_without_a_common_problem() -> None:
     assert time_ratios({}, {"p": 1.0}) is None
 
 
+@settings(deadline=None)  # the first example imports SciPy
 @given(st.lists(st.tuples(st.floats(1e-4, 1e4), st.floats(1e-4, 1e4)), min_size=1, max_size=9))
 def test_ratios_turned_round_are_inverse(pairs: list[tuple[float, float]]) -> None:
     one, other = ({str(i): pair[k] for i, pair in enumerate(pairs)} for k in (0, 1))
@@ -111,7 +115,35 @@ def test_ratios_turned_round_are_inverse(pairs: list[tuple[float, float]]) -> No
     assert back is not None
     assert there.mean * back.mean == pytest.approx(1.0)
     assert there.least * back.most == pytest.approx(1.0)
-    assert there.least * (1 - 1e-9) <= there.mean <= there.most * (1 + 1e-9)
+    shifted = [(second + SHIFT_S) / (first + SHIFT_S) for first, second in pairs]
+    own = shifted_geometric_mean([first for first, _ in pairs], SHIFT_S)
+    ratio = (there.mean * own + SHIFT_S) / (own + SHIFT_S)
+    assert min(shifted) * (1 - 1e-9) <= ratio <= max(shifted) * (1 + 1e-9)
+
+
+def test_a_tiny_problem_hardly_changes_the_ratio() -> None:
+    """Ten problems take half as long, and one takes 0.7 s instead of 0.7 ms: a plain mean sees no difference."""
+    first = {str(i): 2.0 for i in range(10)} | {"tiny": 0.0007}
+    second = {str(i): 1.0 for i in range(10)} | {"tiny": 0.7}
+    ratios = time_ratios(first, second)
+    assert ratios is not None
+    plain = geometric_mean([second[p] / first[p] for p in first])
+    assert plain > 0.99
+    assert ratios.mean < 0.8
+
+
+def test_the_interval_of_a_ratio_holds_it_and_is_the_same_each_time() -> None:
+    first = {str(i): 1.0 + i for i in range(8)}
+    second = {str(i): (2.0 + i % 3) * (1.0 + i) for i in range(8)}
+    ratios = time_ratios(first, second)
+    assert ratios is not None
+    assert ratios.interval is not None
+    low, high = ratios.interval
+    assert 2.0 < low < ratios.mean < high < 4.0
+    assert ratios == time_ratios(first, second)
+    doubled = time_ratios(first, {p: 2 * t for p, t in first.items()})
+    assert doubled is not None
+    assert doubled.interval == pytest.approx((2.0, 2.0), rel=0.01)
 
 
 def test_the_geometric_mean_neither_overflows_nor_vanishes() -> None:
@@ -182,6 +214,16 @@ def test_what_a_run_came_to(records: list[object], kind: Kind) -> None:
 # --- solvers -------------------------------------------------------------------------------------------------------
 
 
+def test_one_tiny_problem_does_not_decide_which_solver_comes_first() -> None:
+    tiny = {"dp": 0.005, "scipy-lp": 0.0007}
+    records = [record("tiny", by, status=Status.INFEASIBLE, wall_s=s) for by, s in tiny.items()]
+    for p in "pqr":
+        records += [proved(p, "dp", 0.02), proved(p, "scipy-lp", 0.04)]
+    comparison = compare(records)
+    assert [e.label for e in comparison.solvers] == ["dp", "scipy-lp"]
+    assert comparison.blocks[0] == {"dp": SHIFT_S, "scipy-lp": SHIFT_S}
+
+
 def test_the_best_entrant_comes_first() -> None:
     records = [
         found("p", "greedy", 990),
@@ -224,7 +266,7 @@ def test_presolve_pairs_differ_in_nothing_else() -> None:
     records = [proved(p, by, 2.0 - ("false" in by.label), 5) for p in "pq" for by in makes]  # type: ignore[attr-defined]
     (pair,) = presolve_pairs(compare(records).solvers)
     assert (pair.on.label, pair.off.label) == ("pulp[true,cbc]", "pulp[false,cbc]")
-    assert pair.times_s == ((1.0, 2.0), (1.0, 2.0))
+    assert pair.times_s == (("p", 1.0, 2.0), ("q", 1.0, 2.0))
     assert pair.ratios is not None
     assert pair.ratios.mean == pytest.approx(0.5)
 

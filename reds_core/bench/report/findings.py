@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
-from reds_core.bench.report.measures import time_ratios
+from reds_core.bench.report.measures import SHIFT_S
 from reds_core.bench.report.results import (
     Comparison,
     Kind,
@@ -17,8 +17,10 @@ from reds_core.bench.report.results import (
 )
 from reds_core.bench.report.run_details import unfinished
 from reds_core.bench.report.tables import gaps_left, losses_of
+from reds_core.comparison.rank_words import missing_ranks_sentence, ranks_sentence
+from reds_core.comparison.ranks import ranked
 from reds_core.report import units
-from reds_core.report.table import factor_text
+from reds_core.report.table import duration, factor_text
 from reds_core.report.units import many
 
 _LISTED = 6
@@ -37,9 +39,9 @@ def headline(comparison: Comparison) -> str:
         labels.setdefault(_how_many(solver, total), []).append(solver.label)
     verb, parts = " proved", []
     for proved, names in labels.items():
-        parts.append(f"{_joined(names)}{verb} {proved}")
+        parts.append(f"{joined(names)}{verb} {proved}")
         verb = ""
-    return f"{opening}: {_joined(parts, '; ')}."
+    return f"{opening}: {joined(parts, '; ')}."
 
 
 def _how_many(solver: SolverResults, total: int) -> str:
@@ -51,7 +53,7 @@ def _how_many(solver: SolverResults, total: int) -> str:
     return {1: "it", 2: "both"}.get(total, "all")
 
 
-def _joined(parts: Sequence[str], separator: str = "") -> str:
+def joined(parts: Sequence[str], separator: str = "") -> str:
     """Join as "a, b and c", or with a separator if one is given."""
     shown = [*parts[:_LISTED], f"{len(parts) - _LISTED} more"] if len(parts) > _LISTED + 1 else list(parts)
     if separator or len(shown) < 2:
@@ -63,6 +65,7 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
     """The results in a few sentences, the most important first; sentences without content are left out."""
     found = (
         _speed(comparison),
+        _ranks(comparison),
         _gaps(comparison),
         _losses(comparison),
         _infeasible(comparison),
@@ -72,21 +75,44 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _speed(comparison: Comparison) -> str:
-    if len(comparison.provers) < 2:
+    provers, common = comparison.provers, comparison.common
+    if len(provers) < 2:
         return ""
-    first, *others = comparison.provers
-    parts = []
-    for other in others:
-        ratios = time_ratios(first.proof_times, other.proof_times)
-        if ratios is None:
-            continue
-        spread = "on the one problem both proved"
-        if ratios.count > 1:
-            spread = f"{factor_text(ratios.least)} to {factor_text(ratios.most)}, {ratios.count} problems"
-        parts.append(f"{factor_text(ratios.mean)} as fast as {other.label} ({spread})")
-    if not parts:
-        return f"No other solver proved a problem that {first.label} proved."
-    return f"To a proof {first.label} was {_joined(parts)}: geometric means and ranges over the problems both proved."
+    if not common:
+        return "No problem was given to all of the solvers that proved something, so that their times have no mean."
+    first, *others = ((solver.label, solver.shifted_mean_over_s(common)) for solver in provers)
+    parts = [f"{label} {duration(mean)}{_against(mean, first[1])}" for label, mean in others]
+    over = "the one problem" if len(common) == 1 else many(len(common), "problem")
+    mean = "Time" if len(common) == 1 else "Mean time"
+    return (
+        f"{mean} to a proof on {over}: {first[0]} {duration(first[1])}, {joined(parts)}. Means are geometric with a "
+        f"shift of {1000 * SHIFT_S:g}{units.THIN}ms, and a problem without a proof counts as the time limit."
+    )
+
+
+def _against(mean: float, first: float) -> str:
+    """How a mean compares with the first solver's, in brackets; empty if one of them is not above 0."""
+    if min(mean, first) <= 0:
+        return ""
+    ratio = mean / first
+    return f" ({times_text(ratio)} as long)" if ratio >= 1 else f" ({times_text(1 / ratio)} as fast)"
+
+
+def times_text(ratio: float) -> str:
+    """A factor as words: 1.23 times."""
+    return f"{factor_text(ratio).rstrip('×')} times"
+
+
+def _ranks(comparison: Comparison) -> str:
+    ranks = ranked(comparison.blocks)
+    return "" if ranks is None else ranks_sentence(ranks, "problem")
+
+
+def why_unranked(comparison: Comparison) -> str:
+    """A sentence that says why there are no mean ranks; empty if there are some, or if nothing was proved."""
+    if not comparison.provers or ranked(comparison.blocks) is not None:
+        return ""
+    return missing_ranks_sentence(comparison.blocks, "problem", "solver")
 
 
 def _gaps(comparison: Comparison) -> str:
@@ -96,7 +122,7 @@ def _gaps(comparison: Comparison) -> str:
         if gaps is not None:
             worst = f", at most {units.small_percent(gaps.worst)}" if gaps.count > 1 else ""
             parts.append(f"{solver.label} {units.small_percent(gaps.median)} ({gaps.count} left open{worst})")
-    return f"The gap left where there was no proof (median): {_joined(parts)}." if parts else ""
+    return f"The gap left where there was no proof (median): {joined(parts)}." if parts else ""
 
 
 def _losses(comparison: Comparison) -> str:
@@ -116,10 +142,10 @@ def _losses(comparison: Comparison) -> str:
             lossy.append((lost.median, f"{solver.label}{on} {units.small_percent(lost.median)} ({worst})"))
     # the largest loss first, since a long list is cut at its end
     parts = [text for _, text in sorted(lossy, key=lambda item: -item[0])]
-    lossless = f"{_joined(exact)} lost nothing" if exact else ""
+    lossless = f"{joined(exact)} lost nothing" if exact else ""
     if not parts:
         return f"Against the proven optimum {lossless}." if exact else ""
-    return f"Value lost against the proven optimum (median): {'; '.join(filter(None, [_joined(parts), lossless]))}."
+    return f"Value lost against the proven optimum (median): {'; '.join(filter(None, [joined(parts), lossless]))}."
 
 
 def _infeasible(comparison: Comparison) -> str:
@@ -136,7 +162,7 @@ def _unanswered(comparison: Comparison) -> str:
         for kind, n in counts.items()
         if n
     ]
-    return f"Of {many(len(solves), 'solve')} {_joined(parts)}." if parts else ""
+    return f"Of {many(len(solves), 'solve')} {joined(parts)}." if parts else ""
 
 
 def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...]:
@@ -172,7 +198,7 @@ def warnings(comparison: Comparison, runs: Sequence[BenchRun]) -> tuple[str, ...
     if partial:
         parts = [f"{e.label} ({len(e.runs)})" for e in partial]
         found.append(
-            f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {_joined(parts)}. "
+            f"Not every solver has been run on all {many(len(comparison.problems), 'problem')}: {joined(parts)}. "
             "Shares refer to the problems that each solver was run on."
         )
     uneven = {len(run.solves) for e in comparison.solvers for run in e.runs.values()}

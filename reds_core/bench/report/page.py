@@ -6,33 +6,35 @@ from collections.abc import Sequence
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.report import findings, pictures, run_details, tables
+from reds_core.bench.report.measures import SHIFT_S
 from reds_core.bench.report.opening import opening
 from reds_core.bench.report.presolve import presolve_pairs
 from reds_core.bench.report.results import Comparison
 from reds_core.report import units
-from reds_core.report.page import inline_script, render
+from reds_core.report.page import render
 
 
-def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
+def comparison_page(comparison: Comparison, title: str | None, runs: Sequence[BenchRun]) -> str:
     """Render the report of a comparison as one HTML page.
 
     Args:
         comparison: the results.
-        title: heading of the page.
+        title: heading of the page; None for one that names solvers and problems.
         runs: runs of the command that made the records, the latest last.
 
     Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
+        UnavailableError: if Jinja2 or Plotly is not installed.
     """
     provers, pairs = comparison.provers, presolve_pairs(comparison.solvers)
     return render(
         "bench.html",
         "reds_core.bench.report",
         opening=opening(comparison, title, runs),
-        script=inline_script("sort.js"),
         overview=tables.overview_table(comparison),
-        proof_profile=pictures.proof_profile(comparison),
-        near_profile=pictures.near_profile(comparison),
+        profiles=[p for p in (pictures.proof_profile(comparison), pictures.near_profile(comparison)) if p],
+        ranks=tables.ranks_table(comparison),
+        ranks_diagram=pictures.ranks_diagram(comparison),
+        no_ranks=findings.why_unranked(comparison),
         growth=pictures.growth_scatter(comparison),
         unproved=findings.unproved(comparison),
         open_problems=findings.open_problems(comparison),
@@ -57,4 +59,5 @@ def comparison_page(comparison: Comparison, title: str, runs: Sequence[BenchRun]
         runs=run_details.runs_table(runs),
         remarks=run_details.remarks_table(comparison),
         near=units.small_percent(pictures.NEAR),
+        shift=f"{1000 * SHIFT_S:g}{units.THIN}ms",
     )

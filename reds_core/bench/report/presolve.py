@@ -29,11 +29,11 @@ class PresolvePair:
         return time_ratios(self.on.proof_times, self.off.proof_times)
 
     @property
-    def times_s(self) -> tuple[tuple[float, float], ...]:
-        """(seconds without, seconds with presolve) of each problem proved both ways."""
+    def times_s(self) -> tuple[tuple[str, float, float], ...]:
+        """(problem, seconds without, seconds with presolve) of each problem proved both ways."""
         on, off = self.on.proof_times, self.off.proof_times
-        pairs = ((off[name], on[name]) for name in off if name in on)
-        return tuple(pair for pair in pairs if all(map(math.isfinite, pair)))
+        pairs = ((name, off[name], on[name]) for name in off if name in on)
+        return tuple(pair for pair in pairs if all(map(math.isfinite, pair[1:])))
 
 
 def presolve_pairs(solvers: Sequence[SolverResults]) -> tuple[PresolvePair, ...]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from reds_core.bench.record import Contender, ProblemFacts, SolveOutcome, SolveRecord
-from reds_core.bench.report.measures import geometric_mean, relative_loss, shifted_geometric_mean
+from reds_core.bench.report.measures import SHIFT_S, relative_loss, shifted_geometric_mean
 from reds_core.bench.verdicts import KnownFacts, Verdicts, judge
 from reds_core.knapsack.solution import Limit, Status, relative_gap
 from reds_core.report import units
-
-SHIFT_S = 0.01
-"""Shift of shifted geometric means, in seconds."""
 
 
 class Kind(IntEnum):
@@ -135,7 +132,8 @@ class SolverRun:
     def proof_or_limit_s(self) -> float:
         """Median seconds to a proof, or what the solves used until the time limit stopped them.
 
-        Other solves without a proof count as their time limit.
+        Other solves without a proof count as their time limit. This is the penalised average runtime with the factor 1
+        (PAR1): a lower bound of the time to a proof.
         """
         if math.isfinite(self.proof_s):
             return self.proof_s
@@ -218,9 +216,11 @@ class SolverResults:
 
         None if nothing was proved.
         """
-        if not self.proofs:
-            return None
-        return shifted_geometric_mean([run.proof_or_limit_s for run in self.runs.values()], SHIFT_S)
+        return self.shifted_mean_over_s(self.runs) if self.proofs else None
+
+    def shifted_mean_over_s(self, problems: Iterable[str]) -> float:
+        """`shifted_mean_s` over one or more of the problems that it was run on."""
+        return shifted_geometric_mean([self.runs[name].proof_or_limit_s for name in problems], SHIFT_S)
 
     @property
     def losses(self) -> dict[str, float]:
@@ -241,7 +241,7 @@ class Comparison:
         verdicts: the conclusions from all records.
         problems: problems by name; if several share a name, their hash is appended to it.
         known: what is known about each problem, by name.
-        solvers: results by solver, the best first: by proofs, then by time to a proof, then by value lost.
+        solvers: results by solver, the best first: by proofs, then by the shifted mean of times, then by value lost.
         clock: what times measure.
     """
 
@@ -256,6 +256,19 @@ class Comparison:
     def provers(self) -> tuple[SolverResults, ...]:
         """Solvers with at least one proof."""
         return tuple(e for e in self.solvers if e.proofs)
+
+    @property
+    def common(self) -> tuple[str, ...]:
+        """The problems that every solver with a proof was run on."""
+        return tuple(name for name in self.problems if all(name in solver.runs for solver in self.provers))
+
+    @property
+    def blocks(self) -> tuple[dict[str, float], ...]:
+        """The times to a proof of the solvers with a proof on each common problem, to be ranked.
+
+        Times below SHIFT_S count as equal, so that tiny problems decide nothing.
+        """
+        return tuple({e.label: max(e.runs[name].proof_s, SHIFT_S) for e in self.provers} for name in self.common)
 
     def values(self, of: Callable[[SolveRecord], object]) -> tuple[str, ...]:
         """The distinct texts of `of(record)` over all records, in order of appearance."""
@@ -285,11 +298,10 @@ def compare(records: Sequence[SolveRecord]) -> Comparison:
 
 def _merit(solver: SolverResults) -> tuple[float, ...]:
     """Key that sorts the best solver first."""
-    times = [max(t, 1e-9) for t in solver.proof_times.values() if math.isfinite(t)]
     losses = [loss for loss in solver.losses.values() if math.isfinite(loss)]
     return (
-        -len(times),
-        geometric_mean(times) if times else 0.0,
+        -solver.proofs,
+        solver.shifted_mean_s or 0.0,
         -len(losses),
         statistics.median(losses) if losses else math.inf,
     )

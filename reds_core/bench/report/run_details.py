@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from reds_core.bench.history import BenchRun, Ending
 from reds_core.bench.record import SolveRecord
-from reds_core.bench.report.results import SHIFT_S, Comparison, Kind, gap_text, memory_limit_text, time_limit_text
+from reds_core.bench.report.measures import SHIFT_S
+from reds_core.bench.report.results import Comparison, Kind, gap_text, memory_limit_text, time_limit_text
 from reds_core.bench.report.tables import outcome_text
 from reds_core.report import units
 from reds_core.report.table import Cell, Row, Table, one_block, prose_table, whole
@@ -103,7 +104,10 @@ def settings_table(comparison: Comparison) -> Table:
     loads = [r.load for r in comparison.records if r.load is not None]
     texts: dict[str, Sequence[str]] = {
         "Times": (comparison.clock.value,) if times else (),
-        "Shifted mean": (f"geometric, shift {1000 * SHIFT_S:g}{units.THIN}ms; without a proof the time used",)
+        "Shifted mean": (
+            f"geometric, shift {1000 * SHIFT_S:g}{units.THIN}ms; "
+            "a problem without a proof counts as the time limit (PAR1)",
+        )
         if comparison.provers
         else (),
         "Time limit": values(time_limit_text),

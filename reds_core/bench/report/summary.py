@@ -12,17 +12,18 @@ from reds_core.bench.report.results import Comparison
 from reds_core.report.comparison import summary
 
 
-def comparison_summary(comparison: Comparison, title: str, runs: Sequence[BenchRun]) -> str:
+def comparison_summary(comparison: Comparison, title: str | None, runs: Sequence[BenchRun]) -> str:
     """Render the findings and the main tables of a comparison as Markdown.
 
     Args:
         comparison: the results.
-        title: heading of the summary.
+        title: heading of the summary; None for one that names solvers and problems.
         runs: runs of the command that made the records, the latest last.
     """
     shown = (
         tables.overview_table(comparison),
         tables.speed_table(comparison),
+        tables.ranks_table(comparison),
         tables.losses_table(comparison),
         tables.presolve_table(presolve_pairs(comparison.solvers)),
         tables.results_table(comparison),

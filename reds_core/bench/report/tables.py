@@ -10,6 +10,8 @@ from reds_core.bench.record import SolveOutcome
 from reds_core.bench.report.measures import Ratios, Typical, spread, time_ratios
 from reds_core.bench.report.presolve import PresolvePair
 from reds_core.bench.report.results import Comparison, Kind, SolverResults, SolverRun
+from reds_core.comparison import rank_words
+from reds_core.comparison.ranks import ranked
 from reds_core.knapsack.solution import Limit
 from reds_core.report import units
 from reds_core.report.table import (
@@ -19,6 +21,7 @@ from reds_core.report.table import (
     Table,
     duration,
     factor,
+    factor_text,
     figure,
     one_block,
     seconds,
@@ -123,9 +126,10 @@ def speed_table(comparison: Comparison) -> Table:
     """
     columns = (
         "Both proved",
-        "Times as long",
-        "at least",
-        "at most",
+        "Ratio of means",
+        "95\u202f% interval",
+        "smallest ratio",
+        "largest ratio",
         "Left open",
         "Gap left, median",
         "Gap left, worst",
@@ -141,6 +145,7 @@ def speed_table(comparison: Comparison) -> Table:
         cells = (
             whole(ratios.count if ratios else 0),
             factor(ratios.mean if ratios else None),
+            _interval(ratios),
             factor(ratios.least if ratios else None, ratios.least_on if ratios else ""),
             factor(ratios.most if ratios else None, ratios.most_on if ratios else ""),
             whole(len(other.runs) - other.proofs),
@@ -150,6 +155,20 @@ def speed_table(comparison: Comparison) -> Table:
         rows.append(Row(other.label, cells))
     caption = f"Time to a proof, compared with {reference.label}"
     return Table(caption, "Solver", columns, one_block(rows), is_sortable=True)
+
+
+def _interval(ratios: Ratios | None) -> Cell:
+    if ratios is None or ratios.interval is None:
+        return NOTHING
+    low, high = ratios.interval
+    return Cell(f"{factor_text(low)} – {factor_text(high)}", low)
+
+
+def ranks_table(comparison: Comparison) -> Table:
+    """Mean ranks of the solvers over the problems; without rows if there are too few of either."""
+    ranks = ranked(comparison.blocks)
+    caption = "Mean ranks of the times to a proof"
+    return rank_words.ranks_table(ranks, caption, "Solver") if ranks else Table(caption, "Solver", (), ())
 
 
 def losses_table(comparison: Comparison) -> Table:
@@ -185,7 +204,14 @@ def memory_table(comparison: Comparison) -> Table:
 
 def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
     """Each solver with and without presolve."""
-    columns = ("Proved with", "Proved without", "Both proved", "Times as long without", "at least", "at most")
+    columns = (
+        "Proved with",
+        "Proved without",
+        "Both proved",
+        "Ratio of means, without / with",
+        "smallest ratio",
+        "largest ratio",
+    )
     rows = []
     for pair in pairs:
         ratios = pair.ratios

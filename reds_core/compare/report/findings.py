@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.compare.report import texts
+from reds_core.compare.report.ranking import ranks_finding
 from reds_core.compare.report.results import BudgetResults, RecipeResults, RunComparison, accuracy
 from reds_core.report import units
 from reds_core.report.facts import Metric
@@ -23,13 +24,9 @@ def headline(comparison: RunComparison) -> str:
 
 
 def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
-    """A sentence for each recipe and budget on the best contender and the significance of its lead."""
-    return tuple(
-        sentence
-        for recipe in comparison.recipes
-        for budget in recipe.budgets
-        if (sentence := winner(recipe, budget)) is not None
-    )
+    """A sentence for each recipe and budget on the best contender and its lead, and one on ranks over all of them."""
+    winners = (winner(recipe, budget) for recipe in comparison.recipes for budget in recipe.budgets)
+    return tuple(sentence for sentence in (*winners, ranks_finding(comparison)) if sentence)
 
 
 def winner(recipe: RecipeResults, budget: BudgetResults) -> str | None:
@@ -52,8 +49,8 @@ def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> s
     if found is None:
         return f"followed by {second}, with which it has no seed in common"
     error = "" if found.error is None else f" ± {texts.number(found.error, metric)}"
-    points = f"{texts.signed(found.mean, metric)}{error} points against {second}"
-    return f"{points} over {many(found.n, 'common seed')}: {texts.verdict(found)}"
+    points = f"{texts.signed(found.mean, metric)}{error} points above {second}"
+    return f"{points} (paired over {many(found.n, 'seed')}): {texts.verdict(found, metric)}"
 
 
 def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:

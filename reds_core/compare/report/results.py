@@ -130,7 +130,7 @@ class RecipeResults:
     def runs(self) -> dict[str, tuple[ResultRecord, ...]]:
         """One record of each finished run, by contender."""
         found: dict[str, dict[RunKey, ResultRecord]] = {label: {} for label in self.labels}
-        label_of = _labels(self.records)
+        label_of = labels_of(self.records)
         for record in self.records:
             if record.outcome is RunOutcome.FINISHED:
                 found[label_of(record.run)].setdefault(record.run, record)
@@ -143,7 +143,7 @@ class RecipeResults:
 
     def label(self, run: RunKey) -> str:
         """The label of a run's contender."""
-        return _labels(self.records)(run)
+        return labels_of(self.records)(run)
 
     @property
     def full_before(self) -> Spread | None:
@@ -187,7 +187,7 @@ def compare_runs(records: Sequence[ResultRecord]) -> RunComparison:
 
 
 def _recipe(name: str, records: Sequence[ResultRecord], kinds: FileKinds) -> RecipeResults:
-    label_of = _labels(records)
+    label_of = labels_of(records)
     labels = tuple(dict.fromkeys(label_of(r.run) for r in records))
     by_budget: dict[str, list[ResultRecord]] = {}
     for record in records:
@@ -222,7 +222,7 @@ def _size(budget: BudgetResults) -> float:
     return statistics.fmean(shares) if shares else 0.0
 
 
-def _labels(records: Iterable[ResultRecord]) -> Callable[[RunKey], str]:
+def labels_of(records: Iterable[ResultRecord]) -> Callable[[RunKey], str]:
     """A function that labels runs by pruner, and by scorer and solver if these differ between the runs of a recipe."""
     runs = [record.run for record in records]
     varied = {part for part in ("scorer", "solver") if len({getattr(run, part) for run in runs}) > 1}

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from reds_core.compare.report import tables
 from reds_core.compare.report.opening import opening
+from reds_core.compare.report.ranking import ranks_table
 from reds_core.compare.report.results import RunComparison
+from reds_core.compare.report.run_rows import runs_table
 from reds_core.report.comparison import summary
 
 
-def comparison_summary(comparison: RunComparison, title: str) -> str:
+def comparison_summary(comparison: RunComparison, title: str | None, linked: Container[str]) -> str:
     """Render the findings and the tables of a comparison as Markdown.
 
     Args:
         comparison: the results.
-        title: heading of the summary.
+        title: heading of the summary; None for one that names contenders and recipes.
+        linked: the names of the runs to whose reports the summary links.
     """
     own = [table(recipe) for recipe in comparison.recipes for table in (tables.accuracy_table, tables.time_table)]
     shown = (
         *own,
+        ranks_table(comparison),
+        runs_table(comparison, linked),
         tables.failures_table(comparison),
         tables.recipes_table(comparison),
         tables.environment_table(comparison),

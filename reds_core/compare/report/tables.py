@@ -32,7 +32,7 @@ def accuracy_table(recipe: RecipeResults) -> Table:
         rows = tuple(_accuracy_row(recipe, budget, entry, best) for entry in budget.entries)
         blocks.append(Block(budget.title, rows))
     caption = f"{recipe.name}: {recipe.metric.name} at each budget, mean ± standard deviation over seeds"
-    return Table(caption, "Pruner", columns, tuple(blocks))
+    return Table(caption, "Pruner", columns, tuple(blocks), is_sortable=True)
 
 
 def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, best: Entry | None) -> Row:
@@ -72,7 +72,7 @@ def time_table(recipe: RecipeResults) -> Table:
         for label, runs in recipe.runs.items()
         if runs
     ]
-    return Table(f"{recipe.name}: mean time of a run", "Pruner", columns, one_block(rows))
+    return Table(f"{recipe.name}: mean time of a run", "Pruner", columns, one_block(rows), is_sortable=True)
 
 
 def _mean(runs: Sequence[ResultRecord], figure: Callable[[ResultRecord], float | None]) -> float | None:
@@ -95,7 +95,9 @@ def failures_table(comparison: RunComparison) -> Table:
         for recipe in comparison.recipes
         for r in recipe.failures
     ]
-    return Table("Runs that failed", "Recipe", ("Pruner", "Seed", "Outcome", "Reason"), one_block(rows))
+    return Table(
+        "Runs that failed", "Recipe", ("Pruner", "Seed", "Outcome", "Reason"), one_block(rows), is_sortable=True
+    )
 
 
 def recipes_table(comparison: RunComparison) -> Table:
@@ -112,7 +114,13 @@ def recipes_table(comparison: RunComparison) -> Table:
             NOTHING if full is None else Cell(texts.mean(full, recipe.metric), full.mean),
         )
         rows.append(Row(recipe.name, cells))
-    return Table("Recipes", "Recipe", ("Pruners", "Scorers", "Solvers", "Seeds", "Input model"), one_block(rows))
+    return Table(
+        "Recipes",
+        "Recipe",
+        ("Pruners", "Scorers", "Solvers", "Seeds", "Input model"),
+        one_block(rows),
+        is_sortable=True,
+    )
 
 
 def _listed(items: Sequence[RunKey], text: Callable[[RunKey], str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.compare.statistics import Difference, Spread
+from reds_core.comparison.rank_words import p_text
 from reds_core.report import units
 from reds_core.report.facts import Metric
 from reds_core.report.table import NOTHING, Cell
@@ -46,11 +47,14 @@ def change_cell(found: Spread | None, metric: Metric) -> Cell:
     return Cell(f"{signed(found.mean, metric)}{deviation}", found.mean)
 
 
-def verdict(found: Difference) -> str:
-    """Whether a difference exceeds the spread between seeds."""
-    if found.exceeds_spread is None:
-        return "one seed cannot tell"
-    return "more than the spread" if found.exceeds_spread else "not more than the spread"
+def verdict(found: Difference, metric: Metric) -> str:
+    """Whether a difference is significant, and if it is not, from which difference on it would have been."""
+    if found.p_value is None or found.detectable is None:
+        return f"{many(found.n, 'seed')} cannot tell"
+    if found.is_significant:
+        return f"significant, {p_text(found.p_value)}"
+    least = f"{number(found.detectable, metric)}{' points' if metric.is_share else ''}"
+    return f"{many(found.n, 'seed')} cannot tell; {least} would be significant"
 
 
 def difference_cell(found: Difference | None, metric: Metric) -> Cell:
@@ -58,4 +62,4 @@ def difference_cell(found: Difference | None, metric: Metric) -> Cell:
     if found is None:
         return NOTHING
     error = "" if found.error is None else f" ± {number(found.error, metric)}"
-    return Cell(f"{signed(found.mean, metric)}{error}", found.mean, note=verdict(found))
+    return Cell(f"{signed(found.mean, metric)}{error}", found.mean, note=verdict(found, metric))

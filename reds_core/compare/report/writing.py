@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord
-from reds_core.compare.report.opening import KIND
 from reds_core.compare.report.page import comparison_page
 from reds_core.compare.report.results import compare_runs
+from reds_core.compare.report.run_rows import report_of
 from reds_core.compare.report.summary import comparison_summary
 from reds_core.report.comparison import write_reports
 
 
-def compare_page(records: Sequence[ResultRecord], title: str = KIND) -> str:
+def compare_page(records: Sequence[ResultRecord], title: str | None = None, linked: Container[str] = ()) -> str:
     """Render the report as one HTML page, which depends on the arguments alone.
 
     Args:
         records: in the order in which the runs ended.
-        title: heading of the page.
+        title: heading of the page; None for one that names contenders and recipes.
+        linked: the names of the runs to whose reports, `runs/NAME/report.html`, the page links.
 
     Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
+        UnavailableError: if Jinja2 or Plotly is not installed.
     """
-    return comparison_page(compare_runs(records), title)
+    return comparison_page(compare_runs(records), title, linked)
 
 
-def compare_summary(records: Sequence[ResultRecord], title: str = KIND) -> str:
+def compare_summary(records: Sequence[ResultRecord], title: str | None = None, linked: Container[str] = ()) -> str:
     """Render the summary as Markdown; the arguments are those of `compare_page`."""
-    return comparison_summary(compare_runs(records), title)
+    return comparison_summary(compare_runs(records), title, linked)
 
 
 def write_compare_report(folder: Path) -> None:
     """Write FOLDER/report.html and FOLDER/summary.md from FOLDER/records.jsonl.
 
     Raises:
-        UnavailableError: if Jinja2 or matplotlib is not installed.
+        UnavailableError: if Jinja2 or Plotly is not installed.
         InputError: if the records cannot be read or the files cannot be written.
     """
     records = read_results(folder)
-    write_reports(
-        folder, KIND, lambda title: compare_summary(records, title), lambda title: compare_page(records, title)
-    )
+    linked = {r.name for r in records if (folder / report_of(r.name)).is_file()}
+    write_reports(folder, lambda: compare_summary(records, linked=linked), lambda: compare_page(records, linked=linked))
