@@ -93,7 +93,7 @@ def test_no_bound_is_no_proof_and_names_the_solver() -> None:
     assert not proof.is_optimal
     assert proof.badge == "no bound"
     assert proof.sentence.startswith("No proof: solver greedy gives no bound")
-    assert proof.nesting.startswith("What nesting costs is unknown")
+    assert proof.nesting.startswith("How much the family costs this network is unknown")
     assert proof.price is None
 
 

@@ -108,7 +108,8 @@ def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
     words = " ".join(page.text.split())
     assert "Added after the run" in words
     assert "they share their weights, except for those with “own weights”, and a larger one keeps" in words
-    assert words.count("not trained") >= 3  # in the table, in a sentence, in the pictures
+    assert words.count("not trained") >= 2  # in the table and in a sentence
+    assert "not trained" in " ".join(page.data_scripts)  # in the pictures
     assert "Added after the run and not trained: its weights are those of subnetwork 50." in words
     assert "from the full network and trained by itself for 1 epoch: its weights are its own" in words
     assert "Added after the run" not in page_of(complete(), tmp_path).text
