@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from reds_core.knapsack.problem import KnapsackProblem
     from reds_core.knapsack.solver import Controls
     from reds_core.plan import Plan
+    from reds_core.plan_details import Details, load_details
     from reds_core.progress import ConsoleWatcher
     from reds_core.registry import Registry, plugins
     from reds_core.reports import write_report
+    from reds_core.run_history import HistoryRow, load_history
     from reds_core.runs.api import extract, prune
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
@@ -83,10 +85,12 @@ _MODULES = {
     "knapsack.problem": ("KnapsackProblem",),
     "knapsack.solver": ("Controls",),
     "plan": ("Plan",),
+    "plan_details": ("Details", "load_details"),
     "progress": ("ConsoleWatcher",),
     "discovery": ("PluginRecord", "PluginStatus"),
     "registry": ("Registry", "plugins"),
     "reports": ("write_report",),
+    "run_history": ("HistoryRow", "load_history"),
     "runs.api": ("extract", "prune"),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
@@ -123,9 +127,11 @@ __all__ = [
     "Controls",
     "Conversion",
     "Dataset",
+    "Details",
     "FamilyExport",
     "FinetuneSettings",
     "Grid",
+    "HistoryRow",
     "KnapsackProblem",
     "LatencyOptions",
     "Mode",
@@ -163,6 +169,8 @@ __all__ = [
     "hookimpl",
     "inspect",
     "load_data",
+    "load_details",
+    "load_history",
     "load_plan",
     "load_problem",
     "load_recipe",

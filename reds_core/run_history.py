@@ -61,8 +61,13 @@ def save_history(rows: Iterable[HistoryRow], folder: Path, metric: str) -> None:
     writer.writerow(["step", "epoch", "network", "loss", metric, "val_loss", _VALIDATION + metric, "learning_rate"])
     for row in rows:
         figures = (row.loss, row.metric, row.val_loss, row.val_metric, row.learning_rate)
-        writer.writerow([row.step, row.epoch, row.network, *("" if f is None else repr(float(f)) for f in figures)])
+        writer.writerow([row.step, row.epoch, row.network, *map(_text, figures)])
     write_text(folder / HISTORY_FILE, out.getvalue())
+
+
+def _text(figure: float | None) -> str:
+    """A figure as it is written; empty if it does not exist or is not finite."""
+    return "" if figure is None or not math.isfinite(figure) else repr(float(figure))
 
 
 def load_history(folder: str | PathLike[str]) -> tuple[HistoryRow, ...]:

@@ -35,6 +35,8 @@ ORDER = [
         "cost",
         "search_records",
         "plan",
+        "plan_details",
+        "run_history",
         "runtime",
         "transforms",
         "framework",

@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 INSTANCES = ROOT / ".." / "shared" / "instances"
 NAMES = [
+    "reds-details-1.json",
     *("reds-plan-1.json", "reds-plan-2.json", "reds-problem-1.json", "reds-problem-2.json"),
     *("reds-latency-1.json", "reds-bench-1.json", "reds-suite-1.json", "reds-sensitivity-1.json"),
     "reds-profile-1.json",
@@ -77,6 +78,10 @@ def test_the_files_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     recipe = yaml.safe_load((place.out / "recipe.yaml").read_text())
     check("reds-plan-1.json", plan)
     check("recipe.json", recipe)
+    details = json.loads((place.out / "details.json").read_text())
+    check("reds-details-1.json", details)
+    assert all(details[part] for part in ("layers", "networks", "classes", "explorations"))
+    assert refuses("reds-details-1.json", details | {"format": "reds-details/2"})
     assert refuses("reds-plan-1.json", plan | {"format": "reds-plan/2"})
     assert refuses("reds-plan-1.json", plan | {"seed": True})
     assert refuses("reds-plan-1.json", plan | {"more": 1})

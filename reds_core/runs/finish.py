@@ -85,7 +85,6 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
         counts[budget.name] = files.classes
     accuracy = None if before is None else before.metric
     plan = plan_of(session, checkpoint, records, full.record(usage, accuracy), max_drop)
-    session.watcher.stage("exploring budgets")
     save_details(run_details(session, state, counts), folder)
     write_history(checkpoint.history, plan, folder)
     report(plan, folder, session.watcher)

@@ -62,11 +62,14 @@ def test_budgets_are_explored_resource_by_resource(tmp_path: Path, monkeypatch: 
     assert [each.resource for each in explorations] == ["macs", "peak_ram"]
     for each in explorations:
         limits, values = [p.limit for p in each.points], [p.value for p in each.points]
-        assert limits == sorted(set(limits)) and limits[-1] == plan.full.usage[each.resource]
-        assert values == sorted(values) and values[-1] == each.full_value
+        assert limits == sorted(set(limits))
+        assert limits[-1] == plan.full.usage[each.resource]
+        assert values == sorted(values)
+        assert values[-1] == each.full_value
         for point in each.points:
             assert point.usage[each.resource] <= point.limit
-            assert point.bound is not None and point.value <= point.bound
+            assert point.bound is not None
+            assert point.value <= point.bound
     assert explorations[0].points[0].usage["macs"] == explorations[0].points[0].limit
 
 

@@ -36,7 +36,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(place: Workplace) -> None:
     left = {p.name for p in place.out.iterdir()}
     assert left == {
         *("plan.json", "recipe.yaml", "nested.keras", "report.html", "scores.npz", "order.npz"),
-        *("notes.txt", "model.keras", "full-int8.tflite"),
+        *("details.json", "history.csv", "notes.txt", "model.keras", "full-int8.tflite"),
         *("subnet-mine.keras", *(name.format("60") for name in EXPORTS)),
     }
 

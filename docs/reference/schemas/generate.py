@@ -24,6 +24,7 @@ from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.profile_records import RunProfiles
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
+from reds_core.plan_details import Details
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.sensitivity_table import SensitivityTable
 from reds_core.system.records import INLINE, REQUIRED
@@ -116,6 +117,7 @@ def schemas() -> dict[str, str]:
     found = {
         "reds-plan-1.json": plan_schema(FORMAT),
         "reds-plan-2.json": plan_schema(LEVELS_FORMAT),
+        "reds-details-1.json": schema_of(Details),
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),

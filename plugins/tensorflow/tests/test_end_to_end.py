@@ -15,7 +15,7 @@ from keras_reference import count_macs, count_macs_by_running, masked_outputs
 from reds_tensorflow.framework import TensorFlowFramework
 
 import reds_core
-from reds_core import Plan, RunSettings, load_plan
+from reds_core import Plan, RunSettings, load_details, load_history, load_plan
 from reds_core.framework import FinetuneSettings
 
 ASSETS = Path(__file__).resolve().parents[3].parent / "shared" / "assets"
@@ -117,6 +117,24 @@ def test_accuracies_are_those_of_the_files(folder: Path, plan: Plan) -> None:
         outputs = keras.saving.load_model(folder / str(s.files["keras"])).predict(data.test.x, verbose=0)
         assert s.accuracy.after == pytest.approx(float((outputs.argmax(1) == data.test.y).mean()), abs=1e-6)
         assert s.accuracy.exported["tflite"] == pytest.approx(s.accuracy.after, abs=0.01)
+
+
+def test_details_and_curves_are_those_of_the_plan(folder: Path, plan: Plan) -> None:
+    details, rows = load_details(folder), load_history(folder)
+    assert details is not None
+    assert [network.name for network in details.networks] == ["full", *(s.name for s in plan.subnetworks)]
+    for network, s in zip(details.networks, (plan.full, *plan.subnetworks), strict=True):
+        for resource in ("macs", "params"):
+            assert sum(cost.usage[resource] for cost in network.layers) == s.usage[resource]
+        assert max(step.total_bytes for step in network.memory) == s.usage["peak_ram"]
+    count = sum(each.examples for each in details.classes)
+    for name, figure in (("full", plan.full.accuracy.after), *((s.name, s.accuracy.after) for s in plan.subnetworks)):
+        assert sum(each.recall[name] * each.examples for each in details.classes) / count == pytest.approx(figure)
+    assert {each.resource for each in details.explorations} == {"macs", "params", "peak_ram"}
+    names = [*(s.name for s in plan.subnetworks), "full"]
+    assert [(row.epoch, row.network) for row in rows] == [(epoch, name) for epoch in (1, 2) for name in names]
+    assert all(row.val_metric is not None for row in rows)
+    assert all((row.loss is not None) == (row.network == "full") for row in rows)
 
 
 def test_the_same_seed_gives_the_same_plan(folder: Path, plan: Plan, tmp_path: Path) -> None:

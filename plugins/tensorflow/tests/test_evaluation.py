@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reds_tensorflow.checking import check_data
 from reds_tensorflow.datasets import load_dataset
-from reds_tensorflow.evaluation import accuracy, loss, predict
+from reds_tensorflow.evaluation import accuracy, figures, loss, predict
 from reds_tensorflow.task import Activation, outputs_of
 
 from reds_core.errors import InputError
@@ -84,6 +84,10 @@ def test_class_labels_of_every_shape_give_crossentropy_and_accuracy(model: Any, 
     probabilities = outputs if model is PROBABILITIES else softmax(outputs)
     assert accuracy(model, data, Task()) == pytest.approx((outputs.argmax(axis=1) == y).mean())
     assert loss(model, data, Task()) == pytest.approx(-np.log(probabilities[np.arange(N), y]).mean(), rel=1e-5)
+    counts = figures(model, data, Task()).classes
+    assert counts is not None
+    assert counts.examples.tolist() == [(y == c).sum() for c in range(4)]
+    assert counts.recognised.tolist() == [(outputs.argmax(axis=1)[y == c] == c).sum() for c in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,10 @@ def test_single_output_is_binary(activation: str | None, column: bool) -> None:
     p = z if activation else 1 / (1 + np.exp(-z))
     assert accuracy(model, data, Task()) == pytest.approx(((p > 0.5) == y).mean())
     assert loss(model, data, Task()) == pytest.approx(-np.log(np.where(y, p, 1 - p)).mean(), rel=1e-4)
+    counts = figures(model, data, Task()).classes
+    assert counts is not None
+    threshold = p > 0.5 if activation else z > 0
+    assert counts.recognised.tolist() == [(threshold[y == c] == c).sum() for c in range(2)]
 
 
 def test_several_labels_at_once_are_binary() -> None:
