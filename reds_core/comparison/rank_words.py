@@ -33,7 +33,8 @@ def ranks_sentence(ranks: Ranks, noun: str) -> str:
     if len(alike) == len(ranks.means) - 1:
         return f"{opening}, but no single other contender can be told from it."
     if alike:
-        return f"{opening}, but it cannot be told from {units.listed(alike, _LISTED)}."
+        shown = alike[0] if len(alike) == 1 else f"{', '.join(alike[:-1])} and {alike[-1]}"
+        return f"{opening}, but it cannot be told from {shown}."
     return f"{opening}, and is better than each of the others."
 
 
@@ -48,8 +49,9 @@ def missing_ranks_sentence(blocks: Sequence[Mapping[str, float]], noun: str, kin
     contenders, count = len({label for block in blocks for label in block}), len(whole_blocks(blocks))
     if contenders < LEAST_CONTENDERS or count < LEAST_BLOCKS:
         return (
-            f"Mean ranks are compared from {LEAST_CONTENDERS} {kind}s and {LEAST_BLOCKS} {noun}s on that all of them "
-            f"have in common; here are {units.many(contenders, kind)} and {units.many(count, noun)}."
+            f"Mean ranks are compared if there are at least {LEAST_CONTENDERS} {kind}s, and at least {LEAST_BLOCKS} "
+            f"{noun}s with a result of each of them. Here there are {units.many(contenders, kind)} and "
+            f"{units.many(count, noun)}."
         )
     return f"All {kind}s have the same result on every {noun}, so that they have no order."
 

@@ -190,7 +190,7 @@ def test_solvers_are_ranked_over_problems_if_there_are_enough() -> None:
         "dp": ["1.00", "5", "cpsat"], "cpsat": ["2.00", "0", "dp, pulp"], "pulp": ["3.00", "0", "cpsat"],
     }  # fmt: skip
     few = Page(bench_page(records[:9]))
-    assert "here are 3 solvers and 3 problems" in few.text
+    assert "Here there are 3 solvers and 3 problems" in few.text
 
 
 def test_what_makes_figures_hard_to_compare_is_said() -> None:

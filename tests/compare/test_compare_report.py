@@ -89,7 +89,8 @@ def test_a_lead_that_may_be_chance_is_said_to_be_so_with_what_could_have_been_to
     (sentence,) = comparison_findings(compare_runs(records))
     # differences -0.01, 0.01, 0.01: mean 0.33 points, error 0.67, times 4.303
     assert sentence.endswith(
-        "+0.33 ± 0.67 points above uniform (paired over 3 seeds): 3 seeds cannot tell; they would tell from 2.87 points on."
+        "+0.33 ± 0.67 points above uniform (paired over 3 seeds): 3 seeds cannot tell; 2.87 points would "
+        "be significant."
     )
 
 
@@ -99,7 +100,7 @@ def test_two_seeds_cannot_tell_a_lead_of_five_errors() -> None:
         result(p, s, a) for p, both in (("nested", (0.90, 0.92)), ("uniform", (0.87, 0.88))) for s, a in enumerate(both)
     ]
     (sentence,) = comparison_findings(compare_runs(records))
-    assert "2 seeds cannot tell; they would tell from 6.35 points on" in sentence
+    assert "2 seeds cannot tell; 6.35 points would be significant" in sentence
 
 
 def test_one_seed_cannot_tell() -> None:
@@ -253,4 +254,4 @@ def test_contenders_are_ranked_over_budgets_and_seeds() -> None:
         "nested": "1.00", "uniform": "2.00", "oneshot": "3.00",
     }  # fmt: skip
     assert "Over 6 blocks, the mean ranks differ (Friedman's test, p < 0.001)" in page.text
-    assert "here are 2 contenders and 3 blocks" in checked(family()).text
+    assert "Here there are 2 contenders and 3 blocks" in checked(family()).text

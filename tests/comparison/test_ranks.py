@@ -75,11 +75,11 @@ def test_without_a_difference_nobody_is_told_apart() -> None:
 @pytest.mark.parametrize(
     ("blocks", "words"),
     [
-        ([{"a": 1.0, "b": 2.0}] * 9, "here are 2 solvers and 9 problems"),
-        ([{"a": 1.0, "b": 2.0, "c": 3.0}] * 4, "here are 3 solvers and 4 problems"),
-        ([{"a": 1.0, "b": 2.0, "c": 3.0}] * 4 + [{"a": 1.0}], "here are 3 solvers and 4 problems"),
+        ([{"a": 1.0, "b": 2.0}] * 9, "Here there are 2 solvers and 9 problems"),
+        ([{"a": 1.0, "b": 2.0, "c": 3.0}] * 4, "Here there are 3 solvers and 4 problems"),
+        ([{"a": 1.0, "b": 2.0, "c": 3.0}] * 4 + [{"a": 1.0}], "Here there are 3 solvers and 4 problems"),
         ([{"a": 1.0, "b": 1.0, "c": 1.0}] * 6, "All solvers have the same result on every problem"),
-        ([], "here are 0 solvers and 0 problems"),
+        ([], "Here there are 0 solvers and 0 problems"),
     ],
 )
 def test_too_few_blocks_or_contenders_are_not_ranked_and_the_reason_is_said(

@@ -43,7 +43,9 @@ def factor(number: float) -> str:
 
 def seconds(number: float) -> str:
     """Seconds as the text of a tick, in the unit that fits: 10 ms."""
-    return units.seconds(number) if number < 59.5 else f"{number:.6g}{units.THIN}s"
+    scales = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+    unit, name = next((scale for scale in scales if number >= 0.999 * scale[0]), scales[-1])
+    return f"{number / unit:.6g}{units.THIN}{name}"
 
 
 def plain_number(number: float) -> str:

@@ -21,7 +21,8 @@ def title_of(comparison: Comparison) -> str:
     solvers, problems = [solver.label for solver in comparison.solvers], list(comparison.problems)
     if not solvers:
         return KIND
-    who = units.many(len(solvers), "solver") if len(solvers) > _NAMED else findings.joined(solvers)
+    others = len(solvers) - _NAMED + 1
+    who = findings.joined(solvers if len(solvers) <= _NAMED else [*solvers[: _NAMED - 1], f"{others} other solvers"])
     where = problems[0] if len(problems) == 1 else units.many(len(problems), "problem")
     return f"{who} on {where}"
 

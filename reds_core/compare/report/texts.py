@@ -54,7 +54,7 @@ def verdict(found: Difference, metric: Metric) -> str:
     if found.is_significant:
         return f"significant, {p_text(found.p_value)}"
     least = f"{number(found.detectable, metric)}{' points' if metric.is_share else ''}"
-    return f"{many(found.n, 'seed')} cannot tell; they would tell from {least} on"
+    return f"{many(found.n, 'seed')} cannot tell; {least} would be significant"
 
 
 def difference_cell(found: Difference | None, metric: Metric) -> Cell:
