@@ -10,7 +10,17 @@ from reds_core.plan import Plan
 from reds_core.plan_details import Exploration, ExploredBudget
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member
-from reds_core.report.plotting import ACCENT, INK, Control, Picture, Step, interactive, new_plot, plain, slider
+from reds_core.report.plotting import (
+    ACCENT,
+    INK,
+    ControlStep,
+    PageControl,
+    Picture,
+    interactive,
+    new_plot,
+    plain,
+    slider,
+)
 from reds_core.report.plotting import trace_styles as styles_of
 from reds_core.report.width_plots import widths_plot
 
@@ -41,7 +51,7 @@ class Explorer:
 
     identifier: str
     title: str
-    slider: Control
+    slider: PageControl
     curve: Picture
     widths: Picture
     slots: tuple[tuple[str, str, str], ...]
@@ -66,7 +76,7 @@ def _explorer(number: int, plan: Plan, family: FamilyFacts, exploration: Explora
     noun = units.resource_noun(exploration.resource)
     start = _start(family, exploration)
     steps = [
-        Step(
+        ControlStep(
             label=_limit_text(family, exploration, point.limit),
             texts=_texts(family, exploration, point),
             figures={

@@ -96,9 +96,9 @@ def memory_plot(
         )  # fmt: skip
     plot.update_layout(barmode="stack", bargap=0.15)
     names = [plain(units.shortened(step.layer, _LABEL_LIMIT)) for step in network.memory]
-    step = -(-len(places) // _NAMED_TICKS) if places else 1
+    every = -(-len(places) // _NAMED_TICKS) or 1
     plot.update_xaxes(
-        tickvals=places[::step], ticktext=names[::step], tickangle=-60, showgrid=False, tickfont={"size": 11}
+        tickvals=places[::every], ticktext=names[::every], tickangle=-60, showgrid=False, tickfont={"size": 11}
     )
     plot.update_yaxes(range=[0, 1.18 * max(most, budget or 0) / unit])
     return plot

@@ -11,7 +11,7 @@ from reds_core.report import units
 from reds_core.report.facts import FamilyFacts
 from reds_core.report.lanes import lane_count, lane_rows, lane_svg
 from reds_core.report.memory_plot import memory_plot, peak_sentence
-from reds_core.report.plotting import Control, Picture, Step, interactive, select_box
+from reds_core.report.plotting import ControlStep, PageControl, Picture, interactive, select_box
 from reds_core.report.table import NOTHING, Cell
 
 IDENTIFIER = "network"
@@ -65,7 +65,7 @@ class NetworkView:
         peak: where the most memory is needed, as a sentence.
     """
 
-    chooser: Control
+    chooser: PageControl
     tables: tuple[NetworkTable, ...]
     memory: Picture | None
     peak: str
@@ -93,7 +93,7 @@ def network_view(plan: Plan, family: FamilyFacts, details: Details) -> NetworkVi
             plot = memory_plot(details.layers, network, label, full, _ram_budget(family, network.name))
             figures[f"{IDENTIFIER}-memory"] = plot
             pictures.append((plot, peak))
-        steps.append(Step(label, {"peak": peak}, figures))
+        steps.append(ControlStep(label, {"peak": peak}, figures))
     memory = None
     if pictures:
         plot, peak = pictures[0]

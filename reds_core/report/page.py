@@ -6,22 +6,13 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reds_core.report import units
-from reds_core.report.drawing import inline_svg, unavailable
-from reds_core.report.plotting import Picture as Picture
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from reds_core.report.drawing import unavailable
 
 SHARED_TEMPLATES = "reds_core.report"
 """The package with the templates that all pages share."""
-
-
-def picture(figure: Figure, prefix: str, caption: str, description: str) -> Picture:
-    """Return a figure with its caption. The prefix of its ids must be different for each figure of a page."""
-    return Picture(inline_svg(figure, prefix, units.printable(description)), caption)
 
 
 @dataclass(frozen=True)

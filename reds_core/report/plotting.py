@@ -189,7 +189,7 @@ def data_script(kind: str, identifier: str, content: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Step:
+class ControlStep:
     """One position of a control.
 
     Attributes:
@@ -204,7 +204,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Control:
+class PageControl:
     """A slider or a select box of a page. The template shows it with the macro `control`.
 
     An element with `data-step="ID/NUMBER"` is only shown at this step of control ID, counted from 0. The page shows
@@ -217,7 +217,7 @@ class Control:
     html: str
 
 
-def slider(identifier: str, label: str, steps: Sequence[Step], start: int = 0) -> Control:
+def slider(identifier: str, label: str, steps: Sequence[ControlStep], start: int = 0) -> PageControl:
     """Return a slider, which arrow keys move as well.
 
     Args:
@@ -231,7 +231,7 @@ def slider(identifier: str, label: str, steps: Sequence[Step], start: int = 0) -
     return _control(identifier, label, f'{bar}<output for="{identifier}">{shown}</output>', steps)
 
 
-def select_box(identifier: str, label: str, steps: Sequence[Step], start: int = 0) -> Control:
+def select_box(identifier: str, label: str, steps: Sequence[ControlStep], start: int = 0) -> PageControl:
     """Return a select box.
 
     Args:
@@ -247,7 +247,7 @@ def select_box(identifier: str, label: str, steps: Sequence[Step], start: int = 
     return _control(identifier, label, f'<select id="{identifier}" autocomplete="off">{entries}</select>', steps)
 
 
-def _control(identifier: str, label: str, element: str, steps: Sequence[Step]) -> Control:
+def _control(identifier: str, label: str, element: str, steps: Sequence[ControlStep]) -> PageControl:
     content = [
         {
             "label": units.printable(step.label),
@@ -258,4 +258,4 @@ def _control(identifier: str, label: str, element: str, steps: Sequence[Step]) -
     ]
     title = html.escape(units.printable(label))
     shown = f'<div class="control" hidden><label for="{identifier}">{title}</label>{element}</div>'
-    return Control(f"{shown}\n{data_script('control', identifier, content)}")
+    return PageControl(f"{shown}\n{data_script('control', identifier, content)}")

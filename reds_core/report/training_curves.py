@@ -20,6 +20,8 @@ def training_pictures(family: FamilyFacts, history: Sequence[HistoryRow]) -> tup
     Raises:
         UnavailableError: if Plotly is not installed.
     """
+    if not history:
+        return ()
     metric = family.metric
     name = metric.name.capitalize()
     factor, unit = (100.0, " (%)") if metric.is_share else (1.0, "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from html_pages import plot_of
 from sample_plans import DS_CNN_S, THIN, complete, page_of, with_levels
 
 from reds_core.commands.preview_view import print_preview
 from reds_core.report.facts import Metric, gather
-from reds_core.report.layer_levels import counts_text, level_figures, levels_table, places
+from reds_core.report.layer_levels import counts_text, levels_picture, levels_table, places
 from reds_core.report.plan_frame import plan_frame
 from reds_core.report.plan_table import member_table, plan_table, table_text
 
@@ -31,7 +32,7 @@ def test_plans_of_widths_alone_show_no_levels(tmp_path: Path) -> None:
     plan = complete()
     assert places(plan) == ()
     assert levels_table(plan, gather(plan, tmp_path)).blocks == ()
-    assert level_figures(plan, gather(plan, tmp_path)) == ()
+    assert levels_picture(plan, gather(plan, tmp_path)) is None
     assert not any(column.startswith("levels") for column in plan_frame(plan).columns)
     assert "×" not in table_text(plan_table(plan, tmp_path))
     assert "Levels of each layer" not in page_of(plan, tmp_path).tables
@@ -50,11 +51,16 @@ def test_tables_of_a_family_count_the_layers_at_each_level(tmp_path: Path) -> No
 
 def test_cells_of_the_figure_have_the_levels(tmp_path: Path) -> None:
     plan = with_levels()
-    (figure,) = level_figures(plan, gather(plan, tmp_path))
-    (axes,) = figure.axes
-    assert axes.get_xlabel() == "Weight bits in each subnetwork"
-    assert [text.get_text() for text in axes.texts] == ["4", "4", "4", "4", "8", "4", "8", "4", "8", "8"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(DS_CNN_S)
+    picture = levels_picture(plan, gather(plan, tmp_path))
+    assert picture is not None
+    layout = plot_of(picture)["layout"]
+    assert layout["xaxis"]["title"]["text"] == "Weight bits in each subnetwork"
+    assert [note["text"] for note in layout["annotations"]] == ["4", "4", "8", "8", "8", "4", "4", "4", "4", "8"]
+    assert layout["yaxis"]["ticktext"] == list(DS_CNN_S)
+    fills = {
+        note["text"]: cell["fillcolor"] for note, cell in zip(layout["annotations"], layout["shapes"], strict=True)
+    }
+    assert fills == {"4": "var(--shade-0)", "8": "var(--shade-4)"}
 
 
 def test_the_report_and_the_dry_run_have_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def test_styles_differ_without_colour(count: int) -> None:
 
 def test_a_control_holds_its_steps() -> None:
     figure = plotting.new_plot()
-    steps = [plotting.Step(f"{limit} % <of it>", {"value": str(limit)}, {"one": figure}) for limit in (25, 50)]
+    steps = [plotting.ControlStep(f"{limit} % <of it>", {"value": str(limit)}, {"one": figure}) for limit in (25, 50)]
     for control in (plotting.slider("budget", "Budget", steps), plotting.select_box("budget", "Budget", steps)):
         (text,) = re.findall(r'data-control="budget">(.*?)</script>', control.html)
         assert [step["texts"] for step in json.loads(text)] == [{"value": "25"}, {"value": "50"}]

@@ -26,7 +26,7 @@ def test_an_optimum_is_called_proven() -> None:
         "Proven optimal: no other choice of widths within the budget that contains the smaller subnetworks "
         "keeps more importance."
     )
-    assert proof.nesting.startswith(f"Nesting costs at most 0.33{THIN}%")
+    assert f"costs at most 0.33{THIN}% of its value" in proof.nesting
     assert proof.price == pytest.approx(0.0033, abs=1e-5)
 
 
@@ -43,7 +43,7 @@ def test_a_proof_speaks_of_what_fits_between_the_neighbours(has_smaller: bool, h
         record = proven(0.5, DS_CNN_S, value=10, bound=bound, gap=None, status="feasible", bound_independent=20)
         proof = prove(record, has_smaller, has_larger)
         assert limits in proof.sentence
-        assert proof.nesting.startswith(f"Nesting costs at most 100.0{THIN}%")
+        assert f"costs at most 100.0{THIN}% of its value" in proof.nesting
         assert proof.price == 1
 
 
@@ -52,7 +52,10 @@ def test_a_proof_that_needs_no_neighbours_names_none(has_smaller: bool, has_larg
     record = proven(0.5, DS_CNN_S, value=10, bound=10, bound_independent=10)
     proof = prove(record, has_smaller, has_larger)
     assert proof.sentence == "Proven optimal: no other choice of widths within the budget keeps more importance."
-    assert proof.nesting == "Nesting costs nothing: a choice free of it could not be better."
+    assert (
+        proof.nesting
+        == "Sharing its weights with the other members costs nothing: a network of its own could not keep more."
+    )
     assert proof.price == 0
 
 
@@ -90,7 +93,7 @@ def test_no_bound_is_no_proof_and_names_the_solver() -> None:
     assert not proof.is_optimal
     assert proof.badge == "no bound"
     assert proof.sentence.startswith("No proof: solver greedy gives no bound")
-    assert proof.nesting.startswith("What nesting costs is unknown")
+    assert proof.nesting.startswith("How much the family costs this network is unknown")
     assert proof.price is None
 
 

@@ -7,18 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from html_pages import plot_of
 from sample_plans import (
     DS_CNN_S,
     INT8_SIZE,
     SIXTY,
     complete,
-    html_of,
     sixty_groups,
     write_files,
 )
 
 from reds_core.report import drawing, figures
+from reds_core.report.accuracy_plots import accuracy_pictures, pareto_front
 from reds_core.report.facts import gather
+from reds_core.report.width_plots import channels_picture
 
 
 def test_points_are_the_plans_and_the_folders(tmp_path: Path) -> None:
@@ -57,35 +59,53 @@ def test_files_that_are_missing_have_no_size_to_draw(tmp_path: Path) -> None:
     assert figures.accuracy_figure(gather(complete(), tmp_path), figures.FILE_SIZE) is None
 
 
+def test_the_page_draws_the_same_points_and_their_pareto_front(tmp_path: Path) -> None:
+    family = gather(complete(), tmp_path)
+    first = accuracy_pictures(family)[0]
+    series = {trace.get("name"): trace for trace in plot_of(first)["data"]}
+    assert {"Keras", "LiteRT float32", "LiteRT int8", "Pareto front"} < set(series)
+    points = figures.accuracy_points(family, "macs")[family.kinds.model]
+    assert series["Keras"]["x"] == [p.x / 1e6 for p in points]
+    assert series["Keras"]["y"] == [pytest.approx(100 * p.y) for p in points]
+    styles = {(series[n]["marker"]["symbol"], series[n]["line"]["dash"]) for n in ("Keras", "LiteRT int8")}
+    assert len(styles) == 2  # told apart without colour
+
+
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(1, 0.5), (2, 0.4), (3, 0.9)], [(1, 0.5), (3, 0.9)]),
+        ([(2, 0.8), (1, 0.8), (1, 0.7)], [(1, 0.8)]),
+        ([], []),
+    ],
+)
+def test_no_point_of_a_front_is_worse_and_dearer(
+    points: list[tuple[int, float]], front: list[tuple[int, float]]
+) -> None:
+    found = pareto_front([figures.AccuracyPoint("n", x, y) for x, y in points])
+    assert [(p.x, p.y) for p in found] == front
+
+
 def test_bars_reach_to_the_width_of_each_subnetwork(tmp_path: Path) -> None:
     plan = complete()
-    (figure,) = figures.channel_figures(plan, gather(plan, tmp_path))
-    bars: dict[int, list[tuple[int, int]]] = {}
-    for bar in figure.axes[0].patches:
-        box = bar.get_bbox()
-        bars.setdefault(round((box.y0 + box.y1) / 2), []).append((round(box.x0 * 64), round(box.x1 * 64)))
+    picture = channels_picture(plan, gather(plan, tmp_path))
+    assert picture is not None
+    bars = plot_of(picture)["data"]
     for row, name in enumerate(DS_CNN_S):
-        ends = [0, *(r.widths[name] for r in plan.subnetworks), 64]
-        assert bars[row] == list(itertools.pairwise(ends))
+        ends = list(itertools.accumulate(bar["x"][row] for bar in bars))
+        assert ends == [pytest.approx(100 * n / 64) for n in (*(r.widths[name] for r in plan.subnetworks), 64)]
+    assert len({bar["marker"]["pattern"]["shape"] for bar in bars[:-1]}) == 3  # told apart without colour
 
 
-def test_many_groups_take_several_figures_of_equal_height(tmp_path: Path) -> None:
-    plan = sixty_groups()
-    drawn = figures.channel_figures(plan, gather(plan, tmp_path))
-    assert len(drawn) == 2
-    assert len({tuple(f.get_size_inches()) for f in drawn}) == 1
-    labels = [label.get_text() for f in drawn for label in f.axes[0].get_yticklabels()]
-    assert labels == list(SIXTY)
-
-
-def test_subnetworks_differ_without_colour(tmp_path: Path) -> None:
-    plan = complete()
-    (figure,) = figures.channel_figures(plan, gather(plan, tmp_path))
-    *bars, removed = figure.legends[0].get_patches()
-    assert len({bar.get_hatch() for bar in bars}) == 3
-    greys = [sum(bar.get_facecolor()[:3]) for bar in (*bars, removed)]
-    assert greys == sorted(greys)
-    assert min(b - a for a, b in itertools.pairwise(greys)) > 0.2
+def test_many_groups_take_a_higher_figure(tmp_path: Path) -> None:
+    heights = []
+    for plan, groups in ((sixty_groups(), SIXTY), (complete(), DS_CNN_S)):
+        picture = channels_picture(plan, gather(plan, tmp_path))
+        assert picture is not None
+        layout = plot_of(picture)["layout"]
+        assert layout["yaxis"]["ticktext"] == list(groups)
+        heights.append(layout["height"])
+    assert heights[0] > 2 * heights[1]
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
@@ -104,10 +124,16 @@ def test_a_figure_is_saved_alike_each_time(suffix: str, start: bytes, tmp_path: 
 def test_the_users_matplotlib_settings_are_neither_used_nor_changed(tmp_path: Path) -> None:
     import matplotlib
 
+    def drawn(path: Path) -> bytes:
+        figure = figures.accuracy_figure(gather(complete(), tmp_path), "macs")
+        assert figure is not None
+        drawing.save_figure(figure, path)
+        return path.read_bytes()
+
     had_pyplot = "matplotlib.pyplot" in sys.modules
-    before = html_of(complete(), tmp_path)
+    before = drawn(tmp_path / "a.svg")
     with matplotlib.rc_context({"font.size": 31, "axes.labelsize": 30, "svg.fonttype": "path"}):
-        assert html_of(complete(), tmp_path) == before
+        assert drawn(tmp_path / "b.svg") == before
         assert matplotlib.rcParams["font.size"] == 31
         assert matplotlib.rcParams["svg.fonttype"] == "path"
     assert ("matplotlib.pyplot" in sys.modules) == had_pyplot

@@ -15,6 +15,7 @@ from html_pages import (
     assert_no_placeholder_shows,
     assert_nothing_is_fetched,
     assert_tables_and_figures_are_whole,
+    plot_of,
 )
 from sample_plans import (
     CHANNELS,
@@ -31,9 +32,10 @@ from reds_core.errors import InputError, UnavailableError
 from reds_core.plan import (
     Plan,
 )
-from reds_core.report import drawing, figures, units, write_report
+from reds_core.report import units, write_report
 from reds_core.report.facts import gather
 from reds_core.report.table import Block, Cell, Row, Table
+from reds_core.report.width_plots import channels_picture
 
 
 @pytest.fixture(scope="module", params=PLANS, ids=lambda make: make.__name__)
@@ -86,9 +88,11 @@ def test_names_are_shown_as_they_are_and_rule_nothing(tmp_path: Path) -> None:
 
 def test_an_odd_name_is_drawn_as_text_not_as_formula(tmp_path: Path) -> None:
     plan = odd()
-    (figure,) = figures.channel_figures(plan, gather(plan, tmp_path))
-    assert "$x^$" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert ">$x^$<" in drawing.inline_svg(figure, "p", "description")
+    picture = channels_picture(plan, gather(plan, tmp_path))
+    assert picture is not None
+    names = plot_of(picture)["layout"]["yaxis"]["ticktext"]
+    assert "$x^$" in names
+    assert not any("<" in name for name in names)  # plotly.js would read it as markup
 
 
 def test_no_page_has_markup_from_a_cell() -> None:
@@ -103,8 +107,9 @@ def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
     page = page_of(extended(), tmp_path)
     words = " ".join(page.text.split())
     assert "Added after the run" in words
-    assert "Subnetworks share their weights, except for those with “own weights”: a larger" in words
-    assert words.count("not trained") >= 3  # in the table, in a sentence, in the pictures
+    assert "they share their weights, except for those with “own weights”, and a larger one keeps" in words
+    assert words.count("not trained") >= 2  # in the table and in a sentence
+    assert "not trained" in " ".join(page.data_scripts)  # in the pictures
     assert "Added after the run and not trained: its weights are those of subnetwork 50." in words
     assert "from the full network and trained by itself for 1 epoch: its weights are its own" in words
     assert "Added after the run" not in page_of(complete(), tmp_path).text
@@ -122,11 +127,11 @@ NO_TABLE = Table("", "", (), ())
 EMPTY_PAGE: dict[str, Any] = {
     **dict.fromkeys(("title", "headline", "smallest", "scorer", "pruner"), ""),
     **dict.fromkeys(("tiles", "devices", "accuracy_pictures", "additions", "verdicts"), ()),
-    **dict.fromkeys(("channel_pictures", "level_pictures"), ()),
+    **dict.fromkeys(("training", "explorers"), ()),
     **dict.fromkeys(
         ("channels", "levels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE
     ),
-    "usage_picture": None,
+    **dict.fromkeys(("usage_picture", "channels_picture", "levels_picture", "classes", "network")),
     "drop_table": None,
     "metric": None,
     "has_own_weights": False,
@@ -136,12 +141,12 @@ EMPTY_PAGE: dict[str, Any] = {
 # --- what can go wrong ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("library", ["matplotlib", "jinja2"])
+@pytest.mark.parametrize("library", ["plotly.graph_objects", "jinja2"])
 def test_a_missing_library_is_named_with_what_to_install(
     library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UnavailableError, match=rf"reports need {library}.*reds-core\[bench\]"):
+    with pytest.raises(UnavailableError, match=rf"reports need {library.partition('.')[0]}.*reds-core\[bench\]"):
         write_report(complete(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -154,6 +159,6 @@ def test_a_folder_that_is_missing_is_an_input_error(tmp_path: Path) -> None:
 def test_importing_the_report_imports_no_optional_library() -> None:
     code = (
         "import sys, reds_core.report, reds_core.report.terminal\n"
-        "print(sorted({'matplotlib', 'jinja2', 'rich', 'pandas'} & set(sys.modules)))"
+        "print(sorted({'matplotlib', 'plotly', 'jinja2', 'rich', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

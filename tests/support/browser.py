@@ -1,4 +1,4 @@
-"""A headless Chromium that tests drive through the Chrome DevTools protocol, over a pipe: no other library is needed."""
+"""A headless Chromium that tests drive through the Chrome DevTools protocol, over a pipe and so without a library."""
 
 from __future__ import annotations
 
@@ -76,10 +76,14 @@ class Browser:
         self.requests.clear()
         self.complaints.clear()
         self.resize(width, height)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self.prefer(dark=dark)
         self._call("Page.navigate", url=path.absolute().as_uri())
         self._await("Page.loadEventFired")
+
+    def prefer(self, *, dark: bool) -> None:
+        """Set the theme of the system."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the window in pixels."""
@@ -101,6 +105,13 @@ class Browser:
         codes = {"ArrowRight": 39, "ArrowLeft": 37, "Tab": 9, "End": 35, "Home": 36}
         for kind in ("keyDown", "keyUp"):
             self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key])
+
+    def click(self, x: float, y: float) -> None:
+        """Click at a place of the page, in pixels from its top left corner."""
+        self.run(f"scrollTo(0, {y} - 200)")
+        y -= self.run("scrollY")
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
     def screenshot(self, path: Path) -> None:
         """Write a picture of the whole page."""
