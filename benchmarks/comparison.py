@@ -300,6 +300,9 @@ def page(folder: Path) -> str:
     lines = [
         "# Solvers compared",
         "",
+        "**In short: keep `--solver auto`, which takes `dp` for networks such as these.** The first table shows how "
+        "many times longer the fastest other solver takes on each problem, and the tables after it show every solver.",
+        "",
         "Made by `python benchmarks/comparison.py`. Each solve has a process of its own and one thread, and solvers "
         "take turns on each problem. Times are processor seconds of the solve with all threads and processes that it "
         "starts. Shifted means are geometric with a shift of 10 ms; a problem without a proof counts as what the "

@@ -188,6 +188,8 @@ def summary(cases: Sequence[Case]) -> str:
 def page(solver: str, repeats: int, given: Sequence[Case], hard: Sequence[Case], refused: Sequence[str]) -> str:
     parts = [
         "# Families: bottom-up, top-down, joint",
+        "**In short: keep the default family, `auto`, which is never worse than `bottom-up` and searches for a better "
+        "one.** What bottom-up and top-down families lose is stated at the head of each table.",
         f"Made by `python benchmarks/families.py --repeats {repeats}` on {this_machine().cpu}. "
         f"Each budget is solved by `{solver}`; all three have the same weight. "
         "Budgets are 25, 50 and 75 % of the use of the widest choice (full). If no choice meets a quarter of it, they "
