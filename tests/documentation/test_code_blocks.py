@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ OTHERS = (
 """Programs of others, which are not run."""
 RUNNING = ("plugins", "solve", "new", "suite")
 """Commands that are run, since they are cheap and need no model."""
-CHOOSING = (
+_KINDS = ("solver", "solvers", "scorer", "scorers", "pruner", "pruners", "transform", "target", "on")
+CHOOSING = [f"--{kind}" for kind in _KINDS]
     "--solver",
     "--solvers",
     "--scorer",
@@ -117,7 +119,7 @@ def call_of(words: list[str]) -> Any:
 
 
 def options_of(words: list[str], *names: str) -> list[str]:
-    return [value for name, value in zip(words, words[1:], strict=False) if name in names]
+    return [value for name, value in itertools.pairwise(words) if name in names]
 
 
 def check_names(words: list[str]) -> None:
