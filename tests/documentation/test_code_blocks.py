@@ -36,16 +36,6 @@ RUNNING = ("plugins", "solve", "new", "suite")
 """Commands that are run, since they are cheap and need no model."""
 _KINDS = ("solver", "solvers", "scorer", "scorers", "pruner", "pruners", "transform", "target", "on")
 CHOOSING = [f"--{kind}" for kind in _KINDS]
-    "--solver",
-    "--solvers",
-    "--scorer",
-    "--scorers",
-    "--pruner",
-    "--pruners",
-    "--transform",
-    "--target",
-    "--on",
-)
 
 
 @pytest.fixture(autouse=True)

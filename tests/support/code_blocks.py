@@ -2,8 +2,8 @@
 
 A block is marked by a comment before it, which GitHub and the site do not show: `<!-- not run: REASON -->`,
 `<!-- run by TEST -->` for a test that runs it in another way, or `<!-- run with TensorFlow -->` for one of the slow
-tests. A comment before the first heading of a page holds for all of its blocks in Python. Other blocks in Python are run, and of
-those for a shell each command of `reds` is checked.
+tests. A comment before the first heading of a page holds for all of its blocks in Python. Other blocks in Python are
+run, and of those for a shell each command of `reds` is checked.
 
 `python tests/support/code_blocks.py` prints all blocks.
 """
