@@ -24,11 +24,10 @@ _LEXERS = {".py": "python", ".sh": "sh", ".c": "c", ".h": "c", ".toml": "toml", 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie outside docs/, and a page for each source file that a page links to."""
-    outside = [path for pattern in OUTSIDE for path in sorted(ROOT.glob(pattern))]
+    outside = {path.relative_to(ROOT).as_posix(): path for pattern in OUTSIDE for path in sorted(ROOT.glob(pattern))}
     if files.get_file_from_path("index.md") is None:
-        outside.append(ROOT / "README.md")
-    for path in outside:
-        uri = path.relative_to(ROOT).as_posix()
+        outside["index.md"] = ROOT / "README.md"
+    for uri, path in outside.items():
         files.append(File.generated(config, uri, content=path.read_text(encoding="utf-8")))
     for page in list(files.documentation_pages()):
         for target in _linked(page):
@@ -77,7 +76,7 @@ def _uri(place: str, files: Files) -> str:
     """Where the site shows a file of the repository."""
     if place.startswith("docs/"):
         return place.removeprefix("docs/")
-    if place == "README.md" and files.get_file_from_path(place) is None:
+    if place == "README.md":
         return "index.md"
     return place if files.get_file_from_path(place) is not None else _source_uri(place)
 

@@ -53,7 +53,7 @@ def _prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_block_is_run_or_says_why_not(block: Block) -> None:
     assert block.way is not Way.UNKNOWN, f"{block.name}: unknown comment '{block.reason}'"
     if block.way is Way.NOT_RUN:
-        assert len(block.reason.split()) > 2, "the reason is a phrase"
+        assert len(block.reason.split()) > 1, "the reason is a phrase"
     if block.way is Way.ELSEWHERE:
         test = ROOT / block.reason
         assert test.is_file()
