@@ -17,6 +17,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE = ("CHANGELOG.md", "plugins/README.md", "plugins/*/README.md", "benchmarks/README.md")
+_README = "installation.md"
+"""Where the site shows README.md, whose name it would take for that of the home page."""
 _CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=[)\s])")
 _LEXERS = {".py": "python", ".sh": "sh", ".c": "c", ".h": "c", ".toml": "toml", ".yaml": "yaml", ".json": "json"}
@@ -25,8 +27,7 @@ _LEXERS = {".py": "python", ".sh": "sh", ".c": "c", ".h": "c", ".toml": "toml", 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie outside docs/, and a page for each source file that a page links to."""
     outside = {path.relative_to(ROOT).as_posix(): path for pattern in OUTSIDE for path in sorted(ROOT.glob(pattern))}
-    if files.get_file_from_path("index.md") is None:
-        outside["index.md"] = ROOT / "README.md"
+    outside[_README] = ROOT / "README.md"
     for uri, path in outside.items():
         files.append(File.generated(config, uri, content=path.read_text(encoding="utf-8")))
     for page in list(files.documentation_pages()):
@@ -77,7 +78,7 @@ def _uri(place: str, files: Files) -> str:
     if place.startswith("docs/"):
         return place.removeprefix("docs/")
     if place == "README.md":
-        return "index.md"
+        return _README
     return place if files.get_file_from_path(place) is not None else _source_uri(place)
 
 
