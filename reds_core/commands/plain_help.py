@@ -40,7 +40,7 @@ def write_parameters(parameters: Iterable[Any], formatter: Any, notes: Notes) ->
             continue
         is_argument = parameter.param_type_name == "argument"
         title = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or BASIC
-        name = argument_name(parameter) if is_argument else _option_names(parameter)
+        name = argument_name(parameter) if is_argument else option_names(parameter)
         sections.setdefault(title, []).append((name, _text(parameter, notes)))
     for title, rows in sections.items():
         if rows:
@@ -66,7 +66,7 @@ def usage_piece(parameter: Any) -> str:
     return name if parameter.required else f"[{name}]"
 
 
-def _option_names(parameter: Any) -> str:
+def option_names(parameter: Any) -> str:
     """The ways to type an option, and what it takes, such as "--seed N"."""
     names = ", ".join(sorted(parameter.opts, key=len))
     if parameter.secondary_opts:
@@ -79,11 +79,11 @@ def _text(parameter: Any, notes: Notes) -> str:
     text = str(getattr(parameter, "help", None) or "")
     if parameter.name in notes:
         text = f"{text} {notes[parameter.name]()}"
-    remark = "required" if parameter.required else _default_text(parameter)
+    remark = "required" if parameter.required else default_text(parameter)
     return f"{text} [{remark}]" if remark else text
 
 
-def _default_text(parameter: Any) -> str:
+def default_text(parameter: Any) -> str:
     """The remark on the default of a parameter; empty if there is nothing to say."""
     shown, default = getattr(parameter, "show_default", True), parameter.default
     if isinstance(shown, str):

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-FLOAT32_BYTES, INT8_BYTES = 4, 1
-"""Size of a weight or an activation in float32 and int8 files."""
+FLOAT32_BYTES = 4
+"""The bytes of a number of type float32."""
+INT8_BYTES = 1
+"""The bytes of a number of type int8."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ class PairTerm:
         """The term for a list of joint options.
 
         Args:
-            first, second: option indices, int64 (n,) each; or one option of the first group and any of the second.
+            first: Option indices of the first group, int64 (n,); or one option.
+            second: Option indices of the second group, int64 (n,); any of them if `first` is one option.
 
         Returns:
             int64 (n,).

@@ -269,7 +269,9 @@ class Pruner(Plugin, ABC):
 
         Args:
             free: the names of the groups that have more than one width, in network order.
-            network, budgets, finetune_epochs: as for `steps`.
+            network: As for `steps`.
+            budgets: As for `steps`.
+            finetune_epochs: As for `steps`.
         """
         return self.steps(network, budgets, finetune_epochs)
 

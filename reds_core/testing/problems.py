@@ -92,7 +92,8 @@ def random_problem(
     Args:
         groups: how many groups.
         options: the most options a group has.
-        low, high: quantiles of the use of random choices between which the capacities lie.
+        low: The least quantile of the use of random choices at which a capacity may lie.
+        high: The greatest such quantile.
     """
     rng = np.random.default_rng(seed)
     shift = 0 if rng.random() < 0.75 else 90  # so that now and then the optimum is negative
