@@ -21,6 +21,7 @@ from reds_core.plan import (
 )
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
+from reds_core.report.model_card import write_model_card
 from reds_core.report.run_report import write_report
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
 from reds_core.runs.device_figures import device_measurement
@@ -191,7 +192,8 @@ def _thinning_price(
 
 
 def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
-    """Write the report, or warn if its libraries are not installed."""
+    """Write the model card, and the report, or warn if the libraries of the report are not installed."""
+    write_model_card(plan, folder)
     try:
         write_report(plan, folder)
     except UnavailableError as error:
