@@ -21,7 +21,7 @@ _LOADING = Path(__file__).parent / "templates" / "loading"
 _LIMITS = (
     "The accuracies were measured on the test data of the run and say nothing about other data.",
     "What limits the original model, such as biases of its training data, limits these models as well.",
-    "A figure without a measurement, such as MACs, is counted from the layers; only a measured latency is one of a device.",
+    "Figures such as MACs are counted from the layers of a network, and were not measured on a device.",
 )
 
 
@@ -169,8 +169,8 @@ def _loading(facts: FamilyFacts) -> list[str]:
 def _making(plan: Plan, folder: Path) -> str:
     version = plan.versions.get("reds-core")
     sentences = [
-        f"They were made by `reds prune`{f', version {version}' if version else ''}, with the pruner `{plan.pruner}` and "
-        f"the scorer `{plan.scorer}`, and seed {plan.seed}.",
+        f"They were made by `reds prune`{f', version {version}' if version else ''}, with the pruner `{plan.pruner}`, "
+        f"the scorer `{plan.scorer}` and seed {plan.seed}.",
         "With `recipe.yaml`, `reds prune --recipe recipe.yaml --out FOLDER` makes the same plan again; `plan.json` "
         "holds every figure and which channels each network keeps, and `report.html` shows them.",
     ]
