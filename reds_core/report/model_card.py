@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 
 from reds_core.plan import Plan
 from reds_core.report import units
@@ -57,6 +56,8 @@ def is_model_card(path: Path) -> bool:
 
 def model_card(plan: Plan, folder: Path) -> str:
     """Return the model card of a run as Markdown with a YAML header."""
+    import yaml
+
     facts = gather(plan, folder)
     header = yaml.safe_dump(_metadata(plan, facts), sort_keys=False, allow_unicode=True)
     data = _data_name(plan)
