@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-
 from reds_core.plan import Plan
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member, gather
