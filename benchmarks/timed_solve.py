@@ -37,7 +37,7 @@ def processor_seconds() -> float:
 
 def resident_bytes(field: str) -> int:
     """VmRSS, the resident memory now, or VmHWM, its peak, as Linux reports it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 

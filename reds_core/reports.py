@@ -11,6 +11,7 @@ from reds_core.compare.report.writing import write_compare_report
 from reds_core.compare.runner import RUNS_FOLDER
 from reds_core.errors import InputError, command
 from reds_core.plan import PLAN_FILE, load_plan
+from reds_core.report.model_card import write_model_card
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.report.run_report import write_report as write_run_report
 from reds_core.system.files import given_path
@@ -47,7 +48,9 @@ def write_report(folder: str | PathLike[str]) -> Path:
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):
         if (path / PLAN_FILE).exists():
-            return write_run_report(load_plan(path), path)
+            plan = load_plan(path)
+            write_model_card(plan, path)
+            return write_run_report(plan, path)
         is_bench = (path / HISTORY_FILE).exists() or not (path / RUNS_FOLDER).exists()
         write_of_comparison = write_bench_report if is_bench else write_compare_report
         write_of_comparison(path)

@@ -131,7 +131,7 @@ def imports(path: Path) -> list[Import]:
                 function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
                 yield from walk(child, deferred or function, typing)
 
-    return list(walk(ast.parse(path.read_text()), False, False))
+    return list(walk(ast.parse(path.read_text(encoding="utf-8")), False, False))
 
 
 def module_name(path: Path, base: Path) -> str:
@@ -219,7 +219,7 @@ FRAMEWORK_WORDS = re.compile(r"keras|litert|tflite", re.IGNORECASE)
 def test_core_knows_no_framework_by_name(path: Path) -> None:
     """Frameworks declare their files, losses, metrics and data sets; only help texts and examples may name one."""
     if path.relative_to(CORE).with_suffix("").parts[0] not in COMMAND_LINE:
-        lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith(">>> ")]
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith(">>> ")]
         assert [line for line in lines if FRAMEWORK_WORDS.search(line)] == []
 
 
@@ -304,7 +304,7 @@ def imports_in_text(text: str) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize("path", USERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_plugins_and_benchmarks_import_public_names_only(path: Path) -> None:
     found = [(i.module, i.name) for i in imports(path) if i.top == "reds_core"]
-    texts = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+    texts = [n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)]
     for text in texts:
         if isinstance(text, str):
             found += imports_in_text(text)
@@ -313,7 +313,7 @@ def test_plugins_and_benchmarks_import_public_names_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_documents_tell_people_to_import_public_names_only(path: Path) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert beside_faces(imports_in_text(text)) == []
     dotted = [m[1] for m in re.finditer(r"`(reds_core(?:\.\w+)+)", text)]
     named = [whole.rpartition(".") for whole in dotted if whole not in ALL_FACES]

@@ -141,7 +141,7 @@ def _small_problem(paired: bool) -> KnapsackProblem:
 def _prefer_for_oom_kill() -> None:
     """Make Linux kill this process rather than the comparison if the whole machine runs out of memory."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def _adopt_orphans() -> None:
@@ -167,7 +167,7 @@ def _peak_memory_bytes() -> int | None:
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     with contextlib.suppress(OSError, ValueError):
         # on Linux the maximum of getrusage includes the process that started this one
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return max(int(line.split()[1]) * 1024, children)
     return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, children)

@@ -23,6 +23,7 @@ from reds_core.plan_details import save_details
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
 from reds_core.report.facts import metric_of
+from reds_core.report.model_card import write_model_card
 from reds_core.report.run_report import write_report
 from reds_core.run_history import HISTORY_FILE, HistoryRow, save_history
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
@@ -207,7 +208,8 @@ def write_history(rows: Sequence[HistoryRow], plan: Plan, folder: Path) -> None:
 
 
 def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
-    """Write the report, or warn if its libraries are not installed."""
+    """Write the model card, and the report, or warn if the libraries of the report are not installed."""
+    write_model_card(plan, folder)
     try:
         write_report(plan, folder)
     except UnavailableError as error:

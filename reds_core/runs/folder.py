@@ -15,6 +15,7 @@ from reds_core.framework.file_kinds import FileKind, FileKinds
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.plan_details import DETAILS_FILE
 from reds_core.plugin import PluginOptions
+from reds_core.report.model_card import CARD_FILE, is_model_card
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.run_history import HISTORY_FILE
 from reds_core.runs.calibration_setting import examples_wanted
@@ -301,6 +302,8 @@ class RunFolder:
             ORDER_FILE,
         ]
         outputs += [full_device_file(kind) for kind in kinds.exported]
+        if is_model_card(self.path / CARD_FILE):
+            outputs.append(CARD_FILE)
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
         remove_checkpoints(self.path)

@@ -54,7 +54,7 @@ def load_average() -> float | None:
 
 def _cpu_model() -> str:
     """Return the name of the processor, which Linux gives only in /proc/cpuinfo."""
-    with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as lines:
+    with suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
         for line in lines:  # stop at the first core, because the system generates the rest only when it is read
             key, _, text = line.partition(":")
             if key.strip() in ("model name", "Model", "cpu model") and text.strip():

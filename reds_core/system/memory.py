@@ -99,7 +99,7 @@ def _entry(path: Path, key: str) -> int:
     Raises:
         OSError, ValueError, IndexError: if there is no such number.
     """
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         words = line.split()
         if words and words[0] == key:
             return int(words[1])
@@ -115,7 +115,7 @@ def _address_space_bytes() -> int | None:
     if soft == resource.RLIM_INFINITY:
         return None
     with suppress(OSError, ValueError, IndexError):
-        return soft - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        return soft - int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     return soft
 
 

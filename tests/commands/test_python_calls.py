@@ -323,7 +323,7 @@ PAGES = [ROOT / "README.md", ROOT / "plugins" / "README.md", *sorted((ROOT / "do
 def calls_on_page(page: Path) -> list[tuple[str, ast.Call]]:
     """The calls of public functions in the Python blocks of a page, with the names of the functions."""
     found = []
-    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         tree = ast.parse(block)
         nodes = list(ast.walk(tree))
         imported = {

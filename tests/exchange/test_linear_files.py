@@ -86,7 +86,7 @@ class Model:
 
 def read_mps(path: Path) -> Model:
     model, section, integral = Model(), "", False
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         tokens = line.split()
         if not line.startswith(" "):
             section = tokens[0]
@@ -110,7 +110,7 @@ def read_mps(path: Path) -> Model:
 
 
 def read_lp(path: Path) -> Model:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert max(map(len, text.splitlines())) <= 255
     model = Model()
     objective, _, rest = text.partition("Minimize\n")[2].partition("Subject To\n")

@@ -227,7 +227,7 @@ def test_every_solver_takes_a_problem_by_name_and_as_an_object() -> None:
 def test_the_snippets_of_the_pages_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     reds_core.save_problem(started().build(), "half.npz")
-    Path("half.sol").write_text('{"choice": [1, 1, 0]}')
+    Path("half.sol").write_text('{"choice": [1, 1, 0]}', encoding="utf-8")
     text = (ROOT / "docs" / "guide" / f"{page}.md").read_text()
     snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(snippets) >= 3

@@ -20,6 +20,10 @@ from reds_core.knapsack.problem import Group, KnapsackProblem, SumResource
 from reds_core.knapsack.solver import Controls, Solver, solve
 from reds_core.registry import Registry
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="one process cannot send another such signals on Windows"
+)
+
 TIME_LIMIT_S = 90.0
 STARTED_PROCESSOR_S = 2.0
 """Processor time after which the solver searches, since importing what it needs takes less."""

@@ -35,7 +35,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(place: Workplace) -> None:
     place.prune(mode=Mode.OVERWRITE, budgets={"macs": 0.6})
     left = {p.name for p in place.out.iterdir()}
     assert left == {
-        *("plan.json", "recipe.yaml", "nested.keras", "report.html", "scores.npz", "order.npz"),
+        *("README.md", "plan.json", "recipe.yaml", "nested.keras", "report.html", "scores.npz", "order.npz"),
         *("details.json", "history.csv", "notes.txt", "model.keras", "full-int8.tflite"),
         *("subnet-mine.keras", *(name.format("60") for name in EXPORTS)),
     }

@@ -36,7 +36,7 @@ def test_a_run_writes_what_the_design_says(place: Workplace) -> None:
     plan = place.prune(settings=settings(widths=WidthRules(align=1)))
     exports = [name.format(b) for b in ("25", "50", "75") for name in EXPORTS]
     expected = {"plan.json", "recipe.yaml", "nested.keras", "full-int8.tflite", "report.html", *exports}
-    expected |= {"scores.npz", "order.npz", "details.json", "history.csv"}
+    expected |= {"README.md", "scores.npz", "order.npz", "details.json", "history.csv"}
     assert {p.name for p in place.out.iterdir()} == expected
     assert load_plan(place.out) == plan
     content = json.loads((place.out / "plan.json").read_text())

@@ -38,7 +38,7 @@ class ForeignSolver:
         assert reply, f"the solver died on {problem}"
         objective: float | None = json.loads(reply)
         if not solution.exists():
-            solution.write_text("")
+            solution.write_text("", encoding="utf-8")
         return objective
 
 
@@ -71,7 +71,7 @@ def _cbc(problem: str, solution: str, style: int) -> float | None:
 
     command = [pulp.PULP_CBC_CMD().path, problem, "ratio", "0", "solve", "solution", solution]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    first = Path(solution).read_text().partition("\n")[0]
+    first = Path(solution).read_text(encoding="utf-8").partition("\n")[0]
     return float(first.split()[-1]) if first.startswith("Optimal") else None
 
 

@@ -42,7 +42,7 @@ def left(folder: Path) -> list[str]:
 
 def gone(pid: int) -> bool:
     try:
-        return "(zombie)" in Path(f"/proc/{pid}/status").read_text()
+        return "(zombie)" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return True
 

@@ -29,6 +29,10 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
     def __call__(self, step: Any) -> Any:
         return tf.gather(self._rates, tf.minimum(tf.cast(step, tf.int32), len(self._rates) - 1))
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the rates, since callbacks that log the optimizer serialize its schedule."""
+        return {"rates": self._rates.numpy().tolist()}
+
 
 def optimizer_of(settings: FinetuneSettings, rates: npt.NDArray[np.float64], undecayed: Sequence[Any] = ()) -> Any:
     """Return the optimizer, not yet built. For mixed_float16 it scales the loss.

@@ -206,7 +206,7 @@ def test_a_lambda_in_a_file_is_never_run(my_layers: Path, tmp_path: Path) -> Non
     place = str(ran)
     for suffix in (".keras", ".h5"):
         path = tmp_path / f"m{suffix}"
-        with_lambda(lambda x: (open(place, "w").close(), x)[1]).save(path)
+        with_lambda(lambda x: (open(place, "w", encoding="utf-8").close(), x)[1]).save(path)
         ran.unlink(missing_ok=True)
         framework = framework_that_imports(my_layers)
         framework.users_code = UsersCode((str(my_layers),), with_lambda(lambda x: x))

@@ -6,6 +6,7 @@ import ctypes
 import math
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -24,7 +25,9 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Feature
 from reds_core.testing.problems import long_chain, random_problem
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+pytestmark = pytest.mark.skipif(
+    shutil.which("cc") is None or sys.platform == "win32", reason="no C compiler, or Windows, where nothing is compiled"
+)
 
 ALLOCATION = """
 #include <stdlib.h>
