@@ -14,8 +14,8 @@ from reds_core.report import many
 HEAD = """\
 # What one knapsack over widths and bits is worth
 
-**In short: one knapsack saves you from guessing the mean number of bits before widths are chosen.** Where every layer wants
-the same bits, a rule that gives all layers 4 bits is as good. The tables show how far each rival is from it.
+**In short: one knapsack saves you from guessing the mean number of bits before widths are chosen.** Where every layer
+wants the same bits, a rule that gives all layers 4 bits is as good. The tables show how far each rival is from it.
 
 `reds prune --transform weight-bits` chooses the widths of all groups and the bits of all layers by one knapsack. This
 page compares it with what is done without it ([pruners.md](../guide/pruners.md#widths-and-bits)): choosing widths and
