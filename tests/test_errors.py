@@ -74,6 +74,7 @@ def texts_of(tree: ast.AST) -> list[ast.Constant]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_message_names_an_option_with_dashes(path: Path) -> None:
     texts = [str(node.value) for node in texts_of(ast.parse(path.read_text(encoding="utf-8")))]
+    texts = [text.replace("var(--", "") for text in texts]  # names of colours in style sheets
     assert [t for t in texts if re.search(r"(?<![\w-])--[a-z]|\s--$", t) and not OTHER_PROGRAMS.search(t)] == []
 
 

@@ -18,7 +18,8 @@ import reds_core
 GROUPS: dict[str, tuple[str, ...]] = {
     "Pruning": ("prune", "extract", "export", "evaluate", "profile", "inspect", "sensitivity", "measure_latency",
                 "write_report"),
-    "Plans and results": ("Plan", "SavedPlan", "SavedSubnetwork", "load_plan", "Details", "load_details", "HistoryRow", "load_history",
+    "Plans and results": ("Plan", "SavedPlan", "SavedSubnetwork", "load_plan", "Details", "load_details",
+                          "HistoryRow", "load_history",
                           "ModelEvaluation", "ProfileRecord",
                           "FamilyExport", "SensitivityTable", "load_sensitivity", "load_scores"),
     "Settings and recipes": ("PruneOptions", "RunSettings", "FinetuneSettings", "WidthOptions", "LatencyOptions",

@@ -171,7 +171,7 @@ def _making(plan: Plan, folder: Path) -> str:
     sentences = [
         f"They were made by `reds prune`{f', version {version}' if version else ''}, with the pruner `{plan.pruner}`, "
         f"the scorer `{plan.scorer}` and seed {plan.seed}.",
-        "With `recipe.yaml`, `reds prune --recipe recipe.yaml --out FOLDER` makes the same plan again; `plan.json` "
+        "`reds prune` makes the same plan again with `recipe.yaml` as its recipe; `plan.json` "
         "holds every figure and which channels each network keeps, and `report.html` shows them.",
     ]
     return " ".join(sentences)
