@@ -107,7 +107,7 @@ def test_a_trained_member_has_weights_of_its_own(place: Workplace) -> None:
     width = member.widths["stem"]
     assert not np.array_equal(mine.weights["stem/kernel"], larger.weights["stem/kernel"][:, :width])
     after = contents(place.out)
-    told = ("details.json", "history.csv")  # the member is added to them
+    told = ("README.md", "details.json", "history.csv")  # the member is added to them
     others = {name: content for name, content in after.items() if "subnet-50" not in name and name not in told}
     assert others == {name: content for name, content in before.items() if name not in told}
     assert [m for m in load_plan(place.out).subnetworks if m.name != "50"] == list(plan.subnetworks)
@@ -255,7 +255,7 @@ def test_a_process_that_is_killed_anywhere_leaves_a_whole_family(place: Workplac
     if untrained_before:
         more(place)
     wire = Tripwire()
-    told = ("details.json", "history.csv")  # what is looked at may be written before the plan
+    told = ("README.md", "details.json", "history.csv")  # what is looked at may be written before the plan
     kept = {n: c for n, c in contents(place.out).items() if "subnet-50" not in n and n not in told}
     finished = False
     at = 0
