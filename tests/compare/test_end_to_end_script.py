@@ -150,7 +150,7 @@ def test_a_part_holds_the_command_the_findings_and_the_tables(script: ModuleType
     text = script.part("digits", script.EXPERIMENTS["digits"], tmp_path, command)
     assert "python benchmarks/end_to_end.py --experiment digits --data data.npz\n" in text
     assert "/home/me" not in text
-    assert "nested has 90.00 ± 0.00 % (2 seeds), +10.00 ± 0.00 points against uniform" in text
+    assert "nested has 90.00 ± 0.00 % (2 seeds), +10.00 ± 0.00 points above uniform" in text
     assert "1 epoch of fine-tuning in all" in text
     assert "### Runs that failed" in text
     assert "| uniform | 80.00 ± 0.00 % (2 seeds) |" in text

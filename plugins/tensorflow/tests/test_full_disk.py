@@ -22,9 +22,9 @@ KIB = 1024
 
 @pytest.fixture(scope="module")
 def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file system of 400 KiB."""
+    """A file system of 6 MiB: a run of this small network, and its report twice, fit in it."""
     folder = tmp_path_factory.mktemp("disk")
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
     try:
         done = subprocess.run(mounting, capture_output=True, check=False)
     except OSError:
@@ -82,7 +82,7 @@ def test_a_conversion_is_not_called_unsupported_where_the_temporary_folder_is_fu
         export.converted(network(), "float32", None)
 
 
-@pytest.mark.parametrize("left", [0, 24, 48, 96])
+@pytest.mark.parametrize("left", [0, 24, 48, 96, 1024])
 def test_a_run_on_a_disk_that_is_full_says_so_and_is_resumed(
     disk: Path, tmp_path: Path, left: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
