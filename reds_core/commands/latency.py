@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
+from reds_core.commands.completing import device_names
 from reds_core.commands.shared import (
-    ElementSize,
     Imports,
     InputShapes,
     Json,
@@ -27,41 +27,83 @@ def latency_command(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="The table to write (.json). An unfinished table is continued.")
     ],
-    threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of the interpreter.", min=1)] = 1,
-    repeats: Annotated[int, typer.Option(metavar="N", help="How many timed runs each sample has.", min=10)] = 200,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The target that times or counts: litert times layers on this machine; ethos-u counts cycles and "
+            "memory of an NPU, as its compiler estimates them.",
+            autocompletion=device_names("counter"),
+            show_default="timing on this machine",
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The configuration of the target, such as ethos-u55-128.",
+            show_default="its first one, if any",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The number of threads of the interpreter.", min=1, show_default="1"),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(metavar="N", help="How many timed runs each sample has.", min=10, show_default="200")
+    ] = None,
     points: Annotated[
-        int, typer.Option(metavar="N", help="The most widths that are sampled of each channel group.", min=2)
-    ] = 5,
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The most widths that are sampled of each channel group.",
+            min=2,
+            show_default="5 if layers are timed, 16 if a device counts",
+        ),
+    ] = None,
     checks: Annotated[
         int,
         typer.Option(
             metavar="N", help="How many whole subnetworks are measured to check the predictions of the table.", min=0
         ),
     ] = 4,
-    element_size: ElementSize = 1,
+    element_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES", help="The size of a weight or an activation: 1 (int8) or 4 (float32).", show_default="1"
+        ),
+    ] = None,
     option: OptionTexts = None,
     imports: Imports = None,
     input_shape: InputShapes = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds latency`."""
-    from reds_core.commands.console import print_latencies
-    from reds_core.cost.latency_table import LatencySettings
+    from reds_core.commands.console import print_device_table, print_latencies
+    from reds_core.cost.latency_table import LatencyTable
     from reds_core.runs.latency import measure_latency
+    from reds_core.runs.options import LatencyOptions
 
-    settings = LatencySettings(element_size, threads, repeats, points, checks)
+    given = {"threads": threads, "repeats": repeats, "points": points, "element_size": element_size}
+    more = cast(LatencyOptions, {name: number for name, number in given.items() if number is not None})
     table = measure_latency(
         model,
         out,
-        settings,
+        on=on,
+        config=config,
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
         verbose=chosen_verbose(),
+        checks=checks,
+        **more,
     )
     if as_json:
         print_json(table)
         return
     with results_kept():
-        print_latencies(table)
+        if isinstance(table, LatencyTable):
+            print_latencies(table)
+        else:
+            print_device_table(table)
         print(f"wrote {out}")

@@ -1,4 +1,4 @@
-"""Measures the latency table of a network in rounds, so that an interrupted measurement can be resumed."""
+"""Makes the table of a network in rounds, so that it can be resumed: by timing on this machine, or for a device."""
 
 from __future__ import annotations
 
@@ -14,15 +14,24 @@ import numpy as np
 from reds_core.cost import counting
 from reds_core.cost.latency_sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
+from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.family import member_kept
 from reds_core.framework.framework import Framework
 from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.target import Target
 from reds_core.network.description import Network
-from reds_core.plugin import PluginOptions
+from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, showing_count
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.counting_devices import (
+    COUNTED_POINTS,
+    configuration_of,
+    counting_device,
+    empty_table,
+    refuse_timing,
+)
+from reds_core.runs.device_counting import counted_table
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
@@ -158,6 +167,8 @@ def measure_latency(
     out: str | PathLike[str],
     settings: LatencySettings | None = None,
     *,
+    on: str | None = None,
+    config: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
@@ -165,16 +176,20 @@ def measure_latency(
     told: Told | None = None,
     verbose: Verbose = "auto",
     **more: Unpack[LatencyOptions],
-) -> LatencyTable:
-    """Time the parts of a network at several widths on this machine, for budgets of latency.
+) -> CostTable:
+    """Make a table of what a network takes at several widths: its time on this machine, or what a device counts.
 
-    This is what `reds latency` does. The parts are timed as they are exported. The table is written after every round
-    of measurements, and the same call resumes an incomplete table.
+    This is what `reds latency` does. Without `on`, or with a target that times layers, the parts of the network are
+    timed on this machine as they are exported, for budgets of latency. With a target that counts, such as "ethos-u",
+    the table holds what this device takes, such as cycles, at every width that it offers. The table is written after
+    every round, and the same call resumes an incomplete table.
 
     Args:
         model: The path of a model file, or a model object of an installed framework.
         out: The JSON file to write.
         settings: How to measure: element size, threads, timed runs, widths of each group, whole subnetworks to check.
+        on: The name of the target that times or counts. None means timing on this machine.
+        config: A configuration of that target. None means its first one, if it has any.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -187,12 +202,12 @@ def measure_latency(
             of `settings`; `help(reds_core.LatencyOptions)` explains them.
 
     Returns:
-        The table, whose times are in nanoseconds.
+        A `LatencyTable`, whose times are in nanoseconds, or a `DeviceTable`.
 
     Raises:
         InputError: If the model cannot be read, if `out` holds a table of something else, or if another call is writing
             to it.
-        UnsupportedError: If the model, or a part of it, cannot be exported.
+        UnsupportedError: If the model, or a part of it, cannot be exported, or if the target neither times nor counts.
         UnavailableError: If a library is not installed.
 
     Example:
@@ -203,14 +218,24 @@ def measure_latency(
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS, TARGETS))
     refuse_unknown(more, measure_latency, LatencyOptions)
+    device = None if on is None else counting_device(registry, on, config, options)
+    if device is not None:
+        refuse_timing(device, more)
+        more = {"points": COUNTED_POINTS, **more} if settings is None else more
     settings = changed(settings or LatencySettings(), more)
     path = given_file(out, "out")
     shown = 0 if told is not None else verbose
-    with locked_file(path, "a measurement"), showing_count(shown, "timing segments") as count:
-        machine = this_machine()
+    what = "timing segments" if device is None else "counting widths"
+    with locked_file(path, "a measurement"), showing_count(shown, what) as count:
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         is_file = isinstance(model, str | PathLike)
         digest = file_hash(Path(model)) if is_file else weights_hash(framework, loaded, network)
+        if device is not None:
+            configuration = configuration_of(device, config)
+            with guarded(device):
+                counter = device.counter(framework, loaded, network, configuration)
+                started = empty_table(network, digest, device, configuration, counter, settings)
+                return counted_table(counter, started, path, told or count)
         return measured_table(
             framework,
             _probe(registry, framework, settings, options),
@@ -218,7 +243,7 @@ def measure_latency(
             network,
             digest,
             settings,
-            machine,
+            this_machine(),
             path,
             told or count,
         )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from reds_core.errors import InputError, UnsupportedError, argument, suggestion
+from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.framework.device import FULL, Device
 from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.plan import FORMAT, PLAN_FILE, Plan, load_plan
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.counting_devices import configuration_of
 from reds_core.runs.finish import report
 from reds_core.runs.participants import check_options
 from reds_core.system.files import given_path
@@ -65,7 +66,7 @@ def profile(
     if type(device).profile is Device.profile:
         able = sorted(name for name, kind in registry.available(Device).items() if kind.profile is not Device.profile)
         raise UnsupportedError(f"target '{on}' does not profile files", f"choose from: {', '.join(able) or 'none'}")
-    subject = _Profiler(device, _configuration(device, config))
+    subject = _Profiler(device, configuration_of(device, config))
     with following(verbose, watcher) as followed:
         if not place.is_dir():
             if not place.exists():
@@ -83,25 +84,6 @@ def _given_name(on: str) -> str:
     if not isinstance(on, str):
         raise InputError(f"{argument('on')} of type {type(on).__name__} is not a name", "give the name of a target")
     return on
-
-
-def _configuration(device: Device, config: str | None) -> str | None:
-    """Return the configuration to use.
-
-    Raises:
-        InputError: If the device has no such configuration.
-    """
-    known = device.configurations
-    if config is None:
-        return known[0] if known else None
-    if config not in known:
-        fix = (
-            f"{suggestion(config, known)}choose from: {', '.join(known)}"
-            if known
-            else f"leave out {argument('config')}"
-        )
-        raise InputError(f"target '{device.name}' has no configuration '{config}'", fix)
-    return config
 
 
 def files_on(device: Device, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,7 @@ class LiteRt(Device):
     install = "pip install 'reds-core[tensorflow]'"
     reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic", "c-engine")
     remark = "Latency is the median of many inferences on the machine that profiled, which is not that of a device."
+    times_layers = True
     Options = ProfileOptions
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
