@@ -84,7 +84,7 @@ def latency_command(
     from reds_core.runs.latency import measure_latency
     from reds_core.runs.options import LatencyOptions
 
-    given = {"threads": threads, "repeats": repeats, "points": points, "element_size": element_size}
+    given = {"threads": threads, "repeats": repeats, "points": points, "element_size": element_size, "checks": checks}
     more = cast(LatencyOptions, {name: number for name, number in given.items() if number is not None})
     table = measure_latency(
         model,
@@ -95,7 +95,6 @@ def latency_command(
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
         verbose=chosen_verbose(),
-        checks=checks,
         **more,
     )
     if as_json:

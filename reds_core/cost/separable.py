@@ -23,13 +23,18 @@ def separable_bound(costs: IntArray) -> tuple[IntArray, IntArray]:
     if np.array_equal(costs, first[:, None] + costs[0][None, :]):
         return first, costs[0].copy()
     from scipy.optimize import linprog
-    from scipy.sparse import csr_array
 
-    count = rows * columns
-    places = np.concatenate([np.repeat(np.arange(rows), columns), rows + np.tile(np.arange(columns), rows)])
-    matrix = csr_array((-np.ones(2 * count), (np.tile(np.arange(count), 2), places)), (count, rows + columns))
-    prices = np.concatenate([np.full(rows, columns), np.full(columns, rows)])
-    found = linprog(prices, A_ub=matrix, b_ub=-costs.reshape(-1), bounds=(None, None), method="highs")
+    matrix = np.zeros((rows, columns, rows + columns))
+    matrix[np.arange(rows), :, np.arange(rows)] = -1
+    matrix[:, np.arange(columns), rows + np.arange(columns)] = -1
+    prices = np.concatenate([np.full(rows, float(columns)), np.full(columns, float(rows))])
+    found = linprog(
+        prices,
+        A_ub=matrix.reshape(rows * columns, -1),
+        b_ub=-costs.reshape(-1).astype(float),
+        bounds=(None, None),
+        method="highs",
+    )
     own = costs.max(axis=1) if found.x is None else np.ceil(found.x[:rows] - 1e-6).astype(np.int64)
     other: IntArray = (costs - own[:, None]).max(axis=0)
     return (costs - other[None, :]).max(axis=1), other

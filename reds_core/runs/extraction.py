@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
@@ -43,6 +44,7 @@ from reds_core.runs.member_data import MemberData, member_calibration, read_memb
 from reds_core.runs.member_training import recalibrate_member, train_member
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
+from reds_core.runs.recounting import recount
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import SHARED, RunSettings, merged_options
@@ -315,13 +317,16 @@ def _exporter(
 ) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
-    timing = None if latencies is None else latencies.settings
+    timing = latencies.settings if isinstance(latencies, LatencyTable) else None
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn
     measurement = device_measurement(registry, targets, family.folder, settings.task, data.test, macs, warn)
     gate = int8_gate(settings, family.framework, data.validation, data.train, watcher)
-    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate)
+    counting = recount(registry, latencies, targets, family.folder, warn)
+    return Exporter(
+        targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate, counting
+    )
 
 
 def _shared(

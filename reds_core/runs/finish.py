@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
+from reds_core.cost.latency_table import LatencyTable
 from reds_core.errors import UnavailableError
 from reds_core.knapsack.levels import UNTOUCHED
 from reds_core.knapsack.solution import Solution
@@ -37,6 +38,7 @@ from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.recipe import save_recipe
+from reds_core.runs.recounting import recount
 from reds_core.runs.session import Session
 from reds_core.runs.settings import SHARED
 from reds_core.runs.targets import run_targets
@@ -60,16 +62,19 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
-    timing = None if inputs.latencies is None else inputs.latencies.settings
+    timing = inputs.latencies.settings if isinstance(inputs.latencies, LatencyTable) else None
     calibration = inputs.calibration.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
     measurement = device_measurement(session.registry, targets, folder, settings.task, inputs.test, usage["macs"], warn)
     gate = int8_gate(settings, framework, inputs.validation, inputs.train, session.watcher)
-    exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate)
+    counting = recount(session.registry, inputs.latencies, targets, folder, warn)
+    exporter = Exporter(
+        targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate, counting
+    )
     session.watcher.stage("measuring")
     before = exporter.figures(inputs.model)
-    full = exporter.save_full(state.family.full)
+    full = exporter.save_full(state.family.full, usage)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
