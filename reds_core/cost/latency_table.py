@@ -47,7 +47,9 @@ class LatencySettings:
         check_element_size(self.element_size_bytes)
         for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+                raise InputError(
+                    f"the number of {name} {getattr(self, name)} is below {least}", f"give {least} or more"
+                )
 
 
 @dataclass(frozen=True)

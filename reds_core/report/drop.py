@@ -37,7 +37,7 @@ def drop_sentences(record: MaxDropRecord, plan: Plan) -> tuple[str, ...]:
     slack = _slack(found, record)
     return (
         f"{least} {what} {figures}{slack}.",
-        f"Held-back training data chose it; {metric.name} on test data was measured afterwards and chose nothing.",
+        f"It was chosen on held-back training data; {metric.name} on test data was only measured afterwards.",
     )
 
 

@@ -143,7 +143,7 @@ def _check_measurable(settings: RunSettings, has_data: bool) -> None:
         ),
         (
             not epochs,
-            f"{argument('max_drop')} trains the networks that it compares, and 0 epochs are asked for",
+            f"{argument('max_drop')} trains the networks that it compares, and the number of epochs is 0",
             f"give {argument('finetune_epochs')} of 1 or more",
         ),
         (

@@ -22,8 +22,8 @@ class ProfileOptions:
     """Options of profiles on this machine.
 
     Attributes:
-        repeats: how many inferences are timed at most. The latency is their median.
-        threads: how many threads run an inference.
+        repeats: the largest number of inferences that are timed. The latency is their median.
+        threads: the number of threads that run an inference.
     """
 
     repeats: int = 200
