@@ -62,7 +62,7 @@ class FullAccuracy:
 class DeviceRecord:
     """What a device makes of a file, measured with the arithmetic and the memory planner of its runtime.
 
-    The accuracy stands beside those of the files, under the name of the device.
+    The accuracy is listed with those of the files, under the name of the device.
 
     Attributes:
         file: the name of the file that was measured.
