@@ -295,7 +295,7 @@ class Plan:
         options: every setting of the run by name, and where its model and data were read from.
         versions: versions of reds, its plugins and the libraries they use, by name.
         hashes: digests of the model, the data and the latency table.
-        max_drop: how the subnetwork was found if the run looked for the smallest that loses at most so many points;
+        max_drop: how the subnetwork was found if the run looked for the smallest that loses at most the given points;
             None if budgets were given.
         family: how the subnetworks of the run were chosen if all were decided together, without those that were added
             later; None if they were decided one after the other.

@@ -26,7 +26,7 @@ _TOLERANCE_POINTS = 1e-4
 
 @dataclass(frozen=True)
 class DropGoal:
-    """The smallest network that loses at most so many points of the metric on held-back data.
+    """The smallest network that loses at most the given points of the metric on held-back data.
 
     Attributes:
         limit_points: The most percentage points that the network may lose.
@@ -50,7 +50,7 @@ class DropGoal:
         return self.budget(SHARES)
 
     def allows(self, drop_points: float | None) -> bool:
-        """Whether a network may lose so many points. None or NaN, if there is no such figure, is not allowed."""
+        """Whether a network may lose this number of points. None or NaN, if there is no such figure, is not allowed."""
         return drop_points is not None and drop_points <= self.limit_points + _TOLERANCE_POINTS
 
 

@@ -1,4 +1,4 @@
-"""The smallest network that loses at most so many points on held-back data."""
+"""The smallest network that loses at most the given points on held-back data."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_other_budgets_hold_as_well(place: Workplace) -> None:
 def test_where_nothing_within_the_other_budgets_holds(place: Workplace) -> None:
     with pytest.raises(
         InfeasibleError,
-        match=r"no subnetwork within params=0\.6 loses at most 1 points of accuracy on held-back data: the largest, "
+        match=r"no subnetwork within params=0\.6 loses at most 1 point of accuracy on held-back data: the largest, "
         r"trained for 6 epochs, loses 80\.00 points; allow a larger budget or more points, or train for more epochs",
     ):
         search(place, 1.0, budgets={"params": 0.6}, registry=registry(Hopeless))
