@@ -24,7 +24,7 @@ POINTS = 50
 FEWEST_POINTS = 10
 """The number of limits of each resource of the largest problems that are explored."""
 SMALL_TABLE, LARGEST_TABLE = 2**19, 2**22
-"""The entries of the largest table of a problem: up to the first there are all points, above the second there are none."""
+"""Entries of the largest table of a problem: up to the first there are all points, above the second there are none."""
 MEMORY_BYTES = 256 * 2**20
 """The memory limit of each solve. It is the same on every machine, since it decides what can be proven."""
 
