@@ -89,4 +89,4 @@ def _source_uri(place: str) -> str:
 def _source_page(place: str) -> str:
     text = (ROOT / place).read_text(encoding="utf-8")
     lexer = _LEXERS.get(Path(place).suffix, "text")
-    return f"# `{place}`\n\n~~~~ {{.{lexer} }}\n{text}\n~~~~\n"
+    return f"---\nsearch:\n  exclude: true\n---\n\n# `{place}`\n\n~~~~ {{.{lexer} }}\n{text}\n~~~~\n"
