@@ -167,10 +167,7 @@ def interactive(figure: Figure, identifier: str, caption: str, description: str)
     text = html.escape(units.printable(description))
     height = int(figure.layout.height)
     place = f'<div class="plot" id="{identifier}" role="img" aria-label="{text}" style="min-height: {height}px">'
-    fallback = (
-        "<noscript><p>This figure is drawn by JavaScript. The tables of this page hold its numbers.</p></noscript>"
-    )
-    return Picture(f"{place}</div>\n{fallback}\n{data_script('plot', identifier, content_of(figure))}", caption)
+    return Picture(f"{place}</div>\n{data_script('plot', identifier, content_of(figure))}", caption)
 
 
 def content_of(figure: Figure) -> dict[str, Any]:

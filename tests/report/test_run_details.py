@@ -21,7 +21,7 @@ from sample_details import FULL_VALUE, LAYERS, details, network, write_details
 from sample_plans import complete
 
 from reds_core.errors import InputError
-from reds_core.plan_details import DETAILS_FILE, Details, LayerDetails
+from reds_core.plan_details import DETAILS_FILE, ClassDetails, Details, LayerDetails
 from reds_core.report import write_report
 from reds_core.report.budget_explorer import explorers
 from reds_core.report.class_accuracy import class_report
@@ -172,9 +172,16 @@ def test_the_classes_that_suffer_are_named(tmp_path: Path) -> None:
     report = class_report(gather(complete(), tmp_path), details().classes)
     assert report is not None
     assert report.sentences[-1].endswith("the largest losses are in no (−30.0 points), yes (−10.0 points).")
-    assert "no class is recognised less often" in report.sentences[0]
+    assert report.sentences[0] == "input model: its lowest recall is 90.0\u202f%, in no."
+    assert "no class is recognised less often" in report.sentences[1]
     assert [row.heading for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
     assert class_report(gather(complete(), tmp_path), ()) is None
+
+
+def test_a_class_that_is_a_number_is_called_a_class(tmp_path: Path) -> None:
+    report = class_report(gather(complete(), tmp_path), (ClassDetails("7", 10, {"before": 0.9, "25": 0.5}),))
+    assert report is not None
+    assert report.sentences[-1].endswith("the largest losses are in class 7 (−40.0 points).")
 
 
 def test_curves_are_those_of_the_file(folder: Path) -> None:

@@ -27,6 +27,7 @@
     const style = getComputedStyle(root);
     const { data, layout } = coloured(specs.get(id), style);
     layout.font.family = getComputedStyle(document.body).fontFamily;
+    if ("printing" in root.dataset) layout.width = place.offsetWidth;
     Plotly.react(place, data, layout, {
       responsive: true,
       displaylogo: false,
@@ -71,16 +72,21 @@
   });
   system.addEventListener("change", showTheme);
 
+  // paper shows the light theme, all that is folded, and figures as wide as a page
   let before = null;
   addEventListener("beforeprint", () => {
-    before = root.dataset.theme ?? "";
+    before = { theme: root.dataset.theme ?? "", folded: all("details:not([open])") };
     root.dataset.theme = "light";
+    root.dataset.printing = "";
+    for (const part of before.folded) part.open = true;
     drawAll();
   });
   addEventListener("afterprint", () => {
-    if (before) root.dataset.theme = before;
+    if (before.theme) root.dataset.theme = before.theme;
     else delete root.dataset.theme;
+    delete root.dataset.printing;
     drawAll();
+    for (const part of before.folded) part.open = false;
   });
 
   // --- controls: each step sets texts, shows parts of the page, and replaces the data of figures -------------------
