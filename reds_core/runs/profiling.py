@@ -16,8 +16,8 @@ from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.elsewhere import given_elsewhere
-from reds_core.runs.finish import report
 from reds_core.runs.participants import check_options
+from reds_core.runs.publishing import complete, report
 from reds_core.runs.remote_profiling import DeviceFile, RemoteProfiler
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
@@ -102,6 +102,7 @@ def profile(
         if elsewhere.script is not None:
             return subject.profiled(_files_of(device, place, load_plan(place)), place)
         with locked_folder(place, "a profile", "try again when the other command has ended"):
+            complete(place, followed)
             plan = load_plan(place)
             found = subject.profiled(_files_of(device, place, plan), place)
             save_profiles(place, found)

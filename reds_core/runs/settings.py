@@ -286,8 +286,8 @@ class RunSettings:
         Raises:
             InputError: If the table is of another network.
         """
-        form = None if latencies is None else latencies.form_for(network, self.element_size_bytes)
-        return CostModel(self.element_size_bytes, form, self._asked_resources(budgets))
+        measured = {} if latencies is None else latencies.forms_for(network, self.element_size_bytes)
+        return CostModel(self.element_size_bytes, measured, self._asked_resources(budgets))
 
     def _asked_resources(self, more: Sequence[SubnetworkBudget]) -> tuple[str, ...]:
         """The resources that plans state because something asks for them: a budget, a transform or a target."""
