@@ -172,7 +172,7 @@ class SubnetworkRecord:
         accuracy: accuracy on test data.
         files: names of the files, relative to the run's folder, by kind of file, with the model's file first. None for
             a kind that was not written.
-        latency_measured_ns: latency of the exported file on this machine, if a latency table was given.
+        latency_measured_ns: latency of the exported file on this machine, if a latency table of this machine was given.
         thinning_price: the most by which `value` could rise, as a share of it, if every width of wide layers were on
             offer. None if every width is.
         thinning_value: the same as an absolute value, which exists even if `value` is 0.
