@@ -53,7 +53,7 @@ def profile(
         InputError: If the path or the configuration does not exist, a file is damaged, or the folder holds no file
             that the device reads.
         UnsupportedError: If the target does not profile files, or cannot run any of the files.
-        UnavailableError: If a library is not installed.
+        UnavailableError: If a library is not installed, or a service that profiles cannot be used.
 
     Example:
         >>> for record in reds_core.profile("slim", "tflite-micro"):
@@ -65,11 +65,11 @@ def profile(
     if type(device).profile is Device.profile:
         able = sorted(name for name, kind in registry.available(Device).items() if kind.profile is not Device.profile)
         raise UnsupportedError(f"target '{on}' does not profile files", f"choose from: {', '.join(able) or 'none'}")
+    if not place.exists():
+        raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
     subject = _Profiler(device, _configuration(device, config))
     with following(verbose, watcher) as followed:
         if not place.is_dir():
-            if not place.exists():
-                raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
             return (subject.record(place, str(path), _member_of(place)),)
         with locked_folder(place, "a profile", "try again when the other command has ended"):
             complete(place, followed)
@@ -91,8 +91,10 @@ def _configuration(device: Device, config: str | None) -> str | None:
 
     Raises:
         InputError: If the device has no such configuration.
+        UnavailableError: If the device has to ask for its configurations, and cannot.
     """
-    known = device.configurations
+    with guarded(device):
+        known = device.known_configurations()
     if config is None:
         return known[0] if known else None
     if config not in known:
