@@ -48,11 +48,10 @@ class Account:
         endpoint = (environment.get(ENDPOINT, "").strip() or DEFAULT_ENDPOINT).rstrip("/")
         try:
             parts = urlsplit(endpoint)
-            host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
+            usual = _PORTS[parts.scheme]
+            host, port = parts.hostname, parts.port or usual
         except (ValueError, KeyError):
             host, port = None, 0
         if not host:
-            raise InputError(
-                f"{ENDPOINT} is no address of a service: '{endpoint}'", f"give one like {DEFAULT_ENDPOINT}"
-            )
+            raise InputError(f"{ENDPOINT} is no address: '{endpoint}'", f"give one like {DEFAULT_ENDPOINT}")
         return Account(endpoint, host, port, key)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+def service(installed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """The stand-in, with the environment variables that name it. Its complaints fail the test."""
+    import reds_edge_impulse.project
     from stand_in import KEY, StandIn
 
+    monkeypatch.setattr(reds_edge_impulse.project, "FIRST_PAUSE_S", 0.01)
     with StandIn() as running:
         monkeypatch.setenv("EI_API_KEY", KEY)
         monkeypatch.setenv("EI_API_ENDPOINT", running.endpoint)
@@ -45,3 +47,12 @@ def float_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.tflite"
     path.write_bytes(dense(12, 4, is_int8=False))
     return path
+
+
+@pytest.fixture
+def installed() -> None:
+    """Skip the test where the client of Edge Impulse is not installed; it is not imported to find out."""
+    from reds_edge_impulse.device import EdgeImpulse
+
+    if missing := EdgeImpulse.missing():
+        pytest.skip(f"{', '.join(missing)} is not installed")

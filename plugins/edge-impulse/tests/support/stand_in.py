@@ -314,8 +314,9 @@ def archive_of(content: bytes, described: Any, built: Mapping[str, str]) -> byte
     """A .zip archive that holds the model, what was said of it, and how it was built."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("model.tflite", content)
-        archive.writestr("about.json", json.dumps({"described": described, "built": dict(built)}))
+        about = json.dumps({"described": described, "built": dict(built)}, sort_keys=True).encode()
+        for name, entry in (("model.tflite", content), ("about.json", about)):
+            archive.writestr(zipfile.ZipInfo(name), entry)  # with the same date at any time
     return stream.getvalue()
 
 
