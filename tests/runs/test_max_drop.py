@@ -93,7 +93,7 @@ def budget_of(plan: Plan) -> float:
     return member.budget["macs"]
 
 
-@pytest.mark.parametrize("pruner", ["nested", "uniform"])
+@pytest.mark.parametrize("pruner", ["nested", pytest.param("uniform", marks=pytest.mark.slow)])
 def test_the_answer_is_that_of_an_exhaustive_search(place: Workplace, pruner: str) -> None:
     asked = dataclasses.replace(SEARCH, pruner=pruner, finetune=dataclasses.replace(EPOCHS, epochs=1))
     drops = {}
