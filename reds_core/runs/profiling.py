@@ -14,8 +14,8 @@ from reds_core.plan import FORMAT, PLAN_FILE, Plan, load_plan
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
-from reds_core.runs.finish import report
 from reds_core.runs.participants import check_options
+from reds_core.runs.publishing import complete, report
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
@@ -72,6 +72,7 @@ def profile(
                 raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
             return (subject.record(place, str(path), _member_of(place)),)
         with locked_folder(place, "a profile", "try again when the other command has ended"):
+            complete(place, followed)
             plan = load_plan(place)
             records = tuple(subject.of_run(place, plan, followed))
             save_profiles(place, records)

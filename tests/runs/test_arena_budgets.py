@@ -10,7 +10,8 @@ from toy_runs import NO_TRAINING, Workplace
 
 from reds_core.cost.resources import CostModel, usage
 from reds_core.errors import InfeasibleError
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.watcher import Watcher
 
 COSTS = CostModel(additional=("arena",))

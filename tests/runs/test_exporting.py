@@ -22,7 +22,8 @@ from reds_core.framework.target import ExportSource
 from reds_core.framework.task import Task
 from reds_core.report.facts import Metric, gather
 from reds_core.runs.export_warnings import int8_warnings
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 
 INT8 = ToyInt8.file.in_version_1
 SHARE, ERROR = Metric(), Metric("mean_absolute_error", is_share=False)

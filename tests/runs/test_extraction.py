@@ -22,7 +22,8 @@ from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Controls
 from reds_core.plan import Plan, load_plan
 from reds_core.runs.dataset import load_data
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.saved_plan import SavedSubnetwork
 from reds_core.watcher import Watcher
 

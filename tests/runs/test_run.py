@@ -225,7 +225,7 @@ def test_without_the_report_s_libraries_the_run_is_finished_all_the_same(
     def unavailable(plan: Any, folder: Path) -> Path:
         raise UnavailableError("no Jinja2", "install it")
 
-    monkeypatch.setattr("reds_core.runs.finish.write_report", unavailable)
+    monkeypatch.setattr("reds_core.runs.publishing.write_report", unavailable)
     listener = Listener()
     place.prune(watcher=listener)
     assert listener.warnings == ["no report was written: no Jinja2; install it"]
