@@ -113,6 +113,36 @@ class Device(Plugin, ABC):
         """
         raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
 
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
+        """Return what can be counted of a file without running it. By default nothing is.
+
+        It completes the times that were measured on another machine.
+
+        Args:
+            path: The path of the file.
+            configuration: One of `configurations`; None if the device has none.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        return Profile()
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        """Return the text of a Python program that times files on another machine. By default it refuses.
+
+        The program needs no reds. Called with a folder and `--out FILE`, it times those files in the folder, which it
+        refuses if their content is another, and writes FILE in the format `reds-timings/1` after each of them. With
+        `--stop-with-input` it ends when its standard input is closed. Lines of progress on standard error begin with
+        `[`, a last line that begins with `error: ` says what failed, and exit status 0 means that all is written.
+
+        Args:
+            files: The hexadecimal SHA-256 digest of each file by its name.
+
+        Raises:
+            UnsupportedError: If the device times no files on other machines.
+        """
+        raise UnsupportedError(f"target '{self.name}' times no files on other machines", "name a target that does")
+
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         """Read a file, so that it can be run as the device runs it. By default, the device runs nothing here.
 
