@@ -61,7 +61,8 @@ class LatencyTable:
         model: SHA-256 of the model file.
         channels: full width of each group.
         settings: settings of the measurement.
-        machine, versions: the machine, and the versions of the software that measured.
+        machine: the machine that measured.
+        versions: the versions of the software that measured.
         segments: the segments of the network.
         overhead: time of an empty model.
         full: time of the whole network at full width.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core.plan import GroupRecord, Plan
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member
-from reds_core.report.plotting import ACCENT, NO_COLOUR, Picture, bar_marker, fills, interactive, new_plot, plain
+from reds_core.report.plotting import ACCENT, NO_COLOUR, PAPER, Picture, bar_marker, fills, interactive, new_plot, plain
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -70,12 +70,13 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
     plot.add_bar(
         x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=rows, orientation="h",
-        marker=bar_marker(ACCENT), text=texts, textposition="outside", cliponaxis=False,
+        marker=bar_marker(ACCENT), text=texts, textposition="auto", insidetextanchor="end", textangle=0,
+        insidetextfont={"color": PAPER}, constraintext="none", cliponaxis=False,
         hovertext=[f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)],
         hoverinfo="text",
     )  # fmt: skip
     _axes(plot, groups)
-    plot.update_xaxes(range=[0, 125], tickvals=[0, 25, 50, 75, 100])
+    plot.update_xaxes(range=[0, 140], tickvals=[0, 25, 50, 75, 100])
     return plot
 
 

@@ -15,7 +15,15 @@ from reds_core.system.libraries import INSTALL_BENCH
 
 @dataclass(frozen=True)
 class Machine:
-    """Description of a machine. Times that were measured on different machines cannot be compared."""
+    """Description of a machine. Times that were measured on different machines cannot be compared.
+
+    Attributes:
+        system: name and release of the operating system.
+        cpu: model of the processor.
+        cores: number of cores that the process may use.
+        memory_bytes: size of the main memory.
+        python: version of Python.
+    """
 
     system: str
     cpu: str

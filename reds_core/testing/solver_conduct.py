@@ -38,6 +38,8 @@ def declares_what_it_is(subject: SolverSubject) -> None:
             raise Failure(f"{attribute} is {getattr(solver, attribute, None)!r}, not a {wanted.__name__}")
     if not isinstance(solver.exact_below, int | None):
         raise Failure(f"exact_below is {solver.exact_below!r}, neither an integer nor None")
+    if not isinstance(solver.memory_bounds_work, bool):
+        raise Failure(f"memory_bounds_work is {solver.memory_bounds_work!r}, not a bool")
 
 
 def refuses_in_words(subject: SolverSubject) -> None:

@@ -48,6 +48,7 @@ class DpSolver(Solver):
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
     auto_rank = 10
+    memory_bounds_work = True
     Options = DpOptions
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
