@@ -62,8 +62,8 @@ class RunSettings:
             weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
-        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means none: the models
-            themselves are measured.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means the models
+            themselves.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
@@ -112,8 +112,8 @@ class RunSettings:
             on held-back data. A file that loses more is reported by a warning, or ends the run with `strict`. None
             means no limit.
         fallback: What layers have instead of 8 bits in int8 files that lose more than `int8_drop`: float, or 16x8 for
-            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means none: all
-            layers keep 8 bits.
+            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means 8 bits in all
+            layers.
         strict: Fail, instead of warning, if a part of the model cannot be pruned or an int8 file loses more than
             `int8_drop`.
         seed: The seed of all random numbers.
