@@ -146,15 +146,16 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
     lines = [
         "# Cycles of an NPU",
         "",
-        "`python benchmarks/npu_tables.py` makes tables of cycles for Ethos-U NPUs and compares them with whole networks",
-        f"that Vela counts: {CHECKS} subnetworks of random offered widths each. Cycles are estimates of Vela, not",
-        "measurements.",
+        "`python benchmarks/npu_tables.py` makes tables of cycles for Ethos-U NPUs and compares them with whole",
+        f"networks that Vela counts: {CHECKS} subnetworks of random offered widths each. Cycles are estimates of Vela,",
+        "not measurements.",
         "",
         "## Tables against whole networks",
         "",
-        "*repeats* are figures of operators and tensors that were counted again at the same widths in another network.",
-        "*cycles off* is the largest difference between the table and a whole network. The table bounds the SRAM in use",
-        "from above; *SRAM over* is by how much it exceeded what was counted, in bytes, and *slack* by how much it can.",
+        "*repeats* are figures of operators and tensors that were counted again at the same widths in another",
+        "network. *cycles off* is the largest difference between the table and a whole network. The table bounds the",
+        "SRAM in use from above; *SRAM over* is by how much it exceeded what was counted, in bytes, and *slack* by how",
+        "much it can.",
         "",
         "| network | configuration | widths | repeats | of these different | cycles off | SRAM over | slack |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
@@ -177,8 +178,8 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row.network} | {row.budget} | {100 * row.value:.2f} % | {100 * row.macs_share:.1f} % | {row.predicted:,} | "
-        f"{'–' if row.counted is None else f'{row.counted:,}'} | {row.capacity:,} |"
+        f"| {row.network} | {row.budget} | {100 * row.value:.2f} % | {100 * row.macs_share:.1f} % | "
+        f"{row.predicted:,} | {'–' if row.counted is None else f'{row.counted:,}'} | {row.capacity:,} |"
         for row in choices
     ]
     return "\n".join(lines) + "\n"

@@ -201,6 +201,11 @@ class DeviceTable:
         """The widths of each group that a run with this table offers."""
         return self.widths
 
+    @property
+    def machines(self) -> tuple[str | None, ...]:
+        """The names of the device that the table is of."""
+        return self.on, self.config
+
     def forms(self) -> dict[str, ResourceForm]:
         """Return each resource as a form. Widths between offered ones count like the next offered one."""
         at = {group: np.searchsorted(self.widths[group], np.arange(1, n + 1)) for group, n in self.channels.items()}

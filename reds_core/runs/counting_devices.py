@@ -12,54 +12,61 @@ from reds_core.framework.device import Device
 from reds_core.framework.device_counter import DeviceCounter
 from reds_core.framework.file_kinds import INT8_BYTES
 from reds_core.network.description import Network
-from reds_core.plugin import PluginOptions
+from reds_core.plugin import PluginOptions, guarded
 from reds_core.registry import Registry
+from reds_core.runs.elsewhere import Elsewhere
 
 COUNTED_POINTS = 16
 """The most widths of each group that are counted unless another number is asked for. Counting is fast."""
 _TIMED_ONLY = ("element_size", "threads", "repeats")
 
 
-def counting_device(registry: Registry, on: str, config: str | None, options: PluginOptions | None) -> Device | None:
-    """Return the device that counts networks; None if the layers are timed on this machine instead.
+def counting_device(
+    registry: Registry,
+    on: str | None,
+    config: str | None,
+    options: PluginOptions | None,
+    given: Iterable[str],
+    elsewhere: Elsewhere,
+) -> Device | None:
+    """Return the device that counts networks; None if layers are timed instead.
 
     Args:
         registry: The plugins to choose from.
-        on: The name of a target.
+        on: The name of a target; None for timing.
         config: The configuration that is asked for.
         options: Options of plugins.
+        given: The names of the settings that are given.
+        elsewhere: Where layers are timed.
 
     Raises:
-        InputError: If there is no such target, or the target that times layers is given a configuration.
+        InputError: If there is no such target, or the settings do not apply to it.
         UnsupportedError: If it neither times nor counts.
         UnavailableError: If a library that it needs is not installed.
     """
-    device = registry.create(Device, on, options)
-    if type(device).counter is not Device.counter:
-        return device
-    if device.times_layers:
-        configuration_of(device, config)
+    if on is None:
+        if config is not None:
+            raise InputError(f"{argument('config')} is given without {argument('on')}", "name the target of it")
         return None
-    able = (
-        n for n, kind in registry.available(Device).items() if kind.times_layers or kind.counter is not Device.counter
-    )
-    raise UnsupportedError(
-        f"target '{on}' neither times nor counts layers", f"choose from: {', '.join(sorted(able)) or 'none'}"
-    )
-
-
-def refuse_timing(device: Device, given: Iterable[str]) -> None:
-    """Refuse settings of timing for a device that counts.
-
-    Raises:
-        InputError: If there is one.
-    """
+    device = registry.create(Device, on, options)
+    is_counting = type(device).counter is not Device.counter
+    if not is_counting and not device.times_layers:
+        known = registry.available(Device).items()
+        able = (name for name, kind in known if kind.times_layers or kind.counter is not Device.counter)
+        raise UnsupportedError(
+            f"target '{on}' neither times nor counts layers", f"choose from: {', '.join(sorted(able)) or 'none'}"
+        )
+    configuration_of(device, config)
+    if not is_counting:
+        return None
+    if elsewhere.is_asked:
+        raise InputError(f"target '{on}' counts on any machine alike", "leave out the other machine")
     for name in given:
         if name in _TIMED_ONLY:
             raise InputError(
-                f"{argument(name)} has no effect with {argument('on', device.name)}, which times nothing",
-                "leave it out",
+                f"{argument(name)} has no effect with {argument('on', on)}, which times nothing", "leave it out"
             )
+    return device
 
 
 def empty_table(
@@ -93,8 +100,10 @@ def configuration_of(device: Device, config: str | None) -> str | None:
 
     Raises:
         InputError: If the device has no such configuration.
+        UnavailableError: If the device has to ask for its configurations, and cannot.
     """
-    known = device.configurations
+    with guarded(device):
+        known = device.known_configurations()
     if config is None:
         return known[0] if known else None
     if config not in known:

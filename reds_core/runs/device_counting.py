@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,8 +26,14 @@ from reds_core.cost.device_table import (
     save_device_table,
 )
 from reds_core.cost.latency_sampling import SamplePoint, Segment, rounds
+from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework.device import Device
 from reds_core.framework.device_counter import Counted, DeviceCounter, Part
+from reds_core.framework.framework import Framework
+from reds_core.network.description import Network
+from reds_core.plugin import guarded
+from reds_core.runs.counting_devices import configuration_of, empty_table
 
 BATCH = 64
 """How many networks are counted before the table is written again."""
@@ -42,6 +48,37 @@ CHECK_SEED = 0
 Told = Callable[[int, int], None]
 """Called after every batch with the number of choices of widths that were counted and their total number."""
 T = TypeVar("T")
+
+
+def device_table(
+    device: Device,
+    config: str | None,
+    model: tuple[Framework, Any, Network],
+    digest: str,
+    settings: LatencySettings,
+    path: Path,
+    told: Told,
+) -> DeviceTable:
+    """Make the table of a device for a model, or continue it.
+
+    Args:
+        device: The device.
+        config: One of its configurations; None for its first one, if it has any.
+        model: The framework of the model, the model, and its description.
+        digest: The hash of the model.
+        settings: How many widths are offered, and how many subnetworks are counted as a whole.
+        path: The file of the table.
+        told: Called after every batch.
+
+    Raises:
+        InputError: Under the conditions of `counted_table`.
+        UnsupportedError: Under the conditions of `counted_table`, or if the device cannot run the model.
+    """
+    configuration = configuration_of(device, config)
+    with guarded(device):
+        counter = device.counter(*model, configuration)
+        started = empty_table(model[2], digest, device, configuration, counter, settings)
+        return counted_table(counter, started, path, told)
 
 
 def counted_table(counter: DeviceCounter, started: DeviceTable, path: Path, told: Told) -> DeviceTable:

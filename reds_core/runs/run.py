@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -25,6 +24,7 @@ from reds_core.runs.inspection import frozen_warning
 from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
+from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.settings import RunSettings
@@ -61,7 +61,7 @@ class Run:
         plugins = create_plugins(self.registry, settings)
         goal = drop_goal(settings, self.request.data is not None)
         budgets = parse_budgets(settings.budgets) if goal is None else (goal.largest,)
-        check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
+        settings.check_countable(budgets)
         self.request.check_sources(plugins.scorer, plugins.transforms)
         framework = self.request.framework(self.registry)
         targets = run_targets(self.registry, framework, settings)
@@ -109,6 +109,7 @@ class Run:
             known.check_hashes(inputs.hashes, folder.path)
         finished = folder.finished_plan()
         if finished is not None:
+            complete(folder.path, self.watcher)
             remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)
