@@ -114,7 +114,13 @@ class PeakTable:
 
 @dataclass(frozen=True)
 class DeviceCheck:
-    """What the table predicts for a whole subnetwork of random offered widths, and what the device counts for it."""
+    """What the table predicts for a whole subnetwork of random offered widths, and what the device counts for it.
+
+    Attributes:
+        widths: width of each group.
+        predicted: what it takes of each resource by the table.
+        counted: what the device counts for it.
+    """
 
     widths: Mapping[str, int]
     predicted: Mapping[str, int]
