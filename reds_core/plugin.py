@@ -166,7 +166,9 @@ def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float
         field_name = key.replace("-", "_")
         if field_name not in known:
             choices = ", ".join(sorted(known)) or "none"
-            raise InputError(f"{plugin.kind} '{plugin.name}' has no option '{key}'", f"its options: {choices}")
+            raise InputError(
+                f"{plugin.kind} '{plugin.name}' has no option '{key}'", f"choose from its options: {choices}"
+            )
         try:
             converted[field_name] = read_setting(types_by_name[field_name], setting)
         except WrongSettingError as error:
