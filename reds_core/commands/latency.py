@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from reds_core.commands.elsewhere_options import Host, HostPython, MachineName, Records, Script
 from reds_core.commands.shared import (
     ElementSize,
     Imports,
@@ -45,12 +46,18 @@ def latency_command(
     option: OptionTexts = None,
     imports: Imports = None,
     input_shape: InputShapes = None,
+    script: Script = None,
+    records: Records = None,
+    host: Host = None,
+    name: MachineName = None,
+    host_python: HostPython = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds latency`."""
     from reds_core.commands.console import print_latencies
     from reds_core.cost.latency_table import LatencySettings
     from reds_core.runs.latency import measure_latency
+    from reds_core.runs.latency_parts import folder_of
 
     settings = LatencySettings(element_size, threads, repeats, points, checks)
     table = measure_latency(
@@ -60,11 +67,21 @@ def latency_command(
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
+        script=script,
+        records=records,
+        host=host,
+        name=name,
+        host_python=host_python,
         verbose=chosen_verbose(),
     )
     if as_json:
         print_json(table)
         return
+    if table is None:
+        with results_kept():
+            print(f"wrote {script}; the files to copy with it are in {folder_of(out)}")
+        return
     with results_kept():
-        print_latencies(table)
-        print(f"wrote {out}")
+        if table.complete:
+            print_latencies(table)
+        print(f"wrote {out}" if table.complete else f"wrote {out}, which is not complete yet")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _LABEL_LIMIT = 22
 _FRAME_PIXELS, _ROW_PIXELS, _THIN_ROW_PIXELS = 120, 24, 17
 _THIN_FROM_ROWS = 24
+_LONG_BAR = 85.0
+"""The share in percent from which a bar has its text inside, as there may be no room beyond it."""
 
 
 def channels_picture(plan: Plan, family: FamilyFacts) -> Picture | None:
@@ -66,11 +68,13 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     groups = _groups(plan)
     kept = [min(widths.get(g.name, g.channels), g.channels) for g in groups]
     texts = [f"{units.count(w)} of {units.count(g.channels)}" for w, g in zip(kept, groups, strict=True)]
+    shares = [100 * w / g.channels for w, g in zip(kept, groups, strict=True)]
+    places = ["inside" if share > _LONG_BAR else "outside" for share in shares]
     rows = list(range(len(groups)))
     plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
     plot.add_bar(
-        x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=rows, orientation="h",
-        marker=bar_marker(ACCENT), text=texts, textposition="auto", insidetextanchor="end", textangle=0,
+        x=shares, y=rows, orientation="h",
+        marker=bar_marker(ACCENT), text=texts, textposition=places, insidetextanchor="end", textangle=0,
         insidetextfont={"color": PAPER}, constraintext="none", cliponaxis=False,
         hovertext=[f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)],
         hoverinfo="text",

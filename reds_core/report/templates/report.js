@@ -85,19 +85,27 @@
   });
   system.addEventListener("change", showTheme);
 
-  // paper shows the light theme, all that is folded, and figures as wide as a page
+  // paper shows the light theme, all that is folded, and figures and tables that fit its width
+  const PAPER_ZOOM = 0.75;
   let before = null;
+
+  function zoomTables(zoomOf) {
+    for (const table of all(".scroller > table")) table.style.zoom = zoomOf(table.parentElement, table);
+  }
+
   addEventListener("beforeprint", () => {
     before = { theme: root.dataset.theme ?? "", folded: all("details:not([open])") };
     root.dataset.theme = "light";
     root.dataset.printing = "";
     for (const part of before.folded) part.open = true;
+    zoomTables((place, table) => Math.min(PAPER_ZOOM, place.clientWidth / (table.offsetWidth || 1)));
     drawAll();
   });
   addEventListener("afterprint", () => {
     if (before.theme) root.dataset.theme = before.theme;
     else delete root.dataset.theme;
     delete root.dataset.printing;
+    zoomTables(() => "");
     drawAll();
     for (const part of before.folded) part.open = false;
   });
