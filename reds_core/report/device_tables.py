@@ -54,7 +54,7 @@ def _table(name: str, config: str | None, records: Sequence[ProfileRecord], labe
     if any(record.member is not None for record in records):
         shown = {"Network": members, **shown}
     rows = [
-        Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
+        Row(Cell(record.file, link=file_link(record.file)), tuple(cells[index] for cells in shown.values()))
         for index, record in enumerate(records)
     ]
     caption = f"{name}, configuration {config}" if config else name
