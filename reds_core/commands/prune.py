@@ -213,7 +213,7 @@ def prune_command(
         bool,
         typer.Option(
             "--resume",
-            help="Continue the run in DIR after its last finished epoch or step. Other options need not be given again.",
+            help="Continue the run in DIR after its last finished epoch or step. The folder knows all other options.",
             rich_help_panel=RUN,
         ),
     ] = False,

@@ -214,10 +214,7 @@ def prune(
                 settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
             if folder.mode is Mode.RESUME:
-                raise InputError(
-                    f"'{folder.path}' holds no run to resume",
-                    f"give {argument('model')} or {argument('data')} to start one",
-                )
+                raise InputError(f"'{folder.path}' holds no run to resume", "give a model or data to start one")
             data = default_data
         settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
         source = given_data(data)

@@ -24,7 +24,7 @@ from reds_core.runs.folder import Mode
 
 def test_resuming_where_nothing_is_there_starts(place: Workplace) -> None:
     assert without_times(place.resume()) == without_times(place.prune(out=place.folder / "again"))
-    with pytest.raises(InputError, match="nothing' holds no run to resume; give model or data to start one"):
+    with pytest.raises(InputError, match="nothing' holds no run to resume; give a model or data to start one"):
         api.prune(out=place.folder / "nothing", mode="resume", default_data="digits", registry=toy_registry())
 
 
