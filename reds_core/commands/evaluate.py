@@ -40,7 +40,8 @@ def evaluate_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The target that runs the file, such as tflite-micro, since runtimes round in different ways.",
+            help="The target that runs the file, such as tflite-micro. Runtimes round in different ways, so their "
+            "results can differ.",
             show_default="the one that wrote it",
             autocompletion=device_names("load"),
         ),

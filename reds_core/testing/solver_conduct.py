@@ -194,7 +194,9 @@ def _judge_gap(problem: KnapsackProblem, answer: Answer, gap: float | None) -> N
         raise Failure(f"says that it stopped at the gap {gap}, but has proven {reached} on {described(problem)}")
     if gap and is_reached and answer.status is Status.FEASIBLE and answer.limit is not Limit.GAP:
         stop = "no limit" if answer.limit is None else f"its {answer.limit.value} limit"
-        raise Failure(f"went on to {stop} with a gap of {reached:g}, though {gap:g} suffices, on {described(problem)}")
+        raise Failure(
+            f"continued to {stop} with a gap of {reached:g}, though {gap:g} suffices, on {described(problem)}"
+        )
 
 
 def takes_a_known_bound(subject: SolverSubject) -> None:
