@@ -66,7 +66,7 @@ def print_profiles(records: Sequence[ProfileRecord]) -> None:
     for device in device_tables(records, {}):
         table = device.table
         kept = [index for index, column in enumerate(table.columns) if column not in BEYOND_TERMINALS]
-        rows = [[row.heading, *(row.cells[i].text for i in kept)] for block in table.blocks for row in block.rows]
+        rows = [[row.heading.text, *(row.cells[i].text for i in kept)] for block in table.blocks for row in block.rows]
         print_table([table.corner.lower(), *(table.columns[i].lower() for i in kept)], rows, _wide_console())
         if device.remark:
             _wide_console().print(f"\n{device.remark}", markup=False, highlight=False)
@@ -79,7 +79,7 @@ def _print_search(plan: Plan, record: MaxDropRecord, console: Console) -> None:
     print_table(
         ["tried", "budget", *(column.lower() for column in table.columns)],
         [
-            [block.title.lower(), row.heading, *(cell.text for cell in row.cells)]
+            [block.title.lower(), row.heading.text, *(cell.text for cell in row.cells)]
             for block in table.blocks
             for row in block.rows
         ],

@@ -70,7 +70,7 @@ def _table(records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table
     if any(record.member is not None for record in records):
         shown = {"Network": members, **shown}
     rows = [
-        Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
+        Row(Cell(record.file, link=file_link(record.file)), tuple(cells[index] for cells in shown.values()))
         for index, record in enumerate(records)
     ]
     name, config, machine = records[0].subject
