@@ -80,7 +80,7 @@ def _row(name: str, field: dict[str, Any], required: str) -> str:
 
 
 def _default(field: dict[str, Any]) -> str:
-    if field.get("default") in (None, [], {}):
+    if field.get("default") is None or isinstance(field["default"], list | dict):
         return "no"
     return f"no: `{json.dumps(field['default'])}`"
 
