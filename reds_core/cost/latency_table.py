@@ -47,7 +47,9 @@ class LatencySettings:
         check_element_size(self.element_size_bytes)
         for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+                raise InputError(
+                    f"the number of {name} {getattr(self, name)} is below {least}", f"give {least} or more"
+                )
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ class LatencyTable:
     def digest(self) -> str:
         """The hexadecimal SHA-256 digest of the table."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
+
+    @property
+    def machines(self) -> tuple[str | None, ...]:
+        """The names of the machine on which it was measured."""
+        return self.machine.name, self.machine.cpu, self.machine.system
 
     def form(self, network: Network) -> TableForm:
         """Return the latency of the table's network in ns, equal to the measurements at full and at quarter width."""
