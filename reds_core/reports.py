@@ -14,9 +14,11 @@ from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.report.model_card import write_model_card
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.report.run_report import write_report as write_run_report
+from reds_core.runs.publishing import complete
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.record_lines import RECORDS_FILE
+from reds_core.watcher import Watcher
 
 
 def write_report(folder: str | PathLike[str]) -> Path:
@@ -48,6 +50,7 @@ def write_report(folder: str | PathLike[str]) -> Path:
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):
         if (path / PLAN_FILE).exists():
+            complete(path, Watcher())
             plan = load_plan(path)
             write_model_card(plan, path)
             return write_run_report(plan, path)

@@ -134,4 +134,10 @@ NANOSECONDS = Scale(
     {"": 1, "ns": 1, "us": 1000, "ms": 1000**2, "s": 1000**3},
     ("us", "ms"),
 )
+CYCLES = Scale(
+    1000,
+    ("cycles", "kcycles", "Mcycles", "Gcycles"),
+    {**_THOUSANDS, **{f"{prefix}cycles": size for prefix, size in _THOUSANDS.items()}},
+    ("k", "M"),
+)
 PLAIN = Scale(1, ("",))

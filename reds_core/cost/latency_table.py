@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from reds_core.cost import counting
-from reds_core.cost.counting import TableForm, check_element_size
+from reds_core.cost.counting import ResourceForm, TableForm, check_element_size
 from reds_core.cost.latency_sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
@@ -47,7 +47,9 @@ class LatencySettings:
         check_element_size(self.element_size_bytes)
         for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+                raise InputError(
+                    f"the number of {name} {getattr(self, name)} is below {least}", f"give {least} or more"
+                )
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class LatencyTable:
         model: SHA-256 of the model file.
         channels: full width of each group.
         settings: settings of the measurement.
-        machine, versions: the machine, and the versions of the software that measured.
+        machine: the machine that measured.
+        versions: the versions of the software that measured.
         segments: the segments of the network.
         overhead: time of an empty model.
         full: time of the whole network at full width.
@@ -104,8 +107,8 @@ class LatencyTable:
         offset_ns = self.full.ns - scale * full
         return times.form(scale, offset_ns)
 
-    def form_for(self, network: Network, element_size_bytes: int) -> TableForm:
-        """Return `form(network)` after checking that the table belongs to `network`.
+    def forms_for(self, network: Network, element_size_bytes: int) -> Mapping[str, ResourceForm]:
+        """Return `form(network)` as that of the latency, after checking that the table belongs to `network`.
 
         Raises:
             InputError: if the table is of another network or element size, or incomplete.
@@ -123,7 +126,7 @@ class LatencyTable:
             )
         if not self.complete:
             raise InputError("the latency table is incomplete", f"run the same {command('latency')} again to resume it")
-        return self.form(network)
+        return {"latency": self.form(network)}
 
 
 def save_latency_table(table: LatencyTable, path: Path) -> None:

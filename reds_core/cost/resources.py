@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from reds_core.cost.activation_memory import arena, arena_steps, peak_ram, peak_ram_steps
 from reds_core.cost.counting import (
@@ -12,7 +12,6 @@ from reds_core.cost.counting import (
     CostTerm,
     PeakTerm,
     ResourceForm,
-    TableForm,
     bops_terms,
     check_element_size,
     macs_terms,
@@ -22,7 +21,7 @@ from reds_core.cost.counting import (
 from reds_core.cost.device_weights import weight_bytes_terms
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.scales import BOPS, BYTES, MACS, NANOSECONDS, Scale
+from reds_core.scales import BOPS, BYTES, CYCLES, MACS, NANOSECONDS, Scale
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class CostModel:
 
     Attributes:
         element_size_bytes: size of a weight or activation on the device: 1 (int8) or 4 (float32).
-        latency: latency of the network in ns, if it was measured.
+        measured: forms of resources that are measured or counted on a device, by name; empty without a table of them.
         additional: names of resources that are counted besides those that always are, because a budget limits them or
             because weights may have fewer bits.
 
@@ -40,7 +39,7 @@ class CostModel:
     """
 
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
-    latency: TableForm | None = None
+    measured: Mapping[str, ResourceForm] = field(default_factory=dict)
     additional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -48,12 +47,12 @@ class CostModel:
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """Names of the resources that are counted: macs, params and peak_ram, latency if measured, and `additional`."""
+        """Names of the resources that are counted: macs, params and peak_ram, the measured ones, and `additional`."""
         return tuple(r.name for r in RESOURCES.values() if self._counts(r))
 
     def _counts(self, resource: Resource) -> bool:
         if resource.is_measured:
-            return self.latency is not None
+            return resource.name in self.measured
         return resource.is_always_counted or resource.name in self.additional
 
     def form(self, network: Network, resource: str) -> ResourceForm:
@@ -71,7 +70,8 @@ class Resource:
         noun: the name within a sentence.
         scale: the units in which it is shown and typed.
         form: returns the usage of a network as a form in the group widths.
-        is_measured: whether it can only be counted if the CostModel contains measurements.
+        is_measured: whether it can only be counted if the CostModel contains a form of it.
+        is_of_device: whether a table of it is made for a named device, and not by timing on this machine.
         is_always_counted: whether plans and descriptions state it even if nothing asks for it.
         terms: for a resource that adds up over calls of layers, returns what each call adds; None for others.
         steps: for a resource that is the largest use during any call, returns the calls and their uses; None for
@@ -84,6 +84,7 @@ class Resource:
     scale: Scale
     form: Callable[[Network, CostModel], ResourceForm]
     is_measured: bool = False
+    is_of_device: bool = False
     is_always_counted: bool = True
     terms: Callable[[Network, CostModel], Iterable[CostTerm]] | None = None
     steps: Callable[[Network, CostModel], Iterable[tuple[int, PeakTerm]]] | None = None
@@ -105,11 +106,15 @@ class Resource:
 
         return cls(name, title, noun, scale, form, is_always_counted=is_always_counted, terms=terms)
 
+    @classmethod
+    def measuring(cls, name: str, title: str, noun: str, scale: Scale, is_of_device: bool = False) -> Resource:
+        """Return a resource whose form is in `CostModel.measured`."""
 
-def _latency(network: Network, costs: CostModel) -> TableForm:
-    if costs.latency is None:
-        raise _not_measured("latency")
-    return costs.latency
+        def form(network: Network, costs: CostModel) -> ResourceForm:
+            _check_measured(name, costs.measured)
+            return costs.measured[name]
+
+        return cls(name, title, noun, scale, form, is_measured=True, is_of_device=is_of_device)
 
 
 RESOURCES: Mapping[str, Resource] = {
@@ -156,7 +161,9 @@ RESOURCES: Mapping[str, Resource] = {
             lambda network, costs: bops_terms(network, costs.element_size_bytes),
             is_always_counted=False,
         ),
-        Resource("latency", "Latency", "latency", NANOSECONDS, _latency, is_measured=True),
+        Resource.measuring("latency", "Latency", "latency", NANOSECONDS),
+        Resource.measuring("cycles", "Cycles", "cycles", CYCLES, is_of_device=True),
+        Resource.measuring("npu_sram", "SRAM of the NPU", "SRAM of the NPU", BYTES, is_of_device=True),
     )
 }
 """Every resource that can have a budget, by name. Budgets, plans, tables and reports use these records, so that a new
@@ -171,6 +178,8 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "weight_bytes": ("weight_size", "weights_size", "weight_memory", "packed_weights"),
     "bops": ("bop", "bitops", "bit_ops", "bit_operations"),
     "latency": ("time", "speed", "runtime", "duration", "inference_time", "ms"),
+    "cycles": ("cycle", "npu_cycles", "clock_cycles", "clocks"),
+    "npu_sram": ("npu_ram", "npu_memory", "npu_arena"),
 }
 """What users call the resources elsewhere, for suggestions only: the definitions differ."""
 
@@ -197,22 +206,43 @@ def _suggestion(name: str) -> str:
     return f"did you mean '{known[close[0]]}'? " if close else ""
 
 
-def _not_measured(resource: str) -> InputError:
+def _not_measured(resource: Resource) -> InputError:
+    if resource.is_of_device:
+        return InputError(
+            f"a budget of {resource.name} needs a table of a device",
+            f"make one with {command('latency')} and {argument('on')}, and give {argument('latency_table')}",
+        )
     return InputError(
-        f"a {resource} budget needs measurements",
+        f"a {resource.name} budget needs measurements",
         f"make them with {command('latency')} and give {argument('latency_table')}",
     )
 
 
-def check_resources(names: Iterable[str], has_latency: bool = False) -> None:
-    """Refuse resources that cannot be counted.
+def _check_measured(name: str, measured: Collection[str]) -> None:
+    """Refuse a resource that is measured, but not in the table that was given.
+
+    Raises:
+        InputError: if `measured` does not have it.
+    """
+    resource = RESOURCES[name]
+    if not resource.is_measured or name in measured:
+        return
+    error = _not_measured(resource)
+    if measured:
+        raise InputError(f"{error.what}, and the given one has only {', '.join(measured)}", error.fix)
+    raise error
+
+
+def check_resources(names: Iterable[str], has_table: bool = False) -> None:
+    """Refuse resources that can only be counted with a table of measurements if there is none.
 
     Raises:
         InputError: if there is one; the message names the first.
     """
     for name in names:
-        if RESOURCES[resource_named(name)].is_measured and not has_latency:
-            raise _not_measured(name)
+        resource = RESOURCES[resource_named(name)]
+        if resource.is_measured and not has_table:
+            raise _not_measured(resource)
 
 
 def resource_forms(network: Network, names: Iterable[str], costs: CostModel | None = None) -> dict[str, ResourceForm]:
@@ -221,9 +251,8 @@ def resource_forms(network: Network, names: Iterable[str], costs: CostModel | No
     Raises:
         InputError: if a resource cannot be counted.
     """
-    names, costs = list(names), costs or CostModel()
-    check_resources(names, costs.latency is not None)
-    return {name: costs.form(network, name) for name in names}
+    costs = costs or CostModel()
+    return {name: costs.form(network, resource_named(name)) for name in names}
 
 
 def usage(network: Network, widths: Mapping[str, int], costs: CostModel | None = None) -> dict[str, int]:

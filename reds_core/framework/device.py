@@ -84,7 +84,8 @@ class Device(Plugin, ABC):
     Attributes:
         reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
             suits it best.
-        configurations: The names of its configurations. The first is the default; empty if it has none.
+        configurations: The names of its configurations. The first is the default; empty if it has none. A device that
+            has to ask for them overrides `known_configurations` instead.
         remark: What the figures of its profiles mean, as sentences that are shown with them.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
     """
@@ -100,8 +101,34 @@ class Device(Plugin, ABC):
         """The kinds of files that the device reads with its options, the preferred one first. By default `reads`."""
         return self.reads
 
+    def known_configurations(self) -> tuple[str, ...]:
+        """Return the names of the configurations, the default first. By default they are `configurations`.
+
+        It is called once for a profile, so that it may ask a service or a board.
+
+        Raises:
+            UnavailableError: If they cannot be asked for.
+        """
+        return self.configurations
+
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         """Return what one inference of a file takes. By default, the device does not profile.
+
+        Args:
+            path: The path of the file.
+            configuration: One of `known_configurations`; None if the device has none.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+            UnsupportedError: If the device does not profile, or cannot run the file.
+            UnavailableError: If what profiles cannot be used now, such as a service.
+        """
+        raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
+
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
+        """Return what can be counted of a file without running it. By default nothing is.
+
+        It completes the times that were measured on another machine.
 
         Args:
             path: The path of the file.
@@ -109,9 +136,24 @@ class Device(Plugin, ABC):
 
         Raises:
             InputError: If the file is missing or damaged.
-            UnsupportedError: If the device does not profile, or cannot run the file.
         """
-        raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
+        return Profile()
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        """Return the text of a Python program that times files on another machine. By default it refuses.
+
+        The program needs no reds. Called with a folder and `--out FILE`, it times those files in the folder, which it
+        refuses if their content is another, and writes FILE in the format `reds-timings/1` after each of them. With
+        `--stop-with-input` it ends when its standard input is closed. Lines of progress on standard error begin with
+        `[`, a last line that begins with `error: ` says what failed, and exit status 0 means that all is written.
+
+        Args:
+            files: The hexadecimal SHA-256 digest of each file by its name.
+
+        Raises:
+            UnsupportedError: If the device times no files on other machines.
+        """
+        raise UnsupportedError(f"target '{self.name}' times no files on other machines", "name a target that does")
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         """Read a file, so that it can be run as the device runs it. By default, the device runs nothing here.

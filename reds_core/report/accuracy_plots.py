@@ -14,7 +14,7 @@ from reds_core.report.plotting import INK, NO_COLOUR, SOFT, Picture, fills, inte
 _LABEL_LIMIT = 22
 _LOGARITHMIC_FROM_RATIO = 12
 _MOST_NAMES = 8
-"""With more networks than this, the names stand in the hover texts alone."""
+"""With more networks than this, only the hover texts hold the names."""
 
 
 def pareto_front(points: Sequence[AccuracyPoint]) -> tuple[AccuracyPoint, ...]:

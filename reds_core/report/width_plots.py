@@ -93,7 +93,7 @@ def _height(groups: Sequence[GroupRecord]) -> int:
 
 
 def _axes(plot: Figure, groups: Sequence[GroupRecord]) -> None:
-    """Set the axes. The bars stand at numbers, since shortened names of groups may be equal."""
+    """Set the axes. The bars are placed at numbers, since shortened names of groups may be equal."""
     names = [plain(units.shortened(group.name, _LABEL_LIMIT)) for group in groups]
     plot.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     plot.update_yaxes(

@@ -19,7 +19,7 @@ from reds_core.runs.calibration import calibration_setting
 from reds_core.runs.class_weights import class_weight_text
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.dry_run import choose_only
-from reds_core.runs.extraction import ExtractionRequest
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, mode_of, texts_of
 from reds_core.runs.given_data import given_data

@@ -34,6 +34,7 @@ FOLDER = ".checkpoint"
 _PREFIX = "step-"
 _EPOCHS = "epochs-"
 _TRIALS = "max-drop"
+_PENDING = "pending"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL, _MEMBER = "full", "member-"
 _GROUP, _CURVE, _LEVELS = "group/", "curve/", "levels"
@@ -232,12 +233,18 @@ def has_checkpoint(folder: Path) -> bool:
 def has_progress(folder: Path) -> bool:
     """Whether FOLDER holds a finished step, epoch or part of a search from which a run can be resumed."""
     in_search = trials_folder(folder).rglob("*")
-    return has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*")) or any(p.is_file() for p in in_search)
+    is_begun = has_checkpoint(folder) or any((folder / FOLDER).glob(f"{_EPOCHS}*"))
+    return is_begun or any(p.is_file() for p in in_search) or pending_folder(folder).exists()
 
 
 def trials_folder(folder: Path) -> Path:
     """The folder of the networks that a search for the smallest network in FOLDER tries, until the run is finished."""
     return folder / FOLDER / _TRIALS
+
+
+def pending_folder(folder: Path) -> Path:
+    """The folder of what is written after the plan in FOLDER, until it is written."""
+    return folder / FOLDER / _PENDING
 
 
 def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:

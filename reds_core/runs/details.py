@@ -10,7 +10,7 @@ from typing import Any
 from reds_core.errors import InputError
 from reds_core.formulation.statement import Statement
 from reds_core.framework.class_counts import ClassCounts, ModelFigures
-from reds_core.plan_details import ClassDetails, Details, NetworkDetails
+from reds_core.plan_details import ClassDetails, Details
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.runs.exploring import explore
 from reds_core.runs.history import FULL
@@ -61,18 +61,30 @@ def with_member(
         decision: What was decided of it.
         counts: How many test examples of each class it recognises; None if that is not counted.
     """
-    known = {each.name: each for each in details.networks}
-    known[name] = network_details(statement, name, decision.widths, decision.settings)
-    kept = (BEFORE, FULL, *names)
+    others = without_others(details, [each for each in names if each != name])
+    own = network_details(statement, name, decision.widths, decision.settings)
     recall = {} if counts is None or len(counts.examples) != len(details.classes) else _recall(counts)
-    classes = []
-    for place, each in enumerate(details.classes):
-        own = {network: share for network, share in each.recall.items() if network in kept and network != name}
-        if place in recall:
-            own[name] = recall[place]
-        classes.append(dataclasses.replace(each, recall={n: own[n] for n in kept if n in own}))
-    networks: list[NetworkDetails] = [known[each] for each in (FULL, *names) if each in known]
-    return dataclasses.replace(details, networks=tuple(networks), classes=tuple(classes))
+    classes = tuple(
+        dataclasses.replace(each, recall={**each.recall, name: recall[place]}) if place in recall else each
+        for place, each in enumerate(others.classes)
+    )
+    return without_others(dataclasses.replace(others, networks=(*others.networks, own), classes=classes), names)
+
+
+def without_others(details: Details, names: Sequence[str]) -> Details:
+    """The details of the full network and of some members, in their order. What is not known of one is left out.
+
+    Args:
+        details: The details of a run.
+        names: The names of the members, smallest first.
+    """
+    known, kept = {each.name: each for each in details.networks}, (BEFORE, FULL, *names)
+    networks = tuple(known[name] for name in kept if name in known)
+    classes = tuple(
+        dataclasses.replace(each, recall={name: each.recall[name] for name in kept if name in each.recall})
+        for each in details.classes
+    )
+    return dataclasses.replace(details, networks=networks, classes=classes)
 
 
 def class_details(counts: Mapping[str, ClassCounts | None], names: Sequence[str] = ()) -> tuple[ClassDetails, ...]:

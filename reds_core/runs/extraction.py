@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,80 +20,36 @@ from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan, save_plan
-from reds_core.plan_details import load_details, save_details
-from reds_core.plugin import PluginOptions
+from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan
+from reds_core.plan_details import load_details
 from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
 from reds_core.run_history import HistoryRow, load_history
 from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
-from reds_core.runs.dataset import Dataset
-from reds_core.runs.details import with_member
+from reds_core.runs.details import with_member, without_others
 from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, MemberFiles
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.file_names import full_device_file
-from reds_core.runs.finish import report, write_history
+from reds_core.runs.file_timing import timing_here
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
-from reds_core.runs.given_data import Splits
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
-from reds_core.runs.member_training import recalibrate_member, train_member
+from reds_core.runs.member_training import recalibrate_member, train_member, training_step
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
+from reds_core.runs.publishing import Companions, complete, publish, withdraw
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
-from reds_core.runs.settings import SHARED, RunSettings, merged_options
+from reds_core.runs.settings import SHARED, RunSettings
 from reds_core.runs.targets import RunTargets, run_targets
 from reds_core.system.folder_lock import locked_folder
 from reds_core.watcher import Watcher
 
 FULL_SOURCE = "full"
 """The source of a member that is cut from the full network."""
-
-
-@dataclass(frozen=True)
-class ExtractionRequest:
-    """What a user asks of an extraction.
-
-    Attributes:
-        budgets: One budget, as texts of the command line.
-        data: The data of the run; None to read it from where the run did.
-        calibration: What files are calibrated on, as in the settings of a run; None for that of the run.
-        calibration_data: The data for that if it is an object in Python, else None.
-        finetune_epochs: How many epochs the new member is trained for by itself.
-        solver: The name of a solver plugin; None for that of the run.
-        time_limit_s: The time limit of each solve; None for that of the run.
-        gap: The proven relative gap at which each solve may stop; None for that of the run.
-        options: Options of plugins, which take precedence over those of the run.
-    """
-
-    budgets: tuple[str, ...]
-    data: str | Dataset | Splits | None = None
-    calibration: str | None = None
-    calibration_data: Any | None = None
-    finetune_epochs: int = 0
-    solver: str | None = None
-    time_limit_s: float | None = None
-    gap: float | None = None
-    options: PluginOptions = field(default_factory=dict)
-
-    def settings(self, base: RunSettings) -> RunSettings:
-        """Return the settings of a run with what the user asks for in their place.
-
-        Raises:
-            InputError: If a figure is out of range.
-        """
-        return dataclasses.replace(
-            base,
-            calibration=base.calibration if self.calibration is None else self.calibration,
-            solver=base.solver if self.solver is None else self.solver,
-            time_limit_s=base.time_limit_s if self.time_limit_s is None else self.time_limit_s,
-            gap=base.gap if self.gap is None else self.gap,
-            options=merged_options(base.options, self.options),
-            finetune=dataclasses.replace(base.finetune, epochs=self.finetune_epochs),
-        )
 
 
 def extract(folder: Path, request: ExtractionRequest, registry: Registry, watcher: Watcher) -> SavedSubnetwork:
@@ -105,7 +60,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
     statistics are measured on training data. If it is trained, these weights become its own; no file of another member
     changes. A member that an earlier extraction added under the same budget is replaced if the new one is trained.
 
-    Until the files of the new member are complete, the plan does not name it, so a stopped extraction harms nothing.
+    Until the files of the new member are complete, the plan does not name it, so a stopped extraction harms nothing. If
+    it is stopped later, the same request completes what goes with the plan, and returns the member.
 
     Raises:
         InputError: If the folder holds no finished run, if the budget is malformed or already taken, if data that is
@@ -115,11 +71,15 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
     if not folder.is_dir():
         load_plan(folder)  # raises the error
     with locked_folder(folder, "an extraction", "extract from another folder"):
+        completed = complete(folder, watcher)
         present = load_plan(folder)
         base = settings_of(present, folder)
         settings = request.settings(base)
         check_options(registry, request.options, (solvers(settings.solver), FRAMEWORKS, *target_participants(settings)))
         budget = _one_budget(request.budgets)
+        if completed == request.identity:
+            _conclude(folder, present, budget.name, request, settings, base, watcher)
+            return saved_plan(present, folder, settings.imports, registry)[budget.name]
         plan = _without_replaced(present, budget, request, folder)
         framework = registry.default_framework(settings.options, settings.imports)
         targets = run_targets(registry, framework, settings)
@@ -158,31 +118,56 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             projected.hold()
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
-            save_plan(plan, folder)  # it must not name a member whose files are being replaced
+            withdraw(plan, _without_member(plan, budget.name, folder), folder, watcher)  # its files are being replaced
         shared = _shared(family, request, exporter, watcher)
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
         plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
-        _update_records(family, plan, member, files, trained)
-        save_plan(plan, folder)
-        report(plan, folder, watcher)
-        if request.finetune_epochs:
-            remove_checkpoints(folder)
-        for warning in _warnings(plan, record, base):
-            watcher.warn(warning)
-        refuse_exceeded(settings, [record], folder)
+        publish(plan, _with_member(family, plan, member, files, trained), folder, watcher, request.identity)
+        _conclude(folder, plan, record.name, request, settings, base, watcher)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]
 
 
-def _update_records(
+def _conclude(
+    folder: Path,
+    plan: Plan,
+    name: str,
+    request: ExtractionRequest,
+    settings: RunSettings,
+    base: RunSettings,
+    watcher: Watcher,
+) -> None:
+    """Remove the epochs of a finished training, and warn of the new member.
+
+    Args:
+        folder: The folder of the run.
+        plan: The plan with the member.
+        name: The name of the member.
+        request: What the user asked for.
+        settings: The settings of the extraction.
+        base: The settings of the run.
+        watcher: Notified of the warnings.
+
+    Raises:
+        InfeasibleError: If the settings are strict and an int8 file of the member loses more than it may.
+    """
+    if request.finetune_epochs:
+        remove_checkpoints(folder)
+    record = next(member for member in plan.subnetworks if member.name == name)
+    for warning in _warnings(plan, record, base):
+        watcher.warn(warning)
+    refuse_exceeded(settings, [record], folder)
+
+
+def _with_member(
     family: FinishedFamily,
     plan: Plan,
     member: PlannedMember,
     files: MemberFiles,
     trained: tuple[HistoryRow, ...],
-) -> None:
-    """Add a member to the details and the training curves of the run, if the run has any.
+) -> Companions:
+    """The details and the training curves of the run with a member, if the run has any.
 
     Args:
         family: The family.
@@ -191,14 +176,30 @@ def _update_records(
         files: Its files, and what was measured on them.
         trained: The training curves of the member; none if it was not trained.
     """
-    details, folder = load_details(family.folder), family.folder
+    details = load_details(family.folder)
     if details is not None:
         names = [each.name for each in plan.subnetworks]
         decided = (member.name, member.decision, files.classes)
-        save_details(with_member(details, family.statement, names, *decided), folder)
-    steps = {row.step for row in trained}
-    rows = (*(row for row in load_history(folder) if row.step not in steps), *trained)
-    write_history(rows, plan, folder)
+        details = with_member(details, family.statement, names, *decided)
+    return Companions(details, (*_curves_of_others(family.folder, member.name), *trained))
+
+
+def _without_member(plan: Plan, name: str, folder: Path) -> Companions:
+    """The details and the training curves of the run without a member.
+
+    Args:
+        plan: The plan without the member.
+        name: The name of the member.
+        folder: The folder of the run.
+    """
+    details = load_details(folder)
+    if details is not None:
+        details = without_others(details, [each.name for each in plan.subnetworks])
+    return Companions(details, _curves_of_others(folder, name))
+
+
+def _curves_of_others(folder: Path, name: str) -> tuple[HistoryRow, ...]:
+    return tuple(row for row in load_history(folder) if row.step != training_step(name))
 
 
 def _one_budget(texts: tuple[str, ...]) -> SubnetworkBudget:
@@ -315,7 +316,7 @@ def _exporter(
 ) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
-    timing = None if latencies is None else latencies.settings
+    timing = timing_here(latencies, watcher.note)
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn

@@ -1,4 +1,4 @@
-"""The end of a run: writes and measures the family, then the plan and the report."""
+"""The end of a run: writes and measures the family, then the plan and what goes with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import UnavailableError
 from reds_core.knapsack.levels import UNTOUCHED
 from reds_core.knapsack.solution import Solution
 from reds_core.plan import (
@@ -17,32 +16,27 @@ from reds_core.plan import (
     GroupRecord,
     Plan,
     SubnetworkRecord,
-    save_plan,
 )
-from reds_core.plan_details import save_details
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import PruningState
-from reds_core.report.facts import metric_of
-from reds_core.report.model_card import write_model_card
-from reds_core.report.run_report import write_report
-from reds_core.run_history import HISTORY_FILE, HistoryRow, save_history
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, save_order, save_scores
 from reds_core.runs.details import BEFORE, counts_of, run_details
 from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles, MemberFiles
 from reds_core.runs.file_names import baseline_file
+from reds_core.runs.file_timing import timing_here
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.history import FULL
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
+from reds_core.runs.publishing import Companions, publish
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.session import Session
 from reds_core.runs.settings import SHARED
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import ThinningPrice, thinning_price
 from reds_core.search_records import MaxDropRecord
-from reds_core.watcher import Watcher
 
 
 def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | None = None) -> Plan:
@@ -60,7 +54,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
-    timing = None if inputs.latencies is None else inputs.latencies.settings
+    timing = timing_here(inputs.latencies, session.watcher.note)
     calibration = inputs.calibration.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
@@ -86,11 +80,9 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
         counts[budget.name] = files.classes
     accuracy = None if before is None else before.metric
     plan = plan_of(session, checkpoint, records, full.record(usage, accuracy), max_drop)
-    save_details(run_details(session, state, counts), folder)
-    write_history(checkpoint.history, plan, folder)
-    report(plan, folder, session.watcher)
+    companions = Companions(run_details(session, state, counts), checkpoint.history)
     _save_recipe(session)
-    save_plan(plan, folder)  # last, since a folder with a plan is a finished run
+    publish(plan, companions, folder, session.watcher)  # last, since a folder with a plan is a finished run
     remove_checkpoints(folder)
     refuse_exceeded(settings, plan.subnetworks, folder)
     return plan
@@ -197,20 +189,3 @@ def _thinning_price(
     if price is not None:
         session.watcher.warn(price.sentence)
     return price
-
-
-def write_history(rows: Sequence[HistoryRow], plan: Plan, folder: Path) -> None:
-    """Write the training curves of a run, or remove those of an earlier one if nothing was trained."""
-    if rows:
-        save_history(rows, folder, metric_of(plan.options.get("task")).name)
-    else:
-        (folder / HISTORY_FILE).unlink(missing_ok=True)
-
-
-def report(plan: Plan, folder: Path, watcher: Watcher) -> None:
-    """Write the model card, and the report, or warn if the libraries of the report are not installed."""
-    write_model_card(plan, folder)
-    try:
-        write_report(plan, folder)
-    except UnavailableError as error:
-        watcher.warn(f"no report was written: {error}")

@@ -281,7 +281,10 @@ class RunFolder:
         return record
 
     def _clear(self, kinds: FileKinds) -> None:
-        """Remove the files of an earlier run and nothing else. The plan goes first: it must not describe others."""
+        """Remove the files of an earlier run and nothing else.
+
+        What describes the plan goes first, and then the plan, which must not describe networks of another run.
+        """
         members: list[str] = []
         with suppress(InputError):
             members += [s.name for s in load_plan(self.path).subnetworks]
@@ -290,20 +293,11 @@ class RunFolder:
             if record is not None and record.options.get("max_drop") is not None:
                 members += all_budget_names()
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
-        (self.path / PLAN_FILE).unlink(missing_ok=True)
-        remove_partial_files(self.path)
-        outputs = [
-            DETAILS_FILE,
-            HISTORY_FILE,
-            REPORT_FILE,
-            RECIPE_FILE,
-            full_file(kinds.model),
-            SCORES_FILE,
-            ORDER_FILE,
-        ]
+        outputs = [CARD_FILE] if is_model_card(self.path / CARD_FILE) else []
+        outputs += [REPORT_FILE, DETAILS_FILE, HISTORY_FILE, PLAN_FILE]
+        outputs += [RECIPE_FILE, full_file(kinds.model), SCORES_FILE, ORDER_FILE]
         outputs += [full_device_file(kind) for kind in kinds.exported]
-        if is_model_card(self.path / CARD_FILE):
-            outputs.append(CARD_FILE)
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:
             (self.path / Path(name).name).unlink(missing_ok=True)
+        remove_partial_files(self.path)
         remove_checkpoints(self.path)

@@ -22,6 +22,11 @@ from reds_core.watcher import Watcher
 RESUMING = "the same command continues from there"
 
 
+def training_step(name: str) -> str:
+    """The name of the training of a member in the training curves of the run."""
+    return f"extract {name}"
+
+
 def recalibrate_member(family: FinishedFamily, name: str, model: Any, data: MemberData, watcher: Watcher) -> None:
     """Measure the batch-norm statistics of a member on training data, in place, if the settings of the run ask for it.
 
@@ -85,4 +90,4 @@ def train_member(
             alone = Family(model, (), (), full_settings=levels)
             training = Training(data.train, *how, teacher=family.full, keeper=store)
             family.framework.finetune(alone, family.levels.applied_to(training, alone))
-        return history_rows(f"extract {name}", store.figures, (), name)
+        return history_rows(training_step(name), store.figures, (), name)

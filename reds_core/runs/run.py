@@ -25,6 +25,7 @@ from reds_core.runs.inspection import frozen_warning
 from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
+from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, create_plugins
 from reds_core.runs.settings import RunSettings
@@ -109,6 +110,7 @@ class Run:
             known.check_hashes(inputs.hashes, folder.path)
         finished = folder.finished_plan()
         if finished is not None:
+            complete(folder.path, self.watcher)
             remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)

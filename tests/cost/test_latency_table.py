@@ -165,7 +165,7 @@ def test_a_table_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_the_full_network_takes_what_was_measured() -> None:
-    form = table().form_for(network(), 4)
+    form = table().forms_for(network(), 4)["latency"]
     assert form.at(CHANNELS) == pytest.approx(table().full.ns, abs=30)
     assert form.at(narrow_widths(CHANNELS)) == pytest.approx(NARROW.ns, abs=30)
 
@@ -181,11 +181,11 @@ def test_noise_that_makes_the_narrow_network_slower_is_not_scaled_up() -> None:
 def test_tables_of_something_else_are_refused() -> None:
     other = Network("m", (ChannelGroup("a", 3, ()),), (), (), (), (), ())
     with pytest.raises(InputError, match="is of network 'n', not of this one"):
-        table().form_for(other, 4)
+        table().forms_for(other, 4)
     with pytest.raises(InputError, match="element size of 4 bytes, the run for 1"):
-        table().form_for(network(), 1)
+        table().forms_for(network(), 1)["latency"]
     with pytest.raises(InputError, match="incomplete"):
-        table(complete=False).form_for(network(), 4)
+        table(complete=False).forms_for(network(), 4)["latency"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "reds-latency/1"}', '{"format": "reds-latency/2"}'])
@@ -220,7 +220,7 @@ def test_tables_that_do_not_hold_together_are_refused(how: str, segment: int, tm
     path = tmp_path / "table.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"is not a latency table|not of this one"):
-        load_latency_table(path).form_for(network(), 4)
+        load_latency_table(path).forms_for(network(), 4)["latency"]
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_unknown_entries_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "figure"), [("threads", 0), ("repeats", 9), ("points", 1), ("checks", -1)])
 def test_settings_out_of_range_are_refused(name: str, figure: int) -> None:
-    with pytest.raises(InputError, match=f"{figure} {name} are asked for"):
+    with pytest.raises(InputError, match=f"the number of {name} {figure} is below"):
         LatencySettings(**{name: figure})
 
 

@@ -14,12 +14,14 @@ from toy_runs import NO_TRAINING, make_workplace
 
 from reds_core.compare.reader import results_frame
 from reds_core.cost.budget import parse_amount
-from reds_core.cost.counting import ResourceForm, params
-from reds_core.cost.resources import RESOURCES, CostModel, Resource, usage
+from reds_core.cost.counting import PeakForm, ResourceForm, SumForm, params
+from reds_core.cost.resources import RESOURCES, CostModel, Resource, check_resources, usage
 from reds_core.errors import InputError
+from reds_core.network.axis import LinearForm
 from reds_core.network.description import Network
 from reds_core.plan import load_plan
 from reds_core.report import units
+from reds_core.report.plan_frame import usage_column
 from reds_core.runs import inspection
 from reds_core.scales import BYTES
 
@@ -86,3 +88,23 @@ def test_what_is_measured_is_counted_only_with_measurements() -> None:
     assert "latency" not in CostModel().resources
     with pytest.raises(InputError, match="a latency budget needs measurements"):
         CostModel().form(NETWORK, "latency")
+
+
+def test_what_a_device_counts_needs_its_table() -> None:
+    with pytest.raises(
+        InputError, match=r"a budget of cycles needs a table of a device; make one with `.*measure_latency` and on, and"
+    ):
+        check_resources(["macs", "cycles"])
+    check_resources(["cycles"], has_table=True)
+    with pytest.raises(InputError, match="a latency budget needs measurements, and the given one has only cycles"):
+        CostModel(measured={"cycles": SumForm(7)}).form(NETWORK, "latency")
+
+
+def test_a_resource_of_a_device_is_counted_and_typed_in_its_unit() -> None:
+    costs = CostModel(measured={"cycles": SumForm(88_897), "npu_sram": PeakForm((LinearForm(2048),))})
+    used = usage(NETWORK, NETWORK.channels, costs)
+    assert {name: used[name] for name in ("cycles", "npu_sram")} == {"cycles": 88_897, "npu_sram": 2048}
+    assert "latency" not in used
+    assert units.on_terminal(units.amount("cycles", used["cycles"])) == "88.9 kcycles"
+    assert parse_amount("cycles", "60k").number == parse_amount("cycles", "60 kcycles").number == 60_000
+    assert usage_column("npu_sram") == "npu_sram_bytes"

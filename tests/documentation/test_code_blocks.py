@@ -34,6 +34,8 @@ OTHERS = (
 """Programs of others, which are not run."""
 RUNNING = ("plugins", "solve", "new", "suite")
 """Commands that are run, since they are cheap and need no model."""
+LINE_LENGTH = 84
+"""The number of characters of code that fit into a line of the site in a window of 1280 pixels."""
 _KINDS = ("solver", "solvers", "scorer", "scorers", "pruner", "pruners", "transform", "target", "on")
 CHOOSING = [f"--{kind}" for kind in _KINDS]
 
@@ -62,6 +64,18 @@ def test_every_block_is_run_or_says_why_not(block: Block) -> None:
         assert any(words[0].endswith("reds") for words in block.commands()) or any(
             words[0] == "python" for words in block.commands()
         ), "a block without a command of reds says by <!-- not run: REASON --> why it is not run"
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_code_is_as_narrow_as_a_page_of_the_site(page: str) -> None:
+    """Longer lines are cut at the edge of the page: `ruff format --isolated --line-length 84 PAGE`."""
+    lines = {
+        f"{page}:{block.line + n}": line
+        for block in BLOCKS
+        if block.page == page
+        for n, line in enumerate(block.code.splitlines())
+    }
+    assert {place: line for place, line in lines.items() if len(line) > LINE_LENGTH} == {}
 
 
 def test_marks_are_read() -> None:

@@ -17,7 +17,8 @@ from reds_core.framework.framework import Framework
 from reds_core.registry import Registry
 from reds_core.report import facts
 from reds_core.report.facts import gather
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.watcher import Watcher
 
 MODEL = FileKind("torch", "PyTorch", ".pt2")

@@ -22,7 +22,8 @@ from reds_core.knapsack.solution import Answer, Status
 from reds_core.knapsack.solver import Controls
 from reds_core.plan import Plan, load_plan
 from reds_core.runs.dataset import load_data
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.saved_plan import SavedSubnetwork
 from reds_core.watcher import Watcher
 
@@ -189,7 +190,9 @@ def test_budgets_that_are_refused(place: Workplace, budgets: list[str], why: str
 
 
 def test_a_budget_out_of_reach(place: Workplace) -> None:
-    with pytest.raises(InfeasibleError, match=r"budget '1': macs 2 is asked for, the least that can be reached is \d+"):
+    with pytest.raises(
+        InfeasibleError, match=r"budget '1': macs is limited to 2, but the least that can be reached is \d+"
+    ):
         more(place, "macs=1%")
 
 

@@ -16,7 +16,8 @@ from toy_runs import NO_TRAINING, Interrupted, Listener, Workplace, make_workpla
 from reds_core.commands.shared import parse_plugin_options
 from reds_core.cost.latency_table import LatencySettings, load_latency_table
 from reds_core.errors import InfeasibleError, InputError, UnavailableError
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.latency import measure_latency
 from reds_core.runs.recipe import load_recipe
 from reds_core.runs.settings import RunSettings

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +34,10 @@ from reds_core.framework.family import Family
 from reds_core.framework.finetuning import Teacher
 from reds_core.framework.training import Training
 from reds_core.plan import ExtractionRecord, load_plan
+from reds_core.plan_details import load_details, save_details
 from reds_core.report import units
+from reds_core.run_history import load_history
+from reds_core.runs.details import without_others
 from reds_core.runs.saved_plan import SavedSubnetwork
 from reds_core.watcher import Watcher
 
@@ -48,6 +54,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 def more(place: Workplace, budget: str = "macs=0.5", **asked: Any) -> SavedSubnetwork:
     return reds_core.extract(place.out, [budget], **({"registry": toy_registry()} | asked))
+
+
+def _without_50(card: bytes) -> list[str]:
+    """The rows of the tables of a model card that are not of subnetwork 50."""
+    return [line for line in card.decode().splitlines() if line.startswith("|") and "subnet-50" not in line]
 
 
 class SpyingFramework(ToyFramework):
@@ -107,9 +118,18 @@ def test_a_trained_member_has_weights_of_its_own(place: Workplace) -> None:
     width = member.widths["stem"]
     assert not np.array_equal(mine.weights["stem/kernel"], larger.weights["stem/kernel"][:, :width])
     after = contents(place.out)
-    told = ("README.md", "details.json", "history.csv")  # the member is added to them
+    told = ("README.md", "details.json", "history.csv")  # the member is added to them, and nothing else changes
     others = {name: content for name, content in after.items() if "subnet-50" not in name and name not in told}
     assert others == {name: content for name, content in before.items() if name not in told}
+    history = after["history.csv"].decode()
+    assert history.startswith(before["history.csv"].decode())
+    assert history.count("extract 50") == 2
+    assert _without_50(after["README.md"]) == _without_50(before["README.md"])
+    details = load_details(place.out)
+    assert details is not None
+    save_details(without_others(details, ["25", "75"]), place.folder)
+    assert (place.folder / "details.json").read_bytes() == before["details.json"]
+    assert [network.name for network in details.networks] == ["full", "25", "50", "75"]
     assert [m for m in load_plan(place.out).subnetworks if m.name != "50"] == list(plan.subnetworks)
     assert describe(mine).channels == member.widths
 
@@ -249,14 +269,22 @@ def test_ctrl_c_ends_a_training_after_its_epoch(place: Workplace) -> None:
     assert listener.epochs == 2 * interrupting.epochs
 
 
+TOLD = ("README.md", "details.json", "history.csv", "report.html")
+
+
+def _told(folder: Path) -> dict[str, bytes]:
+    """What goes with the plan."""
+    return {name: (folder / name).read_bytes() for name in TOLD}
+
+
 @pytest.mark.parametrize("untrained_before", [False, True])
 def test_a_process_that_is_killed_anywhere_leaves_a_whole_family(place: Workplace, untrained_before: bool) -> None:
     """The plan only names files that are as it says, and the same call then succeeds."""
+    without = _told(place.out)
     if untrained_before:
         more(place)
-    wire = Tripwire()
-    told = ("README.md", "details.json", "history.csv")  # what is looked at may be written before the plan
-    kept = {n: c for n, c in contents(place.out).items() if "subnet-50" not in n and n not in told}
+    before = _told(place.out)
+    kept = {n: c for n, c in contents(place.out).items() if "subnet-50" not in n and n not in TOLD}
     finished = False
     at = 0
     while not finished:
@@ -267,15 +295,117 @@ def test_a_process_that_is_killed_anywhere_leaves_a_whole_family(place: Workplac
         except Interrupted:
             at += 1
         plan = reds_core.load_plan(place.out)
-        now = {n: c for n, c in contents(place.out).items() if n not in told}
+        now = {n: c for n, c in contents(place.out).items() if n not in TOLD}
         assert {n: c for n, c in now.items() if "subnet-50" not in n and ".checkpoint" not in n} == kept
         for member in plan:
             own = describe(TOY.load_model(member.path()))
             assert own.channels == member.widths
             assert all(member.path(kind).exists() for kind in member.files)
         assert {"25", "75"} <= set(plan.names)
+        if not finished:
+            assert _told(place.out) == (before if "50" in plan.names else without)
     assert at > 5
     assert plan["50"].extraction == ExtractionRecord("75", 1)
+
+
+class Cut:
+    """Kills the process, as it were, before a plan or what goes with it is renamed into place."""
+
+    PLACES = (*TOLD, "plan.json", "asked", "pending", "partial-pending")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wire = Tripwire()
+        original = os.replace
+
+        def replace(source: Any, target: Any) -> None:
+            if Path(target).name in self.PLACES:
+                self.wire.pass_by()
+            original(source, target)
+
+        monkeypatch.setattr(os, "replace", replace)
+
+
+def _check_consistent(folder: Path) -> None:
+    """Nothing beside the plan names a network that the plan lacks."""
+    names = set()
+    if (folder / "plan.json").exists():
+        names = {member.name for member in load_plan(folder).subnetworks}
+    details = load_details(folder)
+    if details is not None:
+        assert {network.name for network in details.networks} <= {"full", *names}
+        assert all(each.recall.keys() <= {"before", "full", *names} for each in details.classes)
+    assert {row.network for row in load_history(folder)} <= {"full", *names}
+    if (folder / "README.md").exists():
+        named = re.findall(r"subnet-(\d+)", (folder / "README.md").read_text())
+        assert set(named) <= names
+    if (folder / "report.html").exists():
+        assert int((folder / "report.html").read_text().split()[0]) <= len(names)
+
+
+@pytest.mark.parametrize(("before", "epochs"), [(None, 0), (0, 1), (1, 2)])
+def test_what_goes_with_the_plan_is_completed_wherever_it_is_cut_off(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, before: int | None, epochs: int
+) -> None:
+    if before is not None:
+        more(place, finetune_epochs=before)
+    earlier = place.folder / "earlier"
+    shutil.copytree(place.out, earlier)
+    more(place, finetune_epochs=epochs)
+    expected, told = contents(place.out), _told(place.out)
+    cut, finished, at = Cut(monkeypatch), False, 0
+    while not finished:
+        shutil.rmtree(place.out)
+        shutil.copytree(earlier, place.out)
+        cut.wire = Tripwire(at)
+        try:
+            more(place, finetune_epochs=epochs)
+            finished = True
+        except Interrupted:
+            cut.wire = Tripwire()
+            _check_consistent(place.out)
+            assert more(place, finetune_epochs=epochs).extraction == ExtractionRecord("75", epochs)
+        assert contents(place.out) == expected, f"killed before file {at} was renamed"
+        assert _told(place.out) == told
+        at += 1
+    assert at > 9
+
+
+def test_another_command_completes_what_was_cut_off(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut, at = Cut(monkeypatch), 0
+    while len(load_plan(place.out).subnetworks) == 2:
+        cut.wire, at = Tripwire(at), at + 1
+        with pytest.raises(Interrupted):
+            more(place)
+    cut.wire = Tripwire()
+    assert "subnet-50" not in (place.out / "README.md").read_text()
+    assert more(place, "macs=0.6").name == "60"
+    details = load_details(place.out)
+    assert details is not None
+    assert [network.name for network in details.networks] == ["full", "25", "50", "60", "75"]
+
+
+def test_a_run_completes_what_was_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    asked: dict[str, Any] = {"budgets": {"macs": [0.25, 0.75]}}
+    place.prune(**asked)
+    expected, told = contents(place.out), _told(place.out)
+    cut, finished, at = Cut(monkeypatch), False, 0
+    while not finished:
+        shutil.rmtree(place.out)
+        cut.wire = Tripwire(at)
+        try:
+            place.prune(**asked)
+            finished = True
+        except Interrupted:
+            cut.wire = Tripwire()
+            if place.out.exists():
+                _check_consistent(place.out)
+            place.resume(**asked)
+        assert contents(place.out) == expected, f"killed before file {at} was renamed"
+        assert _told(place.out) == told
+        at += 1
+    assert at > 9
 
 
 def test_a_finished_run_with_a_stopped_training_is_still_finished(place: Workplace) -> None:

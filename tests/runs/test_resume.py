@@ -16,7 +16,8 @@ from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.plan import Plan
 from reds_core.runs.dataset import Dataset, dataset_from_arrays
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.folder import Mode
 
 

@@ -18,7 +18,8 @@ from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.task import Task
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.runs.checkpoint import load_scores, save_scores
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.folder import SCORES_FILE
 from reds_core.runs.formulating import formulate_model
 from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, check_level, parse_level, score

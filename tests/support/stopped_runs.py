@@ -43,7 +43,7 @@ cli.main()
 
 TOY = """
 import importlib.metadata, pathlib, time
-import reds_core.runs.finish
+import reds_core.runs.publishing
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
 
@@ -64,7 +64,7 @@ def write_report(plan, folder):
     (folder / "report.html").write_text("report")
 
 importlib.metadata.entry_points = lambda group: [PluginModule("toy", (*FIRST_PARTY, Slow))]
-reds_core.runs.finish.write_report = write_report
+reds_core.runs.publishing.write_report = write_report
 """
 """A preparation that makes a run use a slow toy framework."""
 

@@ -104,7 +104,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(f"{len(plan.subnetworks)} subnetworks")
         return path
 
-    monkeypatch.setattr("reds_core.runs.finish.write_report", write_report)
+    monkeypatch.setattr("reds_core.runs.publishing.write_report", write_report)
 
 
 class Interrupted(BaseException):

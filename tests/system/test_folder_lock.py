@@ -24,7 +24,8 @@ from toy_runs import Interrupted, Tripwire, Workplace, contents, tripping_regist
 
 from reds_core import BenchSettings, CompareSettings, Grid, run_bench, run_comparison
 from reds_core.errors import InputError
-from reds_core.runs.extraction import ExtractionRequest, extract
+from reds_core.runs.extraction import extract
+from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.folder import Mode
 from reds_core.system.folder_lock import LOCK_FILE, locked_file, locked_folder
 from reds_core.watcher import Watcher

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
 from reds_core.framework import Device, ExportedModel, Framework, Profile
+from reds_litert.timing_script import timing_script
 
 WARM_UP_RUNS, LEAST_RUNS = 10, 10
 MOST_TIME_S = 5.0
@@ -22,8 +23,8 @@ class ProfileOptions:
     """Options of profiles on this machine.
 
     Attributes:
-        repeats: how many inferences are timed at most. The latency is their median.
-        threads: how many threads run an inference.
+        repeats: the largest number of inferences that are timed. The latency is their median.
+        threads: the number of threads that run an inference.
     """
 
     repeats: int = 200
@@ -41,16 +42,25 @@ class LiteRt(Device):
     Options = ProfileOptions
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        from reds_litert.footprint import content_of
+
+        return replace(self.counted(path), latency_ns=self._latency_ns(path, content_of(path)))
+
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
         from reds_litert.footprint import content_of, footprint_of
 
-        content = content_of(path)
-        footprint = footprint_of(path, content)
+        footprint = footprint_of(path, content_of(path))
         return Profile(
-            latency_ns=self._latency_ns(path, content),
             flash=footprint.file_bytes,
             flash_weights=footprint.weight_bytes,
             flash_metadata=footprint.metadata_bytes,
             operators=footprint.operators,
+        )
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        options = self.options
+        return timing_script(
+            files, self.name, threads=options.threads, repeats=options.repeats, time_limit_s=MOST_TIME_S
         )
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
