@@ -14,6 +14,7 @@ import typer
 from reds_core.commands.completing import choices, device_names, plugin_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
+from reds_core.cost.energy_models import BOARDS
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
 from reds_core.scales import PERCENT, read_typed
@@ -29,7 +30,7 @@ def _listed_names(names: Iterable[str]) -> str:
 
 BUDGET_TEXT = (
     f"The limit of a resource ({_listed_names(RESOURCES)}), such as macs=0.5. A value is a share of the full network "
-    "(0.5 or 50%), or a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
+    "(0.5 or 50%), or a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms, s, uJ or mJ"
 )
 SOLVER_TEXT = (
     "The solver plugin, or auto for the best one that accepts the problem. A program is given as "
@@ -146,6 +147,15 @@ LATENCY_TABLE = typer.Option(
     "--latency-table", metavar="FILE", help="The table that `reds latency` wrote, for budgets of latency."
 )
 LatencyTableFile = Annotated[str | None, LATENCY_TABLE]
+EnergyModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--energy-model",
+        metavar="NAME",
+        help=f"The model of a board by which energy is counted: {_listed_names(BOARDS)}.",
+        autocompletion=choices(tuple(BOARDS)),
+    ),
+]
 Keep = Annotated[
     list[str] | None,
     typer.Option(

@@ -96,6 +96,11 @@ class LatencyTable:
         """The hexadecimal SHA-256 digest of the table."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
+    @property
+    def machines(self) -> tuple[str | None, ...]:
+        """The names of the machine on which it was measured."""
+        return self.machine.name, self.machine.cpu, self.machine.system
+
     def form(self, network: Network) -> TableForm:
         """Return the latency of the table's network in ns, equal to the measurements at full and at quarter width."""
         times = summed_times(network, self.segments, self.samples, self.overhead.ns)

@@ -206,11 +206,11 @@ def _fixed_by_layer(statement: Statement, form: LevelForm, resource: str) -> Map
     It is empty for peaks and latencies.
     """
     network = statement.network if statement.space is None else statement.space.network
-    terms = RESOURCES[resource].terms
+    terms = statement.costs.terms(network, resource)
     if terms is None:
         return {}
     own: dict[str, list[CostTerm]] = {layer.name: [] for layer in network.layers}
-    for term in terms(network, statement.costs):
+    for term in terms:
         own[network.layers[term.layer].name].append(term)
     levels = {layer: form.sites.get(layer, (terms_form(network, each),)) for layer, each in own.items()}
     no_width = dict.fromkeys(network.channels, 0)

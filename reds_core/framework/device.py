@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from reds_core.cost.energy_models import Energy as Energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.exported import ExportedModel
@@ -32,21 +33,6 @@ class MemberFile:
 
 
 @dataclass(frozen=True)
-class Energy:
-    """The energy of one inference.
-
-    Attributes:
-        uJ: The energy in microjoules.
-        source: Where the figure comes from: "measured", or the name of a model such as "board".
-        reference: What it refers to, such as the board, its clock, and the publication of its constants.
-    """
-
-    uJ: float
-    source: str
-    reference: str
-
-
-@dataclass(frozen=True)
 class Profile:
     """What one inference of a file, at a batch size of 1, takes on a device. Figures that are not known are None.
 
@@ -60,7 +46,9 @@ class Profile:
         flash_weights: The part of it that holds weights, in bytes.
         flash_metadata: The rest of it, in bytes.
         operators: The number of operators of each kind.
+        macs: The number of multiply-accumulates, counted on the graph of the file.
         energy: The energy of an inference.
+        notes: Sentences on figures that could not be determined, without a full stop, which are shown as warnings.
     """
 
     latency_ns: float | None = None
@@ -72,7 +60,9 @@ class Profile:
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    macs: int | None = None
     energy: Energy | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Device(Plugin, ABC):

@@ -75,9 +75,8 @@ class FinetuneSettings:
         schedule: How the learning rate decays.
         warmup_epochs: The number of epochs over which the learning rate rises from zero at the start, at most half of
             the training.
-        weight_decay: The share of each kernel that every step subtracts from it, before it is multiplied by the
-            learning rate. This is decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). None means that
-            of the optimizer.
+        weight_decay: The weight decay: each step subtracts this share of every kernel, times the learning rate. It is
+            decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). None means that of the optimizer.
         clip_norm: The greatest norm of the gradient of all weights together. Longer gradients are scaled down to it.
             None means no clipping.
         patience: The number of epochs without a lower loss on held-back data after which training stops. None means

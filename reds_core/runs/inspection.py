@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any
 
 from reds_core.cost import counting, resources
+from reds_core.cost.energy_models import EnergySource
 from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.space import DecisionSpace, decision_space
 from reds_core.framework.framework import Framework
@@ -59,9 +60,13 @@ def frozen_warning(network: Network) -> str | None:
     )
 
 
-def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
-    """Describe the groups, layers and costs of a network at full width."""
-    costs = resources.CostModel(element_size_bytes)
+def describe(
+    network: Network,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    energy: EnergySource | None = None,
+) -> Inspection:
+    """Describe the groups, layers and costs of a network at full width, with the energy if it follows from the MACs."""
+    costs = resources.CostModel(element_size_bytes, energy=energy)
     forms = resources.resource_forms(network, costs.resources, costs)
     adding = [name for name, form in forms.items() if isinstance(form, counting.SumForm)]
     seen: set[int] = set()
@@ -72,7 +77,8 @@ def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMEN
         used = {r: costs.form(_alone(network, layer, own), r).at(network.channels) for r in adding}
         layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
     groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
-    return Inspection(groups, tuple(layers), {name: form.at(network.channels) for name, form in forms.items()})
+    used = {name: form.at(network.channels) for name, form in forms.items()}
+    return Inspection(groups, tuple(layers), used, energy=energy)
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
@@ -139,6 +145,7 @@ def inspect(
     model: Any,
     *,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    energy_model: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
@@ -156,6 +163,8 @@ def inspect(
     Args:
         model: The path of a model file, or a model object of an installed framework.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        energy_model: The model of a board by which energy is counted, such as `"board-model:nucleo-l4r5zi"`. None means
+            that it is not.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -171,7 +180,8 @@ def inspect(
         An `Inspection` with the attributes `groups`, `layers` and `usage`, a mapping with the `macs`
         (multiply-accumulates of one inference), `params` (bytes of all weights) and `peak_ram` (bytes of live
         activations). With transforms it also has `levels`: the levels that can be chosen for each layer, and why others
-        cannot. `print` shows it as tables.
+        cannot. With an energy model, `usage` has the energy in picojoules, and `energy` says where it comes from.
+        `print` shows it as tables.
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.
@@ -186,7 +196,8 @@ def inspect(
     counting.check_element_size(element_size)
     registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
-    settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "element_size": element_size})
+    given = {"transforms": transforms, "targets": targets, "element_size": element_size, "energy_model": energy_model}
+    settings = changed(RunSettings(), given)
     settings = dataclasses.replace(settings, options=given_options(options))
     settings.check_transforms(writes_files=False)
     check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
@@ -202,5 +213,5 @@ def inspect(
             space = decision_space(network, made, refusal_of(network, made, devices, source))
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
-    described = describe(network, element_size)
+    described = describe(network, element_size, settings.costs(network, None).energy)
     return described if space is None else dataclasses.replace(described, levels=describe_levels(space))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reds_core.cost.energy_models import EnergySource
 from reds_core.plan import GroupRecord
 from reds_core.report import units
 from reds_core.report.layer_levels import title_of
@@ -75,12 +76,14 @@ class Inspection:
         layers: The calls of layers.
         usage: The use of each resource, in base units.
         levels: What transforms can decide about each layer; None if no transforms were given.
+        energy: Where the energy comes from; None if it is not counted.
     """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
+    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __str__(self) -> str:
         tables = [table_text(table) for table in self.tables()]

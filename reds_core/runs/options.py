@@ -80,6 +80,8 @@ class PruneOptions(WidthOptions, total=False):
             optimality.
         element_size: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        energy_model: The model of a board by which energy is counted, such as `"board-model:nucleo-l4r5zi"`. None means
+            that it is not.
         transforms: One or several transform plugins, which offer further choices for each layer, such as
             `"weight-bits"`.
         targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
@@ -131,6 +133,7 @@ class PruneOptions(WidthOptions, total=False):
     gap: float | None
     element_size: int
     latency_table: str | PathLike[str] | None
+    energy_model: str | None
     transforms: str | Sequence[str]
     targets: str | Sequence[str]
     exchange_rate: float | None

@@ -128,7 +128,9 @@ class _Follower:
         shape = self.shape(index)
         fitted = [axis if axis.groups() else Fixed(length) for axis, length in zip(axes, shape, strict=False)]
         channels = {group: 1 for axis in fitted for group in axis.groups()}
-        is_fitting = len(axes) == len(shape) and not any(axis.full(channels) > n for axis, n in zip(fitted, shape, strict=True))
+        is_fitting = len(axes) == len(shape) and not any(
+            axis.full(channels) > n for axis, n in zip(fitted, shape, strict=True)
+        )
         if not is_fitting:
             raise self._unknown(operator)
         if is_moving(fitted):
@@ -145,7 +147,11 @@ class _Follower:
             count = math.prod(self.shape(source)) // shape[-1]
             flat = regrouped(given, self.shape(source), (count, shape[-1])) if is_moving(given) else (Fixed(shape[-1]),)
             last = None if flat is None else flat[-1]
-        if operator.kind not in (CONV, DEPTHWISE, DENSE) or last is None or is_moving(given[:-1]) > (operator.kind == DENSE):
+        if (
+            operator.kind not in (CONV, DEPTHWISE, DENSE)
+            or last is None
+            or is_moving(given[:-1]) > (operator.kind == DENSE)
+        ):
             raise self._unknown(operator)
         if operator.kind == DEPTHWISE:
             multiplier = shape[-1] // self.shape(source)[-1]
