@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from int8_graphs import GraphBuilder, options
 from reds_litert.profile import LiteRt, ProfileOptions
 from reds_litert.timing_script import PROGRAM, timing_script
 
-from reds_core.framework.timings import hash_of, load_timings
+from reds_core.framework import load_timings
 
 FILES = ("a 'small' one.tflite", "b.tflite")
 
@@ -44,7 +45,7 @@ def _dense(units: int) -> bytes:
 
 def script_for(folder: Path, repeats: int = 10) -> Path:
     text = LiteRt(ProfileOptions(repeats=repeats)).timing_script(
-        {name: hash_of((folder / name).read_bytes()) for name in FILES}
+        {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
     )
     path = folder.parent / "time_me.py"
     path.write_text(text)
