@@ -29,14 +29,17 @@ def latency_command(
         Path, typer.Option(metavar="FILE", help="The table to write (.json). An unfinished table is continued.")
     ],
     threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of the interpreter.", min=1)] = 1,
-    repeats: Annotated[int, typer.Option(metavar="N", help="How many timed runs each sample has.", min=10)] = 200,
+    repeats: Annotated[int, typer.Option(metavar="N", help="The number of timed runs of each sample.", min=10)] = 200,
     points: Annotated[
-        int, typer.Option(metavar="N", help="The most widths that are sampled of each channel group.", min=2)
+        int,
+        typer.Option(metavar="N", help="The largest number of widths that are sampled of each channel group.", min=2),
     ] = 5,
     checks: Annotated[
         int,
         typer.Option(
-            metavar="N", help="How many whole subnetworks are measured to check the predictions of the table.", min=0
+            metavar="N",
+            help="The number of whole subnetworks that are measured to check the predictions of the table.",
+            min=0,
         ),
     ] = 4,
     element_size: ElementSize = 1,

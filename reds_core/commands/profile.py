@@ -9,7 +9,7 @@ import typer
 
 from reds_core.commands.completing import device_names
 from reds_core.commands.elsewhere_options import Host, HostPython, ImportedRecords, MachineName, Script
-from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json, results_kept
+from reds_core.commands.shared import EnergyModelName, Json, OptionTexts, parse_plugin_options, print_json, results_kept
 from reds_core.commands.verbosity import chosen_verbose
 
 
@@ -42,6 +42,7 @@ def profile_command(
     host: Host = None,
     name: MachineName = None,
     host_python: HostPython = None,
+    energy_model: EnergyModelName = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds profile`."""
@@ -57,6 +58,7 @@ def profile_command(
         host=host,
         name=name,
         host_python=host_python,
+        energy_model=energy_model,
         verbose=chosen_verbose(),
     )
     if as_json:

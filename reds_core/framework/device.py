@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from reds_core.cost.energy_models import Energy as Energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.exported import ExportedModel
@@ -32,21 +33,6 @@ class MemberFile:
 
 
 @dataclass(frozen=True)
-class Energy:
-    """The energy of one inference.
-
-    Attributes:
-        uJ: The energy in microjoules.
-        source: Where the figure comes from: "measured", or the name of a model such as "board".
-        reference: What it refers to, such as the board, its clock, and the publication of its constants.
-    """
-
-    uJ: float
-    source: str
-    reference: str
-
-
-@dataclass(frozen=True)
 class Profile:
     """What one inference of a file, at a batch size of 1, takes on a device. Figures that are not known are None.
 
@@ -60,7 +46,9 @@ class Profile:
         flash_weights: The part of it that holds weights, in bytes.
         flash_metadata: The rest of it, in bytes.
         operators: The number of operators of each kind.
+        macs: The number of multiply-accumulates, counted on the graph of the file.
         energy: The energy of an inference.
+        notes: Sentences on figures that could not be determined, without a full stop, which are shown as warnings.
     """
 
     latency_ns: float | None = None
@@ -72,7 +60,9 @@ class Profile:
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    macs: int | None = None
     energy: Energy | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Device(Plugin, ABC):
@@ -84,7 +74,8 @@ class Device(Plugin, ABC):
     Attributes:
         reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
             suits it best.
-        configurations: The names of its configurations. The first is the default; empty if it has none.
+        configurations: The names of its configurations. The first is the default; empty if it has none. A device that
+            has to ask for them overrides `known_configurations` instead.
         remark: What the figures of its profiles mean, as sentences that are shown with them.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
     """
@@ -100,16 +91,27 @@ class Device(Plugin, ABC):
         """The kinds of files that the device reads with its options, the preferred one first. By default `reads`."""
         return self.reads
 
+    def known_configurations(self) -> tuple[str, ...]:
+        """Return the names of the configurations, the default first. By default they are `configurations`.
+
+        It is called once for a profile, so that it may ask a service or a board.
+
+        Raises:
+            UnavailableError: If they cannot be asked for.
+        """
+        return self.configurations
+
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         """Return what one inference of a file takes. By default, the device does not profile.
 
         Args:
             path: The path of the file.
-            configuration: One of `configurations`; None if the device has none.
+            configuration: One of `known_configurations`; None if the device has none.
 
         Raises:
             InputError: If the file is missing or damaged.
             UnsupportedError: If the device does not profile, or cannot run the file.
+            UnavailableError: If what profiles cannot be used now, such as a service.
         """
         raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
 

@@ -64,6 +64,7 @@ class ProfileRecord:
         flash_weights: the part of it that holds weights, in bytes.
         flash_metadata: the rest of it, in bytes.
         operators: the number of operators of each kind.
+        macs: the number of multiply-accumulates, counted on the graph of the file.
         energy: the energy of an inference.
         machine: the name of the machine on which the latency was measured; None for the one that reds ran on.
         timing: how it was measured there; None for the machine that reds ran on.
@@ -82,6 +83,7 @@ class ProfileRecord:
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    macs: int | None = None
     energy: Energy | None = None
     machine: str | None = field(default=None, metadata={LEFT_OUT: True})
     timing: TimingDetails | None = field(default=None, metadata={LEFT_OUT: True})
@@ -94,8 +96,8 @@ class ProfileRecord:
     @staticmethod
     def of(profile: Profile, file: str, member: str | None, on: str, config: str | None) -> ProfileRecord:
         """Return the record of a profile."""
-        figures = {each.name: getattr(profile, each.name) for each in dataclasses.fields(Profile)}
-        return ProfileRecord(file, member, on, config, **figures)
+        names = [each.name for each in dataclasses.fields(Profile) if each.name != "notes"]
+        return ProfileRecord(file, member, on, config, **{name: getattr(profile, name) for name in names})
 
 
 @dataclass(frozen=True)

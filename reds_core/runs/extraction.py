@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -85,7 +84,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         targets = run_targets(registry, framework, settings)
         search = Search(registry, settings.solver, settings.options, settings.controls())
         search.check()
-        check_resources(budget.amounts, settings.latency_table is not None)
+        settings.check_countable([budget])
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework, registry, targets, budget)
         check_reachable(family.statement, [budget])
@@ -123,7 +122,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
-        plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
+        energy = plan.energy or family.statement.costs.energy
+        members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
+        plan = dataclasses.replace(plan, subnetworks=members, energy=energy)
         publish(plan, _with_member(family, plan, member, files, trained), folder, watcher, request.identity)
         _conclude(folder, plan, record.name, request, settings, base, watcher)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from reds_core.cost.energy_models import energy_model as model_named
 from reds_core.errors import InputError, UnsupportedError, argument, suggestion
 from reds_core.framework.device import FULL, Device
 from reds_core.framework.profile_records import ProfileRecord, save_profiles
@@ -17,6 +18,7 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.elsewhere import given_elsewhere
 from reds_core.runs.participants import check_options
+from reds_core.runs.profile_energy import with_model
 from reds_core.runs.publishing import complete, report
 from reds_core.runs.remote_profiling import DeviceFile, RemoteProfiler
 from reds_core.system.files import given_path
@@ -35,6 +37,7 @@ def profile(
     host: str | None = None,
     name: str | None = None,
     host_python: str | None = None,
+    energy_model: str | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
     verbose: Verbose = "auto",
@@ -58,6 +61,9 @@ def profile(
             folder there, which is removed afterwards.
         name: The name of the other machine in records and reports. None means the one that it has for itself.
         host_python: The Python interpreter on `host`. None means `python3`.
+        energy_model: The model of a board whose energy the records state, such as `"board-model:nucleo-l4r5zi"`, in
+            place of one that is measured. It is power times the latency or the cycles on that board where the records
+            hold them, and otherwise a multiple of the multiply-accumulates of each file.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress on another machine, and of warnings.
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
@@ -67,11 +73,12 @@ def profile(
         are not known are None. Empty with `script`.
 
     Raises:
-        InputError: If the path or the configuration does not exist, a file is damaged, the folder holds no file that
-            the device reads, arguments exclude each other, files have changed since they were timed, or the other
-            machine cannot be reached.
+        InputError: If the path, the configuration or the energy model does not exist, a file is damaged, the folder
+            holds no file that the device reads, arguments exclude each other, files have changed since they were timed,
+            or the other machine cannot be reached.
         UnsupportedError: If the target does not profile files, or cannot run any of the files.
-        UnavailableError: If a library is not installed, here or on the other machine.
+        UnavailableError: If a library is not installed, here or on the other machine, or a service that profiles
+            cannot be used.
 
     Example:
         >>> for record in reds_core.profile("slim", "tflite-micro"):
@@ -84,27 +91,35 @@ def profile(
         raise InputError(
             f"'{elsewhere.records}' holds records of target '{timings.on}'", f"leave out {argument('on', on)}"
         )
+    model = None if energy_model is None else model_named(energy_model)
+    if model is not None and elsewhere.script is not None:
+        raise InputError(
+            f"a program that times files on another machine knows no {argument('energy_model')}",
+            f"give it with {argument('records')}, when the program has run",
+        )
     on = _given_name(on if timings is None else timings.on)
     device = registry.create(Device, on, options)
     check_options(registry, options or {}, ((Device, on),))
+    if not place.exists():
+        raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
     _check_able(registry, device, "timing_script" if elsewhere.is_asked else "profile")
     chosen = _configuration(device, config)
     with following(verbose, watcher) as followed:
         subject = (
             RemoteProfiler(device, chosen, elsewhere, timings, followed)
             if elsewhere.is_asked
-            else _Profiler(device, chosen, followed)
+            else _Profiler(device, chosen, followed, has_notes=model is None)
         )
         if not place.is_dir():
-            if not place.exists():
-                raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
-            return subject.profiled([DeviceFile(place, str(path), _member_of(place))], place)
+            found = subject.profiled([DeviceFile(place, str(path), _member_of(place))], place)
+            return found if model is None else with_model(found, model, followed)
         if elsewhere.script is not None:
             return subject.profiled(_files_of(device, place, load_plan(place)), place)
         with locked_folder(place, "a profile", "try again when the other command has ended"):
             complete(place, followed)
             plan = load_plan(place)
             found = subject.profiled(_files_of(device, place, plan), place)
+            found = found if model is None else with_model(found, model, followed)
             save_profiles(place, found)
             report(plan, place, followed)
         return found
@@ -133,8 +148,10 @@ def _configuration(device: Device, config: str | None) -> str | None:
 
     Raises:
         InputError: If the device has no such configuration.
+        UnavailableError: If the device has to ask for its configurations, and cannot.
     """
-    known = device.configurations
+    with guarded(device):
+        known = device.known_configurations()
     if config is None:
         return known[0] if known else None
     if config not in known:
@@ -185,11 +202,19 @@ def _files_of(device: Device, folder: Path, plan: Plan) -> list[DeviceFile]:
 
 @dataclass(frozen=True)
 class _Profiler:
-    """A device with one of its configurations, on this machine."""
+    """A device with one of its configurations, on this machine.
+
+    Attributes:
+        device: The device.
+        config: Its configuration.
+        watcher: Is told of files that are left out, and of what could not be determined.
+        has_notes: Whether it is told of figures that the device could not determine.
+    """
 
     device: Device
     config: str | None
     watcher: Watcher
+    has_notes: bool = True
 
     def profiled(self, files: Sequence[DeviceFile], where: Path) -> tuple[ProfileRecord, ...]:
         """Return the profiles of files. Files of a run that the device cannot run are left out with a warning.
@@ -198,21 +223,26 @@ class _Profiler:
             UnsupportedError: If the device can run none of them.
         """
         records: list[ProfileRecord] = []
+        notes: dict[str, None] = {}
         refused: list[UnsupportedError] = []
         for file in files:
             if where.is_dir():
                 self.watcher.stage(f"profiling {file.name}")
             try:
-                records.append(self._record(file))
+                records.append(self._record(file, notes))
             except UnsupportedError as error:
                 refused.append(error)
                 if where.is_dir():
                     self.watcher.warn(f"'{file.name}' is left out: {error.what}")
         if not records:
             raise refused[0]
+        for note in notes if self.has_notes else ():
+            self.watcher.warn(note)
         return tuple(records)
 
-    def _record(self, file: DeviceFile) -> ProfileRecord:
+    def _record(self, file: DeviceFile, notes: dict[str, None]) -> ProfileRecord:
+        """Return the profile of a file, and add to the notes, each of which is kept once."""
         with guarded(self.device):
             found = self.device.profile(file.path, self.config)
+        notes.update(dict.fromkeys(found.notes))
         return ProfileRecord.of(found, file.name, file.member, self.device.name, self.config)
