@@ -27,8 +27,8 @@ from reds_core.framework.timings import Timings
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.plan_details import Details
-from reds_core.runs.recipe import Recipe
 from reds_core.runs.latency_parts import LatencyParts
+from reds_core.runs.recipe import Recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.sensitivity_table import SensitivityTable
 from reds_core.system.docstrings import attribute_texts, description_of, inherited_attribute_texts
