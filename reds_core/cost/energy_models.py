@@ -174,7 +174,8 @@ class EnergyModel:
 
 def _scaled(form: TableForm, factor: float) -> TableForm:
     def scaled(table: IntArray) -> IntArray:
-        return np.rint(table * factor).astype(np.int64)
+        rounded: IntArray = np.rint(table * factor).astype(np.int64)
+        return rounded
 
     return TableForm(
         round(form.constant * factor),

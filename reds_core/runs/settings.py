@@ -54,8 +54,8 @@ class RunSettings:
     Attributes:
         budgets: The limit of each resource, as R=V[,V...], such as macs=0.5,0.25. There is one subnetwork for each
             value. A value is a share of the full network, such as 0.5 or 50%, or a number with a unit such as k, M,
-            KB, KiB, MiB, ms or uJ. With `max_drop`, these are further limits of the one subnetwork, with one value for each
-            resource, and the default does not apply.
+            KB, KiB, MiB, ms or uJ. With `max_drop`, these are further limits of the one subnetwork, with one value for
+            each resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
         max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs, or

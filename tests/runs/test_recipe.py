@@ -182,6 +182,7 @@ SETTINGS = st.builds(
     gap=st.none() | st.floats(0, 1),
     score_level=st.sampled_from(ScoreLevel),
     element_size_bytes=st.sampled_from((1, 4)),
+    energy_model=st.none() | st.just("board-model:nucleo-u575zi-q"),
     latency_table=st.none() | st.just("/latencies/table.json"),
     widths=st.builds(
         WidthRules,

@@ -33,6 +33,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "memory_limit": ("memory_limit: 2GiB", ("--memory-limit", "none")),
     "element_size": ("element_size_bytes: 4", ("--element-size", "1")),
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
+    "energy_model": ("energy_model: nucleo-l4r5zi", ("--energy-model", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "transforms": ("transforms: [weight-bits]", ("--transform", "none")),
     "targets": ("targets: [tflite-int8]", ("--target", "none")),
