@@ -40,7 +40,7 @@ def print_inspection(inspection: Inspection) -> None:
         print_levels(inspection.levels)
     totals = [f"{used:,} {_amount_of(resource)}" for resource, used in inspection.usage.items()]
     Console().print(f"\n{', '.join(totals)}", highlight=False, soft_wrap=True)
-    print_energy(inspection.energy, Console())
+    print_energy(inspection.energy_source, Console())
 
 
 def _amount_of(resource: str) -> str:
@@ -121,7 +121,7 @@ def print_plan(plan: Plan, folder: Path) -> None:
     """Print the table at the end of a run, and where its files are."""
     console = _wide_console()
     console.print(summary_table(plan, folder, console.width))
-    print_energy(plan.energy, console)
+    print_energy(plan.energy_source, console)
     if plan.max_drop is not None:
         _print_search(plan, plan.max_drop, console)
     if plan.hashes.data is None:

@@ -43,9 +43,9 @@ def print_preview(plan: Plan) -> None:
                 for site, what in levels
             ],
         )
-    if plan.energy is not None:
+    if plan.energy_source is not None:
         Console().print()
-    for sentence in energy_sentences([plan.energy]):
+    for sentence in energy_sentences([plan.energy_source]):
         Console().print(units.on_terminal(sentence), markup=False, highlight=False, soft_wrap=True)
     Console().print("\nThis was a dry run: nothing was trained or written.", highlight=False)
 

@@ -37,12 +37,11 @@ def energy_sentences(sources: Iterable[EnergySource | None]) -> tuple[str, ...]:
 def _sentence(source: EnergySource) -> str:
     if source.source == RAPL:
         return units.printable(f"Energy is measured (source {source.source}): {source.reference}.")
-    band = "" if source.error_percent is None else f",{_band(source.error_percent)},"
+    band = "" if source.error_percent is None else f",{_band(source.error_percent)}"
     per_mac = source.pJ_per_MAC
     rate = "" if per_mac is None else f"; {units.count(per_mac)}{units.THIN}pJ for each MAC"
     return units.printable(
-        f"Energy is that of a {source.about}{band} and not measured (source {source.source}{rate}). Constants: "
-        f"{source.reference}."
+        f"Energy is not measured (source {source.source}): {source.about}{band}{rate}. Constants: {source.reference}."
     )
 
 

@@ -140,7 +140,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
         dataclasses.replace(_subnetwork(s, record.usage, folder, kinds), mark=_mark(s, plan)) for s in plan.subnetworks
     )
     reference = accuracy.after if accuracy.before is None else accuracy.before
-    return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference, plan.energy)
+    return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference, plan.energy_source)
 
 
 def file_kinds_in(plan: Plan, registry: Registry | None = None) -> FileKinds:

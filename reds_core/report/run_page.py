@@ -86,7 +86,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         metric=family.metric,
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
-        energy_sentences=energy_sentences([plan.energy]),
+        energy_sentences=energy_sentences([plan.energy_source]),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=accuracy_pictures(family),
         usage_picture=usage_picture(family),

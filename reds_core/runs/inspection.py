@@ -91,14 +91,14 @@ class Inspection:
         layers: The calls of layers.
         usage: The use of each resource, in base units.
         levels: What transforms can decide about each layer; None if no transforms were given.
-        energy: Where the energy comes from; None if it is not counted.
+        energy_source: Where the energy comes from; None if it is not counted.
     """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
-    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def refuse_unprunable(network: Network) -> None:
@@ -148,7 +148,7 @@ def describe(
         layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
     groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
     used = {name: form.at(network.channels) for name, form in forms.items()}
-    return Inspection(groups, tuple(layers), used, energy=energy)
+    return Inspection(groups, tuple(layers), used, energy_source=energy)
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
@@ -250,7 +250,7 @@ def inspect(
         An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
         `params` (bytes of all weights) and `peak_ram` (bytes of live activations), and with transforms `levels`: the
         levels that can be chosen for each layer, and why others cannot. With an energy model, `usage` has the energy in
-        picojoules, and `energy` says where it comes from.
+        picojoules, and `energy_source` says where it comes from.
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.

@@ -79,8 +79,8 @@ def test_what_is_shown_says_that_it_is_a_model_and_how_far_off_it_may_be() -> No
     assert energy_title([L4R5.by_macs, L4R5.by_cycles]) == "Energy (model)"
     (sentence,) = energy_sentences([L4R5.by_macs, None, L4R5.by_macs])
     assert on_terminal(sentence).startswith(
-        "Energy is that of a model of NUCLEO-L4R5ZI, from MACs, ± 27 %, and not measured (source board-model; "
-        "1 170 pJ for each MAC). Constants: NUCLEO-L4R5ZI at 120 MHz and 1.8 V: MLPerf Tiny v1.0"
+        "Energy is not measured (source board-model): model of NUCLEO-L4R5ZI, from MACs, ± 27 %; 1 170 pJ for each "
+        "MAC. Constants: NUCLEO-L4R5ZI at 120 MHz and 1.8 V: MLPerf Tiny v1.0"
     )
 
 

@@ -114,7 +114,9 @@ def test_a_counter_that_never_rises_measures_nothing(tree: PowercapTree) -> None
     assert found.reason.startswith("the energy counter of package-1 did not rise in ")
 
 
-@pytest.mark.parametrize(("file", "content"), [("energy_uj", ""), ("max_energy_range_uj", "0"), ("energy_uj", "joules")])
+@pytest.mark.parametrize(
+    ("file", "content"), [("energy_uj", ""), ("max_energy_range_uj", "0"), ("energy_uj", "joules")]
+)
 def test_files_with_something_else(tree: PowercapTree, file: str, content: str) -> None:
     (tree.zone("intel-rapl:0", "package-0") / file).write_text(content)
     found = measured(tree, lambda: None)
