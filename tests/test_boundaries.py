@@ -178,7 +178,8 @@ BLOCKED = """
         importlib.import_module(name)
 """
 HEAVY = {
-    "tensorflow", "keras", "ai_edge_litert", "tflite_micro", "tflite_runtime", "ortools", "pulp", "scipy", "highspy",
+    "tensorflow", "keras", "ai_edge_litert", "tflite_micro", "tflite_runtime", "edgeimpulse_api", "urllib3",
+    "ortools", "pulp", "scipy", "highspy",
     "pytoulbar2", "pyscipopt", "gurobipy", "sklearn", "PIL", "h5py", "pandas", "matplotlib", "joblib", "jinja2",
     "pytest", "hypothesis",
 }  # fmt: skip
@@ -230,7 +231,7 @@ def test_dp_and_greedy_need_nothing_but_numpy() -> None:
             assert {i.top for i in imports(path)} <= EVERYWHERE | {own}, path
 
 
-BUILT_UPON = {"reds_tflite_micro": {"reds_litert"}, "reds_c_engine": {"reds_litert"}}
+BUILT_UPON = {name: {"reds_litert"} for name in ("reds_tflite_micro", "reds_c_engine", "reds_edge_impulse")}
 """The plugins whose modules others use: files of LiteRT are what these devices run."""
 
 

@@ -24,8 +24,10 @@ CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "cattrs", "fi
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
 """Import names that differ from the distribution that brings them."""
 RIVALS = ("toulbar2", "highs", "scip", "gurobi")
-EXTRA = {"litert": "litert", "tensorflow": "tensorflow", "tflite-micro": "edge", "c-engine": "litert"} | dict.fromkeys(
-    RIVALS, "rivals"
+EXTRA = (
+    {"litert": "litert", "tensorflow": "tensorflow", "tflite-micro": "edge", "c-engine": "litert"}
+    | {"edge-impulse": "edge-impulse"}
+    | dict.fromkeys(RIVALS, "rivals")
 )
 """The extras that install the libraries of plugins, where the distribution itself does not."""
 

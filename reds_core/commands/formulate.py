@@ -64,8 +64,8 @@ def formulate_command(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="The value of a loss of 1 in the units of the scores, by which the measured losses of the levels of "
-            "transforms are weighed against the importance of channels.",
+            help="How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of "
+            "levels are weighed against the importance of channels.",
             show_default="0.5 for scores on the logarithmic scale, and 1 for those that are losses",
         ),
     ] = None,

@@ -95,8 +95,8 @@ CalibrationSource = Annotated[
     str | None,
     typer.Option(
         metavar="D|N",
-        help="The number of training examples on which the ranges of activations in files of integers are determined, "
-        "or other data, also without labels.",
+        help="The examples on which the ranges of activations in integer files are measured: a number of training "
+        "examples, or other data with or without labels.",
         show_default="that of the run",
     ),
 ]
@@ -114,7 +114,7 @@ TargetNames = Annotated[
     typer.Option(
         "--target",
         metavar="NAME,...",
-        help=f"A target, of which one has to realise a level for it to be offered. {REPEATABLE}",
+        help=f"A target. A level is only offered if the files of at least one target can store it. {REPEATABLE}",
         autocompletion=device_names("export"),
     ),
 ]
@@ -161,7 +161,7 @@ Keep = Annotated[
     typer.Option(
         "--keep",
         metavar="PATTERN",
-        help=f"A shell pattern of the names of layers that are not pruned, such as 'stem*'. {REPEATABLE}",
+        help=f"A shell pattern for the names of layers that are not pruned, such as 'stem*'. {REPEATABLE}",
     ),
 ]
 Align = Annotated[
@@ -204,7 +204,7 @@ ClassWeight = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
+    bool, typer.Option("--strict", help="Fail, instead of warning, if a part of the model cannot be pruned.")
 ]
 
 

@@ -74,7 +74,8 @@ class Device(Plugin, ABC):
     Attributes:
         reads: The names of the kinds of files that the device reads, such as "onnx-int8". The first is the one that
             suits it best.
-        configurations: The names of its configurations. The first is the default; empty if it has none.
+        configurations: The names of its configurations. The first is the default; empty if it has none. A device that
+            has to ask for them overrides `known_configurations` instead.
         remark: What the figures of its profiles mean, as sentences that are shown with them.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
     """
@@ -90,16 +91,27 @@ class Device(Plugin, ABC):
         """The kinds of files that the device reads with its options, the preferred one first. By default `reads`."""
         return self.reads
 
+    def known_configurations(self) -> tuple[str, ...]:
+        """Return the names of the configurations, the default first. By default they are `configurations`.
+
+        It is called once for a profile, so that it may ask a service or a board.
+
+        Raises:
+            UnavailableError: If they cannot be asked for.
+        """
+        return self.configurations
+
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         """Return what one inference of a file takes. By default, the device does not profile.
 
         Args:
             path: The path of the file.
-            configuration: One of `configurations`; None if the device has none.
+            configuration: One of `known_configurations`; None if the device has none.
 
         Raises:
             InputError: If the file is missing or damaged.
             UnsupportedError: If the device does not profile, or cannot run the file.
+            UnavailableError: If what profiles cannot be used now, such as a service.
         """
         raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from reds_core.cost.latency_sampling import Segment, Timing
 from reds_core.errors import UnsupportedError
@@ -13,7 +13,13 @@ from reds_core.network.description import Network
 
 
 class LatencyProbe(ABC):
-    """Measures latencies of models and their segments, exported and run by the device's interpreter on this machine."""
+    """Measures latencies of models and their segments, exported and run by the device's interpreter on this machine.
+
+    Attributes:
+        suffix: The end of the names of the files that it exports.
+    """
+
+    suffix: ClassVar[str] = ""
 
     @abstractmethod
     def segments(self, model: Any, network: Network) -> tuple[Segment, ...]:

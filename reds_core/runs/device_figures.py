@@ -86,7 +86,7 @@ class DeviceMeasurement:
     def _of_file(self, device: Device, target: Target, path: Path) -> tuple[float | None, DeviceRecord]:
         framework = self.targets.framework
         with guarded(device):
-            profile = device.profile(path, device.configurations[0] if device.configurations else None)
+            profile = device.profile(path, next(iter(device.known_configurations()), None))
             record = DeviceRecord(path.name, profile.arena, profile.arena_head)
             if self.test is None:
                 return None, record

@@ -14,7 +14,7 @@ from reds_core.errors import InputError, RedsError, UnavailableError, argument
 from reds_core.framework.timings import Timings, hash_of, load_timings
 from reds_core.system.files import given_file, given_path, temporary_folder
 from reds_core.system.machine_faults import reason_of, shown
-from reds_core.system.ssh import NOT_CONNECTED, Deadlines, Finished, SshHost
+from reds_core.system.ssh import NOT_CONNECTED, Deadlines, Finished, SshHost, failed_there
 
 PYTHON = "python3"
 _PROGRAM, _FILES, _RECORDS = "time_files.py", "files", "records.json"
@@ -196,7 +196,7 @@ def _check(host: SshHost, python: str, finished: Finished) -> None:
     what, _, fix = finished.complaint.removeprefix("error: ").partition("; ")
     if finished.status == _NO_RUNTIME:
         raise UnavailableError(f"on '{host.name}', {what}", f"run `{fix}` there")
-    raise InputError(
+    raise failed_there(
         f"the program on '{host.name}' ended with status {finished.status}{f' ({what})' if what else ''}",
         fix or "run the same command again",
     )

@@ -32,6 +32,7 @@ from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, MemberFiles
 from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.file_names import full_device_file
+from reds_core.runs.file_timing import timing_here
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
@@ -316,7 +317,7 @@ def _exporter(
 ) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
-    timing = None if latencies is None else latencies.settings
+    timing = timing_here(latencies, watcher.note)
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
@@ -21,84 +20,15 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
+from reds_core.runs.inspection_records import Inspection, LayerRecord, LevelsRecord, NotOfferedRecord
 from reds_core.runs.offered_levels import prepared, refusal_of, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import run_targets
 from reds_core.system.files import given_path
-from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
-
-
-@dataclass(frozen=True)
-class LayerRecord:
-    """One call of a layer at full width.
-
-    Attributes:
-        name: The name of the layer.
-        kind: The class of the layer.
-        output_shape: The shape of its output; None for unknown dimensions.
-        usage: The use of resources that add up over layers, in base units. Weights are counted at the first call only.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int | None, ...]
-    usage: Mapping[str, int] = field(metadata={INLINE: True})
-
-
-@dataclass(frozen=True)
-class NotOfferedRecord:
-    """A level of a layer that cannot be chosen.
-
-    Attributes:
-        level: The level; None if the layer has no levels to choose from.
-        reason: Why, as a clause.
-    """
-
-    level: int | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class LevelsRecord:
-    """What one transform can decide about one layer.
-
-    Attributes:
-        layer: The name of the layer.
-        what: What is decided, such as "weight_bits".
-        levels: The levels to choose from, the last of which leaves the layer as it is; empty if there is no choice.
-        home: The group of channels in whose options the levels lie; None without a choice, or if the layer touches no
-            group.
-        not_offered: The levels that cannot be chosen, and why.
-    """
-
-    layer: str
-    what: str
-    levels: tuple[int, ...]
-    home: str | None
-    not_offered: tuple[NotOfferedRecord, ...]
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """A network, its channel groups and its costs at full width.
-
-    Attributes:
-        groups: The channel groups.
-        layers: The calls of layers.
-        usage: The use of each resource, in base units.
-        levels: What transforms can decide about each layer; None if no transforms were given.
-        energy_source: Where the energy comes from; None if it is not counted.
-    """
-
-    groups: tuple[GroupRecord, ...]
-    layers: tuple[LayerRecord, ...]
-    usage: Mapping[str, int] = field(metadata={INLINE: True})
-    levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
-    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def refuse_unprunable(network: Network) -> None:
@@ -247,10 +177,12 @@ def inspect(
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
 
     Returns:
-        An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
-        `params` (bytes of all weights) and `peak_ram` (bytes of live activations), and with transforms `levels`: the
-        levels that can be chosen for each layer, and why others cannot. With an energy model, `usage` has the energy in
-        picojoules, and `energy_source` says where it comes from.
+        An `Inspection` with the attributes `groups`, `layers` and `usage`, a mapping with the `macs`
+        (multiply-accumulates of one inference), `params` (bytes of all weights) and `peak_ram` (bytes of live
+        activations). With transforms it also has `levels`: the levels that can be chosen for each layer, and why others
+        cannot. With an energy model, `usage` has the energy in picojoules, and `energy_source`
+        says where it comes from.
+        `print` shows it as tables.
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.
@@ -259,6 +191,7 @@ def inspect(
 
     Example:
         >>> found = reds_core.inspect("model.keras")
+        >>> print(found)
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size)

@@ -77,7 +77,8 @@ def profile(
             holds no file that the device reads, arguments exclude each other, files have changed since they were timed,
             or the other machine cannot be reached.
         UnsupportedError: If the target does not profile files, or cannot run any of the files.
-        UnavailableError: If a library is not installed, here or on the other machine.
+        UnavailableError: If a library is not installed, here or on the other machine, or a service that profiles
+            cannot be used.
 
     Example:
         >>> for record in reds_core.profile("slim", "tflite-micro"):
@@ -99,6 +100,8 @@ def profile(
     on = _given_name(on if timings is None else timings.on)
     device = registry.create(Device, on, options)
     check_options(registry, options or {}, ((Device, on),))
+    if not place.exists():
+        raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
     _check_able(registry, device, "timing_script" if elsewhere.is_asked else "profile")
     chosen = _configuration(device, config)
     with following(verbose, watcher) as followed:
@@ -108,8 +111,6 @@ def profile(
             else _Profiler(device, chosen, followed, has_notes=model is None)
         )
         if not place.is_dir():
-            if not place.exists():
-                raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
             found = subject.profiled([DeviceFile(place, str(path), _member_of(place))], place)
             return found if model is None else with_model(found, model, followed)
         if elsewhere.script is not None:
@@ -147,8 +148,10 @@ def _configuration(device: Device, config: str | None) -> str | None:
 
     Raises:
         InputError: If the device has no such configuration.
+        UnavailableError: If the device has to ask for its configurations, and cannot.
     """
-    known = device.configurations
+    with guarded(device):
+        known = device.known_configurations()
     if config is None:
         return known[0] if known else None
     if config not in known:

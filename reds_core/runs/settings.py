@@ -54,16 +54,16 @@ class RunSettings:
     Attributes:
         budgets: The limit of each resource, as R=V[,V...], such as macs=0.5,0.25. There is one subnetwork for each
             value. A value is a share of the full network, such as 0.5 or 50%, or a number with a unit such as k, M,
-            KB, KiB, MiB, ms or uJ. With `max_drop`, these are further limits of the one subnetwork, with one value for
-            each resource, and the default does not apply.
+            KB, KiB, MiB, ms or uJ. With `max_drop`, these are further limits of the one subnetwork, with one value
+            for each resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
         max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs, or
             weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
-        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means that it
-            measures models.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means the models
+            themselves.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
@@ -76,8 +76,8 @@ class RunSettings:
         threads: The number of threads of each solve. None means the choice of the solver.
         memory_limit: The most memory that the tables of a solve may take, such as 2GiB. None means half of the
             available memory.
-        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means that solvers
-            search for a proof of optimality.
+        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means a search for a
+            proof of optimality.
         element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
         latency_table: The table that `reds latency` wrote, for budgets of latency.
         energy_model: The model of a board by which energy is counted, such as board-model:nucleo-l4r5zi. It is a
@@ -85,17 +85,17 @@ class RunSettings:
         widths: The widths that groups may have.
         transforms: The transform plugins, which offer further choices for each layer besides its width, such as
             weight-bits. They are decided together with the widths.
-        targets: The target plugins, which are the kinds of files that are written for each subnetwork, and which say
-            what layers can become in them. None means those that the framework of the model names.
-        exchange_rate: The value of a loss of 1 in the units of the scores, by which the measured losses of the levels
-            of transforms are weighed against the importance of channels. None means 0.5 for scores on the logarithmic
-            scale, and 1 for those that are losses.
-        calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
-        qat: Train the subnetworks with the weights that transforms leave them with (quantisation-aware training),
-            including those of layers at 8 bits, in steps that take 2 to 15 % longer. None means only if a layer has
-            fewer than 8 bits, and layers at 8 bits are then trained with float weights.
-        qat_activations: Also round activations to 8 bits, or to those of activation-bits, where subnetworks are trained
-            under quantisation, in steps that take another 20 % longer.
+        targets: The targets, which are the kinds of files to write for each subnetwork; levels of transforms are only
+            offered if one of these files can store them. None means the usual files of the framework of the model.
+        exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
+            levels are weighed against the importance of channels. None means 0.5 for scores on the logarithmic scale,
+            and 1 for those that are losses.
+        calibrate: Compute the exchange rate from this number of short trainings. None means off.
+        qat: Train the subnetworks with their weights as transforms change them (quantisation-aware training), and with
+            those of layers at 8 bits rounded as well, which makes training steps 2 to 15 % longer. None means only if a
+            layer has fewer than 8 bits, and layers at 8 bits are then trained with float weights.
+        qat_activations: Also round activations in quantisation-aware training, to 8 bits or to the bits of
+            activation-bits, which makes training steps another 20 % longer.
         holdout: The share of the training data that is held back to choose the best epoch, from 0 to below 1.
         class_weight: How much the examples of each class count in training and on held-back data:
             CLASS=WEIGHT[,CLASS=WEIGHT...], or balanced, which gives all classes the same total weight. None means 1
@@ -105,17 +105,17 @@ class RunSettings:
         int8: Which int8 files are written of each network, if there is data to calibrate them: shared, in which the
             integer weights of each subnetwork are slices of those of the full network, or separate, in which each
             subnetwork is quantised by itself. False writes none.
-        calibration: The number of training examples on which the ranges of activations in files of integers are
-            determined, or other data on which they are, in the forms that training data has, also without labels. None
-            means 200 training examples.
+        calibration: The examples on which the ranges of activations in integer files are measured: a number of training
+            examples, or other data in any form that training data can have, with or without labels. None means 200
+            training examples.
         int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
             on held-back data. A file that loses more is reported by a warning, or ends the run with `strict`. None
             means no limit.
         fallback: What layers have instead of 8 bits in int8 files that lose more than `int8_drop`: float, or 16x8 for
-            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means that all
-            layers have 8 bits.
-        strict: Fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`, instead of a
-            warning.
+            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means 8 bits in all
+            layers.
+        strict: Fail, instead of warning, if a part of the model cannot be pruned or an int8 file loses more than
+            `int8_drop`.
         seed: The seed of all random numbers.
     """
 

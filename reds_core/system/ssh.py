@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reds_core.errors import InputError, UnavailableError, argument
+from reds_core.errors import InputError, NoSpaceError, UnavailableError, argument
+from reds_core.system.machine_faults import is_out_of_space
 
 PREFIX = "ssh:"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
@@ -167,7 +168,9 @@ class SshHost:
         if finished.status == NOT_CONNECTED:
             raise self.unreachable(finished)
         if finished.status:
-            raise InputError(f"'{self.name}' {what} ({_told_by(finished)})", "check the disk and the permissions there")
+            raise failed_there(
+                f"'{self.name}' {what} ({_told_by(finished)})", "check the disk and the permissions there"
+            )
 
     def unreachable(self, finished: Finished) -> InputError:
         """Return the error for a connection that could not be made."""
@@ -215,6 +218,12 @@ class SshHost:
         finally:
             _end(process)
         return Finished(process.returncode, tuple(last))
+
+
+def failed_there(what: str, fix: str) -> InputError:
+    """Return the error for something that failed on another machine, whose full disk is not one of this machine."""
+    found = InputError(what, fix)
+    return NoSpaceError(what, fix) if is_out_of_space(found) else found
 
 
 def _quoted(word: str) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from reds_core.cost.energy_models import BOARD_MODEL, NPU_MODEL, RAPL
-from reds_core.errors import InputError, RedsError, UnsupportedError
+from reds_core.errors import InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework.device import Device, Profile
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.testing.isolation import captured_stdout
@@ -59,7 +59,7 @@ class DeviceSubject(PluginSubject[Device]):
     @property
     def configuration(self) -> str | None:
         """The default configuration."""
-        return self.plugin.configurations[0] if self.plugin.configurations else None
+        return next(iter(self.plugin.known_configurations()), None)
 
     def overrides(self, method: str) -> bool:
         """Whether the device does something that devices do not do by default."""
@@ -69,11 +69,14 @@ class DeviceSubject(PluginSubject[Device]):
         """The profile of a file.
 
         Raises:
-            Skip: If the device does not profile.
+            Skip: If the device does not profile, or needs something that cannot be used now, such as a service.
         """
         if not self.overrides("profile"):
             raise Skip("does not profile files")
-        return self.make().profile(path, self.configuration)
+        try:
+            return self.make().profile(path, self.configuration)
+        except UnavailableError as error:
+            raise Skip(error.what) from error
 
     def profiled(self) -> list[tuple[str, Profile]]:
         """The profiles of the files of all sample models that the device can run, with the names of the models.
@@ -208,6 +211,8 @@ def refuses_damaged_files(subject: DeviceSubject) -> None:
                     read(path)
                 except (InputError, UnsupportedError):
                     continue
+                except Skip:
+                    raise
                 except Exception as error:
                     raise Failure(f"{reader} raises {type(error).__name__}, not InputError, for {what}") from error
                 raise Failure(f"{reader} accepts {what}")

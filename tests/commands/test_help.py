@@ -11,6 +11,7 @@ from command_line import Reds
 
 from reds_core import cli
 from reds_core.commands.plain_help import BASIC, SECTIONS
+from reds_core.cost.resources import RESOURCES
 
 
 def commands() -> dict[str, Any]:
@@ -137,7 +138,8 @@ def test_an_option_of_several_commands_has_one_text(option: str) -> None:
 
 @pytest.mark.parametrize("words", ["prune", "extract", "formulate"])
 def test_the_help_of_budgets_names_all_resources(shown: Any, words: str) -> None:
-    assert packed("a resource (macs, params, peak_ram, arena, weight_bytes, bops or latency)") in packed(shown(words))
+    *names, last = RESOURCES
+    assert packed(f"a resource ({', '.join(names)} or {last})") in packed(shown(words))
 
 
 @pytest.mark.parametrize("words", ["extract", "formulate"])

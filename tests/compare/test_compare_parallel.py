@@ -86,7 +86,7 @@ def run_contents(place: ComparePlace) -> dict[str, dict[str, bytes]]:
     return {plan.parent.name: contents(plan.parent) for plan in place.out.glob("runs/*/plan.json")}
 
 
-@pytest.mark.parametrize("where", [LOCAL, own, dask])
+@pytest.mark.parametrize("where", [LOCAL, own, pytest.param(CLUSTER, marks=pytest.mark.slow, id="cluster")])
 def test_runs_side_by_side_give_the_same_records_and_files_as_one_after_the_other(
     place: ComparePlace, where: str
 ) -> None:

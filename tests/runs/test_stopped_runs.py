@@ -41,7 +41,10 @@ class Counting(Watcher):
             raise Interrupted
 
 
-@pytest.mark.parametrize("pruner", ["nested", "layerwise", "progressive", "oneshot", "uniform", "baseline"])
+others = [pytest.param(p, marks=pytest.mark.slow) for p in ("layerwise", "progressive", "oneshot", "uniform")]
+
+
+@pytest.mark.parametrize("pruner", ["nested", "baseline", *others])
 def test_a_run_killed_in_any_batch_repeats_at_most_one_epoch(place: Workplace, pruner: str) -> None:
     source: dict[str, Any] = {"settings": dataclasses.replace(LONG, pruner=pruner)}
     if pruner == "baseline":

@@ -50,7 +50,7 @@ class EngineOptions:
 
 
 class CEngine(Target):
-    """An engine in C99 that holds the weights of a family once and switches between its members by one store.
+    """An engine in C99 that holds the weights of a family once and switches between them by one pointer.
 
     Its files are int8 files that record which kernels the engine packs in 4 or 2 bits, so that any interpreter of
     LiteRT files runs them.
@@ -120,7 +120,7 @@ class CEngine(Target):
         members = files if options.full else files[:-1]
         if not members:
             raise InputError(
-                "an engine without the full network has no member", "name members, or give c-engine.full=true"
+                "no member is left for an engine without the full network", "name members, or give c-engine.full=true"
             )
         engine = generated([(file.name, _read(file.path)) for file in members], options.layout, options.examples)
         return Deployment(

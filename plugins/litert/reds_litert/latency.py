@@ -28,6 +28,8 @@ class LiteRtProbe(LatencyProbe):
         settings: How files are timed.
     """
 
+    suffix = ".tflite"
+
     def __init__(self, framework: Framework, numbers: Numbers, settings: LatencySettings) -> None:
         self._framework, self._numbers, self._settings = framework, numbers, settings
         self._segmenter = framework.segmenter()

@@ -24,8 +24,8 @@ class ProfileOptions:
     """Options of profiles on this machine.
 
     Attributes:
-        repeats: how many inferences are timed at most. The latency is their median.
-        threads: how many threads run an inference.
+        repeats: the largest number of inferences that are timed. The latency is their median.
+        threads: the number of threads that run an inference.
         powercap: the folder in which Linux shows the energy counters of the processor, such as one that a container
             sees elsewhere.
     """

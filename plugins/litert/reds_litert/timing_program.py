@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def stop_with_input() -> None:
     """End this process when standard input is closed. The records that are written so far are complete."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1024):  # not `sys.stdin`, whose lock would be held when the program ends in another way
         pass
     os._exit(STOPPED)
 

@@ -68,7 +68,7 @@ def test_joint_sides_with_the_better_of_the_others(place: Workplace, low: float,
     assert sum(values[better]) == max(map(sum, values.values()))
 
 
-@pytest.mark.parametrize("family", ["auto", "top-down", "joint"])
+@pytest.mark.parametrize("family", ["joint", *(pytest.param(f, marks=pytest.mark.slow) for f in ("auto", "top-down"))])
 def test_a_killed_run_is_resumed_to_the_same_plan(place: Workplace, family: str) -> None:
     asked = {"settings": of_family(family, QUICK)}
     whole = Tripwire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from reds_scipy import ScipyLpSolver, ScipyMilpSolver
 
 from reds_core.knapsack.relaxation import LinearOptions
@@ -15,6 +16,7 @@ def test_milp_with_presolve(check: Callable[[], None]) -> None:
     check()
 
 
+@pytest.mark.slow
 @solver_conformance(lambda: ScipyMilpSolver(LinearOptions(presolve=False)), Settings(proves=True))
 def test_milp_without_presolve(check: Callable[[], None]) -> None:
     check()
@@ -25,6 +27,7 @@ def test_lp_with_presolve(check: Callable[[], None]) -> None:
     check()
 
 
+@pytest.mark.slow
 @solver_conformance(lambda: ScipyLpSolver(LinearOptions(presolve=False)))
 def test_lp_without_presolve(check: Callable[[], None]) -> None:
     check()

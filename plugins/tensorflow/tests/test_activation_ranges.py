@@ -151,7 +151,10 @@ def test_evaluations_compute_with_rounded_activations() -> None:
     assert not np.allclose(found, plain)
 
 
-@pytest.mark.parametrize("changed", [{}, {"members_per_step": 1}, {"precision": Precision.BFLOAT16}], ids=str)
+others = [pytest.param(c, marks=pytest.mark.slow) for c in ({"members_per_step": 1}, {"precision": Precision.BFLOAT16})]
+
+
+@pytest.mark.parametrize("changed", [{}, *others], ids=str)
 def test_members_alone_are_trained_with_rounded_activations(changed: Any) -> None:
     model = residual()
     family = family_of(model, 0.25, 0.5)

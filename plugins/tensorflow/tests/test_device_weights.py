@@ -141,10 +141,9 @@ def test_weights_count_as_in_the_file(name: str, tmp_path: Path) -> None:
     [
         "mlperf_tiny_resnet8_cifar10.h5",
         "arm_kws_ds_cnn_s.keras",
-        "arm_kws_ds_cnn_m.keras",
         "arm_kws_cnn_s.keras",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("arm_kws_ds_cnn_m.keras", "mlperf_tiny_vww_96.keras")),
         "arm_kws_dnn_s.keras",
-        "mlperf_tiny_vww_96.keras",
     ],
 )
 def test_weights_of_real_models_count_as_in_their_files(name: str, tmp_path: Path) -> None:

@@ -163,11 +163,11 @@ def test_digits_lose_less_than_three_points_at_a_quarter(tmp_path: Path, seed: i
 @pytest.mark.parametrize(
     "name",
     [
-        "arm_kws_cnn_s.keras",
-        "arm_kws_dnn_s.keras",
+        pytest.param("arm_kws_cnn_s.keras", marks=pytest.mark.slow),
+        pytest.param("arm_kws_dnn_s.keras", marks=pytest.mark.slow),
         "arm_kws_ds_cnn_s.keras",
         "mlperf_tiny_resnet8_cifar10.h5",
-        "mlperf_tiny_streaming_wakeword.keras",
+        pytest.param("mlperf_tiny_streaming_wakeword.keras", marks=pytest.mark.slow),
         pytest.param("mlperf_tiny_vww_96.keras", marks=pytest.mark.slow),
     ],
 )

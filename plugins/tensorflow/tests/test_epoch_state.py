@@ -164,7 +164,7 @@ def check_equal(one: Family[Any], other: Family[Any]) -> None:
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-@pytest.mark.parametrize("held_back", [True, False])
+@pytest.mark.parametrize("held_back", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_training_that_is_stopped_leaves_the_models_as_they_were_and_is_resumed(held_back: bool) -> None:
     settings = replace(SETTINGS, epochs=3)
     undisturbed, kept, unsaved = family(), Keeper(), family()
@@ -199,12 +199,13 @@ def test_with_every_augmentation(change: str) -> None:
     check_resumes(replace(SETTINGS, augment=(change,), distill=Teacher.NONE), False, stops=(2,), build=alone)
 
 
-@pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.FLOAT16])
+@pytest.mark.parametrize("precision", [Precision.BFLOAT16, pytest.param(Precision.FLOAT16, marks=pytest.mark.slow)])
 def test_in_every_precision(precision: Precision) -> None:
     """The scale of a float16 loss moves along with training, and comes back."""
     check_resumes(replace(SETTINGS, precision=precision), held_back=False, stops=(2,))
 
 
+@pytest.mark.slow
 def test_with_the_full_network_as_teacher_and_a_warm_up() -> None:
     check_resumes(replace(SETTINGS, distill=Teacher.FULL, warmup_epochs=1.5, clip_norm=1.0, weight_decay=1e-3))
 
@@ -216,6 +217,7 @@ def test_under_quantisation() -> None:
     check_resumes(SETTINGS, stops=(2,), projections=(projections, {}), activations=(8, None))
 
 
+@pytest.mark.slow
 def test_under_a_projection_that_begins_with_second_moments_and_changes_with_the_progress() -> None:
     description = inspect(network())
     (index,) = (i for i, w in enumerate(description.weights) if w.name == "logits/kernel")
@@ -231,6 +233,7 @@ def test_under_a_projection_that_begins_with_second_moments_and_changes_with_the
     check_resumes(SETTINGS, projections=({index: moving}, {}))
 
 
+@pytest.mark.slow
 def test_a_training_under_other_projections_starts_over() -> None:
     """The digest of a training covers the bits, the axes and any other function that weights pass through.
 

@@ -314,6 +314,7 @@ def test_an_old_hdf5_file_under_another_name(name: str, tmp_path: Path) -> None:
     assert_same(load_model(old.rename(tmp_path / name)), model)
 
 
+@pytest.mark.slow
 def test_every_spelling_of_the_table_is_tried(tmp_path: Path) -> None:
     """Each line changes the config of one of the cases at least."""
     used = set()

@@ -1,0 +1,67 @@
+"""Reads what Edge Impulse estimated for a file on a device."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from reds_core.errors import UnsupportedError
+from reds_core.framework import Profile
+from reds_edge_impulse.connection import unreadable
+from reds_edge_impulse.model_file import ModelFile
+
+Engine = Literal["tflite", "eon", "eon-ram-optimized"]
+"""What runs a model on a device: TensorFlow Lite for Microcontrollers, or code that Edge Impulse's EON Compiler writes,
+as it is or for less RAM."""
+NS_PER_MS = 1_000_000
+
+
+def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Profile:
+    """Return the profile of a file from the answer of the service.
+
+    Args:
+        answer: What the service knows of the model.
+        file: The file.
+        device: The device that was asked for.
+        engine: Of which engine memory is taken. Latency is the same for all.
+
+    Raises:
+        UnsupportedError: If the service could not profile the file, or says that the device cannot run it.
+        UnavailableError: If the answer cannot be read.
+    """
+    model = answer.model
+    if model is None:
+        raise unreadable("it lacks the field model")
+    if model.profile_job_failed:
+        raise _unsupported(f"Edge Impulse failed to profile '{file.path}'")
+    kinds = model.profile_info
+    found = None if kinds is None else getattr(kinds, file.numbers) or kinds.float32 or kinds.int8
+    if found is None:
+        raise _unsupported(f"Edge Impulse has no profile of '{file.path}' on {device}")
+    if found.device != device:
+        raise unreadable(f"it is a profile on {found.device} and not on {device}")
+    if found.is_supported_on_mcu is False or found.profiling_error:
+        reason = found.profiling_error or found.mcu_support_error or "no reason is given"
+        raise _unsupported(f"'{file.path}' cannot run on {device} ({str(reason).rstrip('.')})")
+    memory = None if found.memory is None else getattr(found.memory, engine.replace("-", "_"))
+    latency_ms = _whole(found.time_per_inference_ms, "timePerInferenceMs")
+    profile = Profile(
+        latency_ns=float(latency_ms * NS_PER_MS) if latency_ms else None,
+        arena=None if memory is None else _whole(memory.arena_size, "arenaSize"),
+        flash=None if memory is None else _whole(memory.rom, "rom"),
+        operators=file.operators,
+    )
+    if found.has_performance is False and profile.latency_ns is None and memory is None:
+        raise _unsupported(f"Edge Impulse has no figures for {device}")
+    return profile
+
+
+def _unsupported(what: str) -> UnsupportedError:
+    return UnsupportedError(what, "look at the project in Edge Impulse Studio, or choose another device")
+
+
+def _whole(value: object, name: str) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise unreadable(f"{name} is {value!r}")
+    return value
