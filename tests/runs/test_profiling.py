@@ -189,5 +189,5 @@ def test_the_command(reds: Reds, out: Path) -> None:
     assert lines[-1] == "Latency is made up. Energy is measured (source rapl): a toy."
     printed = reds("profile", out, "--on", "toy-micro", "--json")
     assert printed.json == json.loads(to_json(profiled(out)))
-    reds("profile", out).check_error(2, "Missing option '--on'")
+    reds("profile", out).check_error(2, "--on is missing; give the name of a target that profiles")
     reds("profile", out, "--on", "tflite").check_error(2, "does not profile files")

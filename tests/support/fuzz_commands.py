@@ -41,6 +41,14 @@ ENERGY_MODELS = (*WORDS, "board-model:nucleo-l4r5zi", "NUCLEO-U575ZI-Q", "npu-mo
 SHAPES = (*WORDS, "4", "4,4,1", "0", "-1", "image=4", "a=1;b=2", "4;4", "9" * 30)
 AMOUNTS = (*NUMBERS, "4GiB", "1k", "1QB", "iB", "none")
 
+HOSTS = (*WORDS, "ssh:", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:nobody.invalid", "pi", "http://pi")
+_ELSEWHERE: dict[str, tuple[str, ...] | None] = {
+    "--script": PATHS,
+    "--records": PATHS,
+    "--host": HOSTS,
+    "--name": WORDS,
+    "--host-python": WORDS,
+}
 # values for which a command would run for very long are left out
 _SMALL = tuple(n for n in NUMBERS if not n.startswith("9") and n != "1_000")
 _EPOCHS = ("0", "-1", "nan", "0.5", "x", "", "½")
@@ -132,7 +140,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
         | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS}
-        | {"--input-shape": SHAPES},
+        | {"--input-shape": SHAPES}
+        | _ELSEWHERE,
     ),
     "sensitivity": (
         ("m.keras",),
@@ -172,7 +181,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--on", "litert"),),
         {"--on": (*NAMES, "tflite-micro", "litert"), "--config": WORDS, "--option": OPTIONS, "--json": None}
-        | {"--energy-model": ENERGY_MODELS},
+        | {"--energy-model": ENERGY_MODELS, "--import": PATHS}
+        | _ELSEWHERE,
     ),
     "report": (("done",), (), {}),
     "evaluate": (
