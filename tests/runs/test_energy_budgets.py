@@ -71,7 +71,8 @@ def test_a_plan_and_its_report_name_the_source(place: Workplace) -> None:
     assert sentence in page
     assert sentence in on_terminal(model_card(plan, place.out)).replace("\\", "")
     assert "energy_pJ" in reds_core.load_plan(place.out).to_frame().columns
-    assert "from MACs" in on_terminal(reds_core.load_plan(place.out)._repr_html_())
+    assert sentence in on_terminal(reds_core.load_plan(place.out)._repr_html_())
+    assert sentence in on_terminal(str(reds_core.load_plan(place.out)))
 
 
 def test_plans_without_a_model_say_nothing_of_energy(place: Workplace) -> None:

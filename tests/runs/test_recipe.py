@@ -220,7 +220,7 @@ def test_a_written_recipe_makes_the_same_plan(place: Workplace) -> None:
 def test_a_run_without_a_model_is_run_again_with_the_same_small_network(place: Workplace) -> None:
     plan = place.prune(model=None, data="toyset")
     text = (place.out / "recipe.yaml").read_text()
-    assert "model:" not in text
+    assert "\nmodel:" not in text
     same = prune(recipe=place.out / "recipe.yaml", out=place.folder / "again", registry=toy_registry())
     assert without_times(same) == without_times(plan)
 
