@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
 from reds_core.report.layer_levels import counts_text, decided, layers_text, title_of
 from reds_core.report.proof import badge
@@ -54,6 +55,7 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         left_out = Row(Cell(f"({len(rows) - MOST_ROWS} more)"), tuple(Cell("…") for _ in columns))
         rows = [*rows[: MOST_ROWS // 2], left_out, *rows[-MOST_ROWS // 2 :]]
     caption = f"{metric.name.capitalize()} is on test data: before fine-tuning, and of each exported file."
+    caption = " ".join((caption, *energy_sentences([plan.energy_source])))
     if whats:
         caption += " 2×4 means that 2 layers have level 4."
     columns = [units.printable(column) for column in columns]

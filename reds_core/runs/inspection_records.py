@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reds_core.cost.energy_models import EnergySource
 from reds_core.plan import GroupRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences
 from reds_core.report.layer_levels import title_of
 from reds_core.report.plan_table import table_text
 from reds_core.report.table import Cell, Row, Table, one_block
@@ -76,19 +77,20 @@ class Inspection:
         layers: The calls of layers.
         usage: The use of each resource, in base units.
         levels: What transforms can decide about each layer; None if no transforms were given.
-        energy: Where the energy comes from; None if it is not counted.
+        energy_source: Where the energy comes from; None if it is not counted.
     """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
-    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __str__(self) -> str:
         tables = [table_text(table) for table in self.tables()]
         lines = [] if self.levels is None else levels_lines(self.levels)
-        return "\n\n".join([*tables, *["\n".join(lines)] * bool(lines), self.totals])
+        sources = [units.on_terminal(sentence) for sentence in energy_sentences([self.energy_source])]
+        return "\n\n".join([*tables, *["\n".join(lines)] * bool(lines), "\n".join([self.totals, *sources])])
 
     def tables(self) -> tuple[Table, ...]:
         """Return the layers, the groups and, if there are any, the levels to choose from as tables."""

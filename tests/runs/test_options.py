@@ -67,6 +67,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         "gap": 0.01,
         "element_size": 4,
         "latency_table": tmp_path / "t.json",
+        "energy_model": "NUCLEO-L4R5ZI",
         "int8": False,
         "learning_rate": np.float32(0.5),
         "schedule": "step",
@@ -84,6 +85,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         gap=0.01,
         element_size_bytes=4,
         latency_table=str(tmp_path / "t.json"),
+        energy_model="board-model:nucleo-l4r5zi",
         int8=False,
         finetune=FinetuneSettings(
             epochs=3,
