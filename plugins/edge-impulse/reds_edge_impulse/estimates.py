@@ -37,8 +37,6 @@ def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Pro
     found = None if kinds is None else getattr(kinds, file.numbers) or kinds.float32 or kinds.int8
     if found is None:
         raise _unsupported(f"Edge Impulse has no profile of '{file.path}' on {device}")
-    if found.device != device:
-        raise unreadable(f"it is a profile on {found.device} and not on {device}")
     if found.is_supported_on_mcu is False or found.profiling_error:
         reason = found.profiling_error or found.mcu_support_error or "no reason is given"
         raise _unsupported(f"'{file.path}' cannot run on {device} ({str(reason).rstrip('.')})")

@@ -133,7 +133,6 @@ def test_files_that_the_service_cannot_profile(
         ({}, {"timePerInferenceMs": -1}, "timePerInferenceMs is -1"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": "2", "arenaSize": 3}}}, "rom is '2'"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": 2, "arenaSize": True}}}, "arenaSize is True"),
-        ({}, {"device": M7}, f"a profile on {M7} and not on {M4}"),
         ({"profileInfo": [1]}, {}, "cannot be read"),
     ],
 )
