@@ -48,7 +48,7 @@ _SUMMARIES = {
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
-    "sensitivity": "Measure what each level of each layer alone costs in loss, such as weights of fewer bits.",
+    "sensitivity": "Measure how much the loss rises if a single layer gets one of its levels, such as fewer bits.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",

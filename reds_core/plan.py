@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from reds_core.cost.energy_models import EnergySource
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
 from reds_core.knapsack.levels import LevelSettings
@@ -62,7 +63,7 @@ class FullAccuracy:
 class DeviceRecord:
     """What a device makes of a file, measured with the arithmetic and the memory planner of its runtime.
 
-    The accuracy stands beside those of the files, under the name of the device.
+    The accuracy is listed with those of the files, under the name of the device.
 
     Attributes:
         file: the name of the file that was measured.
@@ -172,7 +173,7 @@ class SubnetworkRecord:
         accuracy: accuracy on test data.
         files: names of the files, relative to the run's folder, by kind of file, with the model's file first. None for
             a kind that was not written.
-        latency_measured_ns: latency of the exported file on this machine, if a latency table was given.
+        latency_measured_ns: latency of the exported file on this machine, if a latency table of this machine was given.
         thinning_price: the most by which `value` could rise, as a share of it, if every width of wide layers were on
             offer. None if every width is.
         thinning_value: the same as an absolute value, which exists even if `value` is 0.
@@ -295,8 +296,9 @@ class Plan:
         options: every setting of the run by name, and where its model and data were read from.
         versions: versions of reds, its plugins and the libraries they use, by name.
         hashes: digests of the model, the data and the latency table.
-        max_drop: how the subnetwork was found if the run looked for the smallest that loses at most so many points;
+        max_drop: how the subnetwork was found if the run looked for the smallest that loses at most the given points;
             None if budgets were given.
+        energy: where the energies of networks come from; None if they are not counted.
         family: how the subnetworks of the run were chosen if all were decided together, without those that were added
             later; None if they were decided one after the other.
     """
@@ -313,6 +315,7 @@ class Plan:
     versions: Mapping[str, str]
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
+    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
     family: FamilyRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:

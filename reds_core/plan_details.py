@@ -122,7 +122,8 @@ class ExploredBudget:
         limit: the most that it may use, in base units.
         widths: the channels of each group.
         usage: usage of each resource in base units.
-        value, bound: the value of the choice and its proven upper bound, in the units of the plan's values.
+        value: the value of the choice, in the units of the plan's values.
+        bound: the proven upper bound on it; None if the solver gives none.
         settings: the level of each transform in each layer that is not left as it is.
     """
 

@@ -28,7 +28,7 @@ class HistoryRow:
         epoch: the number of the epoch in this training, from 1.
         network: "full", or the name of the subnetwork.
         loss: the mean loss of the batches of the epoch. In a joint training it is that of all networks together, with
-            the share of each and with distillation, and stands in the row of the full network.
+            the share of each and with distillation, and is in the row of the full network.
         metric: the metric of the network over the batches of the epoch. Members have none in a joint training.
         val_loss: the loss on held-back data after the epoch, likewise.
         val_metric: the metric of the network on held-back data after the epoch.

@@ -140,4 +140,10 @@ CYCLES = Scale(
     {**_THOUSANDS, **{f"{prefix}cycles": size for prefix, size in _THOUSANDS.items()}},
     ("k", "M"),
 )
+ENERGY = Scale(
+    1000,
+    ("pJ", "nJ", "µJ", "mJ", "J"),
+    {"": 1, "pJ": 1, "nJ": 1000, "uJ": 1000**2, "mJ": 1000**3, "J": 1000**4},
+    ("uJ", "mJ"),
+)
 PLAIN = Scale(1, ("",))

@@ -78,7 +78,7 @@ class DropRecord:
 
 @dataclass(frozen=True)
 class MaxDropRecord:
-    """How the smallest network that loses at most so many points was found.
+    """How the smallest network that loses at most the given points was found.
 
     Held-back training data alone decides; test data is not used.
 

@@ -70,6 +70,18 @@ def test_the_published_schemas_are_schemas_and_documented(name: str) -> None:
     assert f"(schemas/{name})" in (ROOT / "docs" / "reference" / "formats.md").read_text()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_object_and_field_of_a_schema_is_described(name: str) -> None:
+    schema = json.loads((SCHEMAS / name).read_text())
+    for part in (schema, *schema.get("$defs", {}).values()):
+        assert part["description"]
+        assert "Attributes:" not in part["description"], "describe the values of an enumeration in its first paragraphs"
+        fields = {key: of for key, of in part.get("properties", {}).items() if "const" not in of}
+        if isinstance(part.get("additionalProperties"), dict):
+            fields["other keys"] = part["additionalProperties"]
+        assert [key for key, of in fields.items() if not of.get("description")] == []
+
+
 def test_the_files_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     place = make_workplace(tmp_path)

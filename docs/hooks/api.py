@@ -66,10 +66,12 @@ the other packages are for authors of plugins. [reds from Python](../../guide/py
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages of the public names."""
-    grouped = [name for names in GROUPS.values() for name in names]
-    left_out = set(reds_core.__all__) - {"__version__"} ^ set(grouped)
-    if left_out:
-        raise PluginError(f"docs/hooks/api.py: GROUPS does not list the public names, see {sorted(left_out)}")
+    grouped = {name for names in GROUPS.values() for name in names}
+    public = set(reds_core.__all__) - {"__version__"}
+    if left_out := sorted(public - grouped):
+        raise PluginError(f"GROUPS in docs/hooks/api.py lacks public names of reds_core: {', '.join(left_out)}")
+    if unknown := sorted(grouped - public):
+        raise PluginError(f"GROUPS in docs/hooks/api.py has names that reds_core lacks: {', '.join(unknown)}")
     lines = [_INTRODUCTION, "| of `reds_core` | names |", "| --- | --- |"]
     for title, names in GROUPS.items():
         links = ", ".join(f"[`{name}`][reds_core.{name}]" for name in names)

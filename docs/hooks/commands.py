@@ -7,6 +7,7 @@ from typing import Any
 
 import typer.main
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from reds_core import cli, errors
@@ -47,6 +48,8 @@ def _program_section(program: Any) -> str:
 
 
 def _command_section(name: str, command: Any) -> str:
+    if not command.help:
+        raise PluginError(f"The command reds {name} has no help text for {PAGE}; give its function a docstring")
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join(["reds", name, *command.collect_usage_pieces(context)])
     return "\n".join([f"## reds {name}", "", _plain(command.help), "", "```text", usage, "```", "", *_tables(command)])

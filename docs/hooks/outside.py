@@ -21,6 +21,9 @@ _README = "installation.md"
 """Where the site shows README.md, whose name it would take for that of the home page."""
 _CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=[)\s])")
+_FILE_NAME = re.compile(r"\[[\w./-]+\.md\](?=\((?![a-z]+:)([^)\s#]+)(?:#[^)\s]*)?\))")
+"""The text of a link to a page, where it is the name of the file."""
+_HEADING = re.compile(r"^# (.+?)(?: \{.*\})?$", re.MULTILINE)
 _LEXERS = {".py": "python", ".sh": "sh", ".c": "c", ".h": "c", ".toml": "toml", ".yaml": "yaml", ".json": "json"}
 
 
@@ -38,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead the links of a page to where their targets are shown."""
+    """Lead the links of a page to where their targets are shown, by titles instead of the names of files."""
 
     def shown(link: re.Match[str]) -> str:
         target = _uri(_resolved(page.file.src_uri, link[1]), files)
@@ -46,7 +49,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return link[0]  # MkDocs says that it is broken
         return posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or ".") + (link[2] or "")
 
-    return _outside_code(markdown, lambda text: _LINK.sub(shown, text))
+    def titled(name: re.Match[str]) -> str:
+        target = files.get_file_from_path(_uri(_resolved(page.file.src_uri, name[1]), files))
+        heading = target and _HEADING.search(target.content_string)
+        return f"[{heading[1]}]" if heading else name[0]
+
+    return _outside_code(markdown, lambda text: _LINK.sub(shown, _FILE_NAME.sub(titled, text)))
 
 
 def _outside_code(markdown: str, change: Callable[[str], str]) -> str:
@@ -89,4 +97,4 @@ def _source_uri(place: str) -> str:
 def _source_page(place: str) -> str:
     text = (ROOT / place).read_text(encoding="utf-8")
     lexer = _LEXERS.get(Path(place).suffix, "text")
-    return f"# `{place}`\n\n~~~~ {{.{lexer} }}\n{text}\n~~~~\n"
+    return f"---\nsearch:\n  exclude: true\n---\n\n# `{place}`\n\n~~~~ {{.{lexer} }}\n{text}\n~~~~\n"

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 import reds_core
@@ -33,10 +34,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def first_party() -> list[PluginDescription]:
-    """Descriptions of the plugins of this repository, by kind and name."""
+    """Descriptions of the plugins of this repository, by kind and name.
+
+    Raises:
+        PluginError: if one of them cannot be shown.
+    """
     names = {record.name for record in reds_core.plugins() if record.distribution == DISTRIBUTION}
-    found = [each for name in names for each in reds_core.describe_plugin(name) if each.source is not None]
-    ours = [each for each in found if each.distribution == DISTRIBUTION and each.kind is not None]
+    found = [each for name in names for each in reds_core.describe_plugin(name)]
+    ours = [each for each in found if each.distribution == DISTRIBUTION]
+    for each in ours:
+        if each.kind not in _KINDS or each.source is None:
+            reason = each.detail or f"docs/hooks/plugin_list.py does not know plugins of the kind {each.kind}"
+            raise PluginError(f"The plugin {each.name} cannot be shown on {PAGE}: {reason}")
     return sorted(ours, key=lambda each: (_KINDS.index(str(each.kind)), each.name))
 
 

@@ -29,7 +29,7 @@ def run_bench(
     """Compare solvers: have each of them solve each problem, every solve in a process of its own.
 
     This is what `reds bench` does. Solves of the same settings that the folder already holds are not repeated, so the
-    same call goes on where it stopped. Solves of other settings stay beside them. Whatever a solver does becomes a
+    same call continues where it stopped. Solves of other settings are kept. Whatever a solver does becomes a
     record; only faults of the comparison itself are raised.
 
     Args:

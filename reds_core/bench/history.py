@@ -44,12 +44,19 @@ class BenchRun:
     """One run of the command.
 
     Attributes:
-        started_at, ended_at: UTC, ISO 8601; `ended_at` and `ending` are None while it runs, or if it was killed.
+        started_at: when it began, UTC, ISO 8601.
+        ended_at: when it ended, UTC, ISO 8601; None while it runs, or if it was killed.
+        ending: how it ended; None while it runs, or if it was killed.
         problems: names of all problems, those of suites included.
         suites: names of the suites that were requested.
         contenders: labels of the contenders.
         left_out: requested solvers that could not take part.
-        time_limit_s, memory_limit_bytes, threads, seed, repeat, jobs: the settings of the solves.
+        time_limit_s: time limit of each solve.
+        memory_limit_bytes: memory limit of each solve.
+        threads: number of threads of each solver; None if it chooses.
+        seed: seed of each solver; None if it chooses.
+        repeat: how often each solver solves each problem.
+        jobs: number of solves that run at the same time.
         backend: "loky" or "dask".
         solves: number of solves that the settings require.
         kept: number of them that were already recorded at the start.
@@ -85,7 +92,11 @@ class BenchRun:
 
 @dataclass(frozen=True)
 class BenchHistory:
-    """The content of bench.json, with the latest run last."""
+    """The content of bench.json.
+
+    Attributes:
+        runs: the runs of the command, with the latest one last.
+    """
 
     runs: tuple[BenchRun, ...] = ()
     format: str = FORMAT

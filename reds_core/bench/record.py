@@ -13,7 +13,7 @@ from reds_core.system.records import LEFT_OUT
 
 
 class SolveOutcome(Enum):
-    """How a solve ended, as the comparison saw it. Only ANSWERED records describe a solution."""
+    """How a solve ended, as the comparison saw it. Only answered records describe a solution."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
@@ -37,7 +37,9 @@ class ProblemFacts:
     Attributes:
         name: unique within the comparison: the stem of the file, or the name of the instance in its suite.
         sha256: hash of the problem's content.
-        groups, options, pairs: their numbers; options are summed over groups.
+        groups: number of groups.
+        options: number of options of all groups.
+        pairs: number of pairs of groups with pairwise terms.
         resources: names of the resources.
         optimum: proven optimal value if it is known from elsewhere.
         lp_bound: value of the LP relaxation, rounded down, if it is known.
@@ -62,7 +64,8 @@ class Contender:
         solver: name of the plugin.
         options: all options of the solver as texts, defaults included.
         presolve: value of the option `presolve`; None if the solver does not have it.
-        distribution, version: name and version of the package that provides the solver.
+        distribution: name of the package that provides the solver.
+        version: version of that package.
     """
 
     label: str
@@ -81,15 +84,22 @@ class SolveRecord:
         problem: the problem.
         contender: the solver with its options.
         repeat: number of the repeat, from 0.
-        outcome: how the solve ended; `reason` says why in a sentence unless it is ANSWERED.
-        status, limit, value, bound, gap: as in `Solution`.
+        outcome: how the solve ended.
+        reason: why it ended so, in a sentence; None if it was answered.
+        status: what the solver found and proved.
+        limit: why the solver stopped early; None if it did not.
+        value: value of the choice.
+        bound: proven upper bound on the value of every choice.
+        gap: (bound - value) / |value|; 0 for a choice that is proven optimal.
         widths: number of channels kept, by group.
         wall_s: seconds of the solve call, without starting the process and reading the problem; if the call did not
             return, seconds until the process was killed.
         backend_s: seconds in the back end, as reported by the solver.
         peak_memory_bytes: peak resident memory of the process and its children.
-        time_limit_s, memory_limit_bytes: limits of the solve; the time limit was also passed to the solver.
-        threads, seed: passed to the solver; None if nothing was passed.
+        time_limit_s: time limit of the solve, which was also passed to the solver.
+        memory_limit_bytes: memory limit of the solve.
+        threads: number of threads that was passed to the solver; None if none was.
+        seed: seed that was passed to the solver; None if none was.
         jobs: number of solves that ran at the same time; above 1 they may have shared cores.
         started_at: UTC, ISO 8601.
         machine: where the solve ran.

@@ -30,6 +30,8 @@ class IndexedResource:
     """A resource of a problem.
 
     Attributes:
+        name: name of the resource.
+        kind: `sum` for what all groups use together, `peak` for the most that a step uses.
         capacity: the largest usage that is allowed.
     """
 
@@ -43,6 +45,7 @@ class IndexedProblem:
     """A problem of a suite.
 
     Attributes:
+        name: name of the problem within the suite.
         file: path of the problem file, relative to the folder.
         sha256: SHA-256 digest of the file.
         content_sha256: digest of what the file states, which does not depend on how it is compressed.
@@ -50,6 +53,7 @@ class IndexedProblem:
         options: number of options of all groups.
         pairs: number of pairs of groups with pairwise terms.
         joint_options: number of pairs of options of these pairs.
+        resources: the resources, each with its capacity.
         reason: why the suite contains the problem.
         optimum: proven optimal value; null if the problem is infeasible or no proof is known.
         infeasible: whether it is proven that no choice is feasible.

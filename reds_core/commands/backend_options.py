@@ -17,7 +17,8 @@ def jobs_option(what: str) -> Any:
     """
     return typer.Option(
         metavar="N",
-        help=f"The number of {what} at a time. Times of {what} that share a machine are not comparable.",
+        help=f"The number of {what} that run at the same time. Times of {what} that share a machine are not "
+        "comparable.",
         show_default="1, or all threads of the cluster that --scheduler names",
         min=1,
     )

@@ -45,7 +45,7 @@ def bench_command(
         ),
     ] = "4GiB",
     gap: Gap = None,
-    repeat: Annotated[int, typer.Option(metavar="N", help="How many times each solve is run.", min=1)] = 1,
+    repeat: Annotated[int, typer.Option(metavar="N", help="The number of times that each solve is run.", min=1)] = 1,
     seed: Annotated[int, typer.Option(metavar="N", help="The random seed of the solvers.", min=0)] = 0,
     threads: Annotated[int, typer.Option(metavar="N", help="The number of threads of each solve.", min=1)] = 1,
     option: OptionTexts = None,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reds_core.commands.levels_view import print_levels
-from reds_core.commands.tables import print_table
+from reds_core.commands.levels_view import print_lines
+from reds_core.commands.tables import print_rows, print_table
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.profile_records import ProfileRecord
 from reds_core.plan import Plan
@@ -17,33 +17,19 @@ from reds_core.report import units
 from reds_core.report.device_tables import BEYOND_TERMINALS, device_tables
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.terminal import WIDE_COLUMNS, summary_table
-from reds_core.runs.inspection import Inspection
+from reds_core.runs.inspection_records import Inspection, levels_lines
 from reds_core.search_records import MaxDropRecord
 
 
 def print_inspection(inspection: Inspection) -> None:
     """Print the layers, groups and totals of a network."""
-    print_table(
-        ["layer", "kind", "output", "MACs", "params"],
-        [
-            [e.name, e.kind, "x".join(str(d) for d in e.output_shape), f"{e.usage['macs']:,}", f"{e.usage['params']:,}"]
-            for e in inspection.layers
-        ],
-    )
-    Console().print()
-    print_table(
-        ["group", "channels", "layers"], [[g.name, str(g.channels), ", ".join(g.layers)] for g in inspection.groups]
-    )
+    for place, table in enumerate(inspection.tables()):
+        if place:
+            Console().print()
+        print_rows(table)
     if inspection.levels is not None:
-        print_levels(inspection.levels)
-    totals = [f"{used:,} {_amount_of(resource)}" for resource, used in inspection.usage.items()]
-    Console().print(f"\n{', '.join(totals)}", highlight=False, soft_wrap=True)
-
-
-def _amount_of(resource: str) -> str:
-    """The text after an amount of a resource in base units, such as "bytes peak RAM"."""
-    short = {"macs": "MACs", "params": "bytes of params", "peak_ram": "bytes peak RAM"}
-    return short.get(resource, f"{units.scale_of(resource).units[0]} {units.resource_noun(resource)}".lstrip())
+        print_lines(levels_lines(inspection.levels))
+    Console().print(f"\n{inspection.totals}", highlight=False, soft_wrap=True)
 
 
 SLOWEST_SEGMENTS = 15

@@ -29,8 +29,8 @@ def convert_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A solution file to check instead, which HiGHS, CBC, SCIP, Gurobi or toulbar2 wrote, or JSON with a "
-            "'choice'.",
+            help="A solution file to check instead of writing a file. HiGHS, CBC, SCIP, Gurobi or toulbar2 wrote it, "
+            "or it is a JSON file with a 'choice'.",
         ),
     ] = None,
     as_json: Json = False,

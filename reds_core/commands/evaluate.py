@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,9 +23,6 @@ from reds_core.commands.shared import (
 )
 from reds_core.commands.verbosity import chosen_verbose
 
-if TYPE_CHECKING:
-    from reds_core.runs.evaluating import ModelEvaluation
-
 
 def evaluate_command(
     model: Annotated[
@@ -43,7 +40,8 @@ def evaluate_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The target that runs the file, such as tflite-micro, since runtimes round in different ways.",
+            help="The target that runs the file, such as tflite-micro. Runtimes round in different ways, so their "
+            "results can differ.",
             show_default="the one that wrote it",
             autocompletion=device_names("load"),
         ),
@@ -76,20 +74,4 @@ def evaluate_command(
     if as_json:
         print_json(found)
     else:
-        print(evaluation_text(found))
-
-
-def evaluation_text(found: ModelEvaluation) -> str:
-    """The figures of a model in two columns, one line each."""
-    from reds_core.report import units
-    from reds_core.report.facts import metric_of
-
-    rows = [(found.metric, metric_of({"metric": found.metric}).text(found.value)), ("loss", f"{found.loss:.4g}")]
-    if found.on is not None:
-        rows.append(("run by", found.on))
-    rows.append(("examples", f"{found.examples:,}"))
-    if found.size_bytes is not None:
-        rows.append(("file size", f"{units.byte_size(found.size_bytes)} ({found.format})"))
-    rows += [(units.resource_noun(name), units.amount(name, used)) for name, used in found.usage.items()]
-    indent = max(len(name) for name, _ in rows)
-    return "\n".join(units.on_terminal(f"{name:<{indent}}  {text}") for name, text in rows)
+        print(found)

@@ -42,12 +42,12 @@ def export_command(
             metavar="DATA",
             help="The data of the run, as for `reds prune`. It is only needed for a target that calibrates files, "
             "such as tflite-16x8, if the data was given as objects in Python.",
-            show_default="read from where the run did",
+            show_default="the same source as in the run",
         ),
     ] = None,
     calibration: CalibrationSource = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write to a folder that holds other files than an earlier export.")
+        bool, typer.Option("--overwrite", help="Allow a folder that holds other files than an earlier export.")
     ] = False,
     option: OptionTexts = None,
     as_json: Json = False,

@@ -14,6 +14,7 @@ from reds_core.commands.shared import (
     BudgetTexts,
     CalibrationSource,
     DataSource,
+    EnergyModelName,
     Json,
     OptionTexts,
     parse_gap,
@@ -42,6 +43,7 @@ def extract_command(
     solver: Annotated[str | None, with_default(SOLVER, "that of the run")] = None,
     time_limit: Annotated[float | None, with_default(TIME_LIMIT, "that of the run")] = None,
     gap: Annotated[str | None, with_default(GAP, "that of the run")] = None,
+    energy_model: EnergyModelName = None,
     option: OptionTexts = None,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +61,7 @@ def extract_command(
         solver=solver,
         time_limit=time_limit,
         gap=None if gap is None else parse_gap(gap),
+        energy_model=energy_model,
         options=parse_plugin_options(option or []),
         verbose=chosen_verbose(),
     )

@@ -13,6 +13,7 @@ from reds_core.commands.shared import (
     ClassWeight,
     DataSource,
     ElementSize,
+    EnergyModelName,
     Imports,
     InputShapes,
     Keep,
@@ -50,6 +51,7 @@ def formulate_command(
     input_shape: InputShapes = None,
     element_size: ElementSize = 1,
     latency_table: LatencyTableFile = None,
+    energy_model: EnergyModelName = None,
     keep: Keep = None,
     align: Align = None,
     min_width: MinWidth = None,
@@ -62,8 +64,8 @@ def formulate_command(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="The value of a loss of 1 in the units of the scores, by which the measured losses of the levels of "
-            "transforms are weighed against the importance of channels.",
+            help="How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of "
+            "levels are weighed against the importance of channels.",
             show_default="0.5 for scores on the logarithmic scale, and 1 for those that are losses",
         ),
     ] = None,
@@ -92,6 +94,7 @@ def formulate_command(
         task=Task(loss, metric),
         element_size=element_size,
         latency_table=latency_table,
+        energy_model=energy_model,
         widths=width_rules(WidthRules(), keep, align, min_width, max_options),
         transforms=names_in(transform),
         targets=names_in(target),

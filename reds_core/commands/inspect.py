@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reds_core.commands.shared import (
     ElementSize,
+    EnergyModelName,
     Imports,
     InputShapes,
     Json,
@@ -23,6 +24,7 @@ from reds_core.commands.verbosity import chosen_verbose
 def inspect_command(
     model: ModelFile,
     element_size: ElementSize = 1,
+    energy_model: EnergyModelName = None,
     option: OptionTexts = None,
     imports: Imports = None,
     input_shape: InputShapes = None,
@@ -37,6 +39,7 @@ def inspect_command(
     described = inspect(
         model,
         element_size=element_size,
+        energy_model=energy_model,
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),

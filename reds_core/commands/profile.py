@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from reds_core.commands.completing import device_names
-from reds_core.commands.shared import Json, OptionTexts, parse_plugin_options, print_json
+from reds_core.commands.elsewhere_options import Host, HostPython, ImportedRecords, MachineName, Script
+from reds_core.commands.shared import EnergyModelName, Json, OptionTexts, parse_plugin_options, print_json, results_kept
 from reds_core.commands.verbosity import chosen_verbose
 
 
@@ -17,7 +18,7 @@ def profile_command(
         Path, typer.Argument(metavar="FILE|DIR", help="A file for a device, such as .tflite, or the folder of a run.")
     ],
     on: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help="The target that profiles: litert times files on this machine; tflite-micro counts the memory that a "
@@ -25,8 +26,9 @@ def profile_command(
             "c-engine compiles files to C and times them on this machine, or counts instructions on an emulated core; "
             "edge-impulse uploads files to Edge Impulse, which estimates what they take on its devices.",
             autocompletion=device_names("profile"),
+            show_default="the one that imported records state",
         ),
-    ],
+    ] = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -36,15 +38,37 @@ def profile_command(
         ),
     ] = None,
     option: OptionTexts = None,
+    script: Script = None,
+    records: ImportedRecords = None,
+    host: Host = None,
+    name: MachineName = None,
+    host_python: HostPython = None,
+    energy_model: EnergyModelName = None,
     as_json: Json = False,
 ) -> None:
     """Run `reds profile`."""
     from reds_core.runs.profiling import profile
 
-    records = profile(path, on, config=config, options=parse_plugin_options(option or []), verbose=chosen_verbose())
+    found = profile(
+        path,
+        on,
+        config=config,
+        options=parse_plugin_options(option or []),
+        script=script,
+        records=records,
+        host=host,
+        name=name,
+        host_python=host_python,
+        energy_model=energy_model,
+        verbose=chosen_verbose(),
+    )
     if as_json:
-        print_json(list(records))
+        print_json(list(found))
+        return
+    if script is not None:
+        with results_kept():
+            print(f"wrote {script}")
         return
     from reds_core.commands.console import print_profiles
 
-    print_profiles(records)
+    print_profiles(found)

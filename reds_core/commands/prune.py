@@ -30,6 +30,7 @@ from reds_core.commands.shared import (
     results_kept,
 )
 from reds_core.commands.verbosity import chosen_verbose
+from reds_core.cost.energy_models import BOARDS
 from reds_core.errors import InputError
 from reds_core.framework.fallback import FallbackNumbers
 from reds_core.plugin import PluginOptions
@@ -141,6 +142,7 @@ OPTIONS = SettingOptions(
         "gap": OptionRule(metavar="SHARE", is_text=True, read=_gap),
         "element_size_bytes": OptionRule(metavar="BYTES"),
         "latency_table": OptionRule(metavar="FILE"),
+        "energy_model": OptionRule(metavar="NAME", complete=choices(tuple(BOARDS))),
         "widths.keep": OptionRule(metavar="PATTERN"),
         "widths.align": OptionRule(metavar="N", is_text=True, read=_align),
         "widths.min_width": OptionRule(least=1),
@@ -170,7 +172,7 @@ OPTIONS = SettingOptions(
     panels={
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
         **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "max_drop_target", "widths"), BUDGETS),
-        **dict.fromkeys(("element_size_bytes", "latency_table"), BUDGETS),
+        **dict.fromkeys(("element_size_bytes", "latency_table", "energy_model"), BUDGETS),
         **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
         **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit", "gap"), SOLVER),

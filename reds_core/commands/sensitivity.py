@@ -49,12 +49,14 @@ def sensitivity_command(
         list[str] | None,
         typer.Option(
             metavar="NAME,...",
-            help=f"The targets that have to realise the levels. Without any, all levels are measured. {REPEATABLE}",
+            help="The targets whose files have to store the levels. Without any, all levels are measured. "
+            f"{REPEATABLE}",
             autocompletion=device_names("export"),
         ),
     ] = None,
     examples: Annotated[
-        int, typer.Option(metavar="N", help="The most training examples on which losses are measured.", min=1)
+        int,
+        typer.Option(metavar="N", help="The largest number of training examples on which losses are measured.", min=1),
     ] = 2048,
     option: OptionTexts = None,
     loss: Loss = None,

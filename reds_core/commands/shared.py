@@ -14,6 +14,7 @@ import typer
 from reds_core.commands.completing import choices, device_names, plugin_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
+from reds_core.cost.energy_models import BOARDS
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
 from reds_core.scales import PERCENT, read_typed
@@ -29,7 +30,7 @@ def _listed_names(names: Iterable[str]) -> str:
 
 BUDGET_TEXT = (
     f"The limit of a resource ({_listed_names(RESOURCES)}), such as macs=0.5. A value is a share of the full network "
-    "(0.5 or 50%), or a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms or s"
+    "(0.5 or 50%), or a number with a unit: k, M, G, KB, MB, KiB, MiB, us, ms, s, uJ or mJ"
 )
 SOLVER_TEXT = (
     "The solver plugin, or auto for the best one that accepts the problem. A program is given as "
@@ -94,8 +95,8 @@ CalibrationSource = Annotated[
     str | None,
     typer.Option(
         metavar="D|N",
-        help="The number of training examples on which the ranges of activations in files of integers are determined, "
-        "or other data, also without labels.",
+        help="The examples on which the ranges of activations in integer files are measured: a number of training "
+        "examples, or other data with or without labels.",
         show_default="that of the run",
     ),
 ]
@@ -113,7 +114,7 @@ TargetNames = Annotated[
     typer.Option(
         "--target",
         metavar="NAME,...",
-        help=f"A target, of which one has to realise a level for it to be offered. {REPEATABLE}",
+        help=f"A target. A level is only offered if the files of at least one target can store it. {REPEATABLE}",
         autocompletion=device_names("export"),
     ),
 ]
@@ -146,12 +147,21 @@ LATENCY_TABLE = typer.Option(
     "--latency-table", metavar="FILE", help="The table that `reds latency` wrote, for budgets of latency."
 )
 LatencyTableFile = Annotated[str | None, LATENCY_TABLE]
+EnergyModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--energy-model",
+        metavar="NAME",
+        help=f"The model of a board by which energy is counted: {_listed_names(BOARDS)}.",
+        autocompletion=choices(tuple(BOARDS)),
+    ),
+]
 Keep = Annotated[
     list[str] | None,
     typer.Option(
         "--keep",
         metavar="PATTERN",
-        help=f"A shell pattern of the names of layers that are not pruned, such as 'stem*'. {REPEATABLE}",
+        help=f"A shell pattern for the names of layers that are not pruned, such as 'stem*'. {REPEATABLE}",
     ),
 ]
 Align = Annotated[
@@ -194,7 +204,7 @@ ClassWeight = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail if a part of the model cannot be pruned, instead of a warning.")
+    bool, typer.Option("--strict", help="Fail, instead of warning, if a part of the model cannot be pruned.")
 ]
 
 

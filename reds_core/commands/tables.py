@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reds_core.report.table import Table as ReportTable
 from reds_core.scales import on_terminal
 
 
@@ -19,3 +20,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], console: 
     for row in rows:
         table.add_row(*(Text(on_terminal(cell)) for cell in row))
     (console or Console()).print(table)
+
+
+def print_rows(table: ReportTable) -> None:
+    """Print a table of a report on stdout, without its caption."""
+    rows = [[row.heading, *(cell.text for cell in row.cells)] for block in table.blocks for row in block.rows]
+    print_table([table.corner, *table.columns], rows)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from reds_core.compare.record import RunKey
 from reds_core.cost.budget import parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
@@ -202,8 +201,6 @@ def _check(settings: RunSettings, name: str, registry: Registry) -> None:
                 "max_drop finds a different budget in every run, so that the runs cannot be compared",
                 "give budgets instead",
             )
-        check_resources(
-            (r for b in parse_budgets(settings.budgets) for r in b.amounts), settings.latency_table is not None
-        )
+        settings.check_countable(parse_budgets(settings.budgets))
     except InputError as error:
         raise InputError(f"recipe '{name}': {error.what}", error.fix) from error

@@ -13,7 +13,7 @@ from reds_core.system.records import LEFT_OUT
 
 
 class RunOutcome(Enum):
-    """How a run ended. Only FINISHED runs have results."""
+    """How a run ended. Only finished runs have results."""
 
     FINISHED = "finished"
     REFUSED = "refused"
@@ -31,7 +31,9 @@ class RunKey:
 
     Attributes:
         recipe: stem of the recipe file.
-        pruner, scorer, solver: plugins as given, with options in brackets: nested[family=joint].
+        pruner: pruner as given, with options in brackets: nested[family=joint].
+        scorer: scorer as given, likewise.
+        solver: solver as given, likewise.
         seed: seed of the run.
     """
 
@@ -48,7 +50,15 @@ class Subnetwork:
 
     Attributes:
         name: name of the budget: its percentage, or the text as typed.
+        budget: limit of each resource as it was given: a fraction, or an amount in base units.
+        usage: usage of each resource in base units.
         share: usage as a fraction of the full network's, by resource.
+        widths: number of channels kept of each group.
+        accuracy: accuracy on test data.
+        value: objective of the choice, in the units of the knapsack problem.
+        bound: proven upper bound on that value; None if the solver gives none.
+        gap: (bound - value) / |value|; 0 for a choice that is proven optimal.
+        status: "optimal" for a choice that is proven optimal, otherwise "feasible"; None if no solver was asked.
         solver: solver that found the widths, or None.
         settings: levels of layers; None for runs without transforms and targets.
     """
@@ -74,18 +84,21 @@ class ResultRecord:
     Attributes:
         run: identity of the run.
         name: name of the run, which is that of its folder below runs/.
-        outcome: how the run ended; `reason` says why in a sentence unless it FINISHED.
+        outcome: how the run ended.
+        reason: why it ended so, in a sentence; None if it finished.
         subnetwork: the subnetwork; None if the run did not finish.
         metric: metric that the accuracies measure; None means accuracy.
         full: accuracy of the full network before (the input model) and after (as it is saved) the run.
         epochs: number of fine-tuning epochs of the whole run.
         steps: number of steps of the pruner.
-        search_s, finetune_s: seconds in solvers and in training, summed over all steps, also if the run was resumed.
+        search_s: seconds in solvers, summed over all steps, also if the run was resumed.
+        finetune_s: seconds in training, likewise.
         wall_s: seconds of the process from start to end; None if it resumed a run.
         started_at: start of the last process of the run, UTC, ISO 8601.
         machine: where that process ran.
         versions: versions of reds, its plugins and their libraries.
-        model_sha256, data_sha256: hashes of the input model and of the data.
+        model_sha256: hash of the input model.
+        data_sha256: hash of the data.
         jobs: number of runs that were performed at the same time; above 1 they may have shared cores.
     """
 

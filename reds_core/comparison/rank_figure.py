@@ -41,7 +41,7 @@ def ranks_picture(ranks: Ranks, drawn: Mapping[str, TraceStyle], identifier: str
 
 
 def _figure(ranks: Ranks, drawn: Mapping[str, TraceStyle]) -> Figure:
-    """Draw a row for each contender, and above them a bar for each clique and the critical difference as a ruler."""
+    """Draw a row for each contender, and above them a bar for each clique and a ruler of the critical difference."""
     cliques, count = ranks.cliques, len(ranks.means)
     top = -_BAR_STEP * (len(cliques) + 1)
     height = round(_OTHER_PIXELS + _ROW_PIXELS * (count + _BAR_STEP * (len(cliques) + 2)))
@@ -67,7 +67,7 @@ def _figure(ranks: Ranks, drawn: Mapping[str, TraceStyle]) -> Figure:
     figure.add_scatter(
         x=[1, min(1 + ranks.critical_difference, count)], y=[top - 2 * _BAR_STEP] * 2, mode="lines+markers+text",
         line={"color": SOFT, "width": 1.5}, marker={"color": SOFT, "symbol": "line-ns-open", "size": 9},
-        text=[f"critical difference {ranks.critical_difference:.2f}", ""], textposition="top right",
+        text=[f"CD = {ranks.critical_difference:.2f}", ""], textposition="top right",
         textfont={"color": INK}, hoverinfo="skip",
     )  # fmt: skip
     names = [plain(name) for name in short_names(list(ranks.means), _LABEL_LIMIT).values()]

@@ -171,7 +171,8 @@ def _in_parallel(columns: Mapping[str, Sequence[Amount]]) -> tuple[SubnetworkBud
     lengths = {len(c) for c in columns.values() if len(c) > 1}
     if len(lengths) > 1:
         raise InputError(
-            "budgets have lists of different lengths", "give each resource one value, or as many as others"
+            "budgets have lists of different lengths",
+            "give each resource one value, or the same number of values as the others",
         )
     count = max(len(c) for c in columns.values())
     rows = [{r: c[i] if len(c) > 1 else c[0] for r, c in columns.items()} for i in range(count)]

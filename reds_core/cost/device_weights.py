@@ -26,7 +26,7 @@ from reds_core.network.description import Layer, Network, Weight, WeightKind
 _WORD_BYTES = 4
 """The size of a bias (int32 or float32) and of a scale (float32)."""
 _QUANTISED_BITS = 8
-"""Kernels of at most so many bits are integers, with a scale for each output channel."""
+"""Kernels of at most this number of bits are integers, with a scale for each output channel."""
 _NORMS = {WeightKind.SCALE, WeightKind.OFFSET, WeightKind.STATISTIC}
 
 

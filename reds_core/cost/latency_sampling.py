@@ -71,7 +71,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Whole:
-    """The predicted and the measured time of a whole exported subnetwork, in nanoseconds."""
+    """The predicted and the measured time of a whole exported subnetwork, in nanoseconds.
+
+    Attributes:
+        widths: the number of channels of each group.
+        predicted_ns: the time that the table predicts.
+        measured: the time that was measured.
+    """
 
     widths: Mapping[str, int]
     predicted_ns: float

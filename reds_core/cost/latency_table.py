@@ -47,7 +47,9 @@ class LatencySettings:
         check_element_size(self.element_size_bytes)
         for name, least in (("threads", 1), ("repeats", 10), ("points", 2), ("checks", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"{getattr(self, name)} {name} are asked for", f"give {least} or more")
+                raise InputError(
+                    f"the number of {name} {getattr(self, name)} is below {least}", f"give {least} or more"
+                )
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class LatencyTable:
         model: SHA-256 of the model file.
         channels: full width of each group.
         settings: settings of the measurement.
-        machine, versions: the machine, and the versions of the software that measured.
+        machine: the machine that measured.
+        versions: the versions of the software that measured.
         segments: the segments of the network.
         overhead: time of an empty model.
         full: time of the whole network at full width.
@@ -92,6 +95,11 @@ class LatencyTable:
     def digest(self) -> str:
         """The hexadecimal SHA-256 digest of the table."""
         return hashlib.sha256(to_json(self).encode()).hexdigest()
+
+    @property
+    def machines(self) -> tuple[str | None, ...]:
+        """The names of the machine on which it was measured."""
+        return self.machine.name, self.machine.cpu, self.machine.system
 
     def form(self, network: Network) -> TableForm:
         """Return the latency of the table's network in ns, equal to the measurements at full and at quarter width."""

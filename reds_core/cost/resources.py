@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from reds_core.cost.activation_memory import arena, arena_steps, peak_ram, peak_ram_steps
 from reds_core.cost.counting import (
@@ -19,9 +19,10 @@ from reds_core.cost.counting import (
     terms_form,
 )
 from reds_core.cost.device_weights import weight_bytes_terms
+from reds_core.cost.energy_models import BOARDS, EnergySource
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.scales import BOPS, BYTES, CYCLES, MACS, NANOSECONDS, Scale
+from reds_core.scales import BOPS, BYTES, CYCLES, ENERGY, MACS, NANOSECONDS, Scale
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class CostModel:
         measured: forms of resources that are measured or counted on a device, by name; empty without a table of them.
         additional: names of resources that are counted besides those that always are, because a budget limits them or
             because weights may have fewer bits.
+        energy: where the energy comes from, which is that of `measured`, or else follows from the MACs; None if it is
+            not counted.
 
     Raises:
         InputError: if the element size is neither 1 nor 4.
@@ -41,6 +44,7 @@ class CostModel:
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     measured: Mapping[str, ResourceForm] = field(default_factory=dict)
     additional: tuple[str, ...] = ()
+    energy: EnergySource | None = None
 
     def __post_init__(self) -> None:
         check_element_size(self.element_size_bytes)
@@ -51,6 +55,8 @@ class CostModel:
         return tuple(r.name for r in RESOURCES.values() if self._counts(r))
 
     def _counts(self, resource: Resource) -> bool:
+        if resource.is_modelled:
+            return self.energy is not None
         if resource.is_measured:
             return resource.name in self.measured
         return resource.is_always_counted or resource.name in self.additional
@@ -58,6 +64,11 @@ class CostModel:
     def form(self, network: Network, resource: str) -> ResourceForm:
         """Return the form of one of `resources`."""
         return RESOURCES[resource].form(network, self)
+
+    def terms(self, network: Network, resource: str) -> Iterable[CostTerm] | None:
+        """Return what each call adds to one of `resources`; None if that is not known, as for what is measured."""
+        terms = RESOURCES[resource].terms
+        return None if terms is None or resource in self.measured else terms(network, self)
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Resource:
         form: returns the usage of a network as a form in the group widths.
         is_measured: whether it can only be counted if the CostModel contains a form of it.
         is_of_device: whether a table of it is made for a named device, and not by timing on this machine.
+        is_modelled: whether an energy model counts it if there is no form of it.
         is_always_counted: whether plans and descriptions state it even if nothing asks for it.
         terms: for a resource that adds up over calls of layers, returns what each call adds; None for others.
         steps: for a resource that is the largest use during any call, returns the calls and their uses; None for
@@ -85,6 +97,7 @@ class Resource:
     form: Callable[[Network, CostModel], ResourceForm]
     is_measured: bool = False
     is_of_device: bool = False
+    is_modelled: bool = False
     is_always_counted: bool = True
     terms: Callable[[Network, CostModel], Iterable[CostTerm]] | None = None
     steps: Callable[[Network, CostModel], Iterable[tuple[int, PeakTerm]]] | None = None
@@ -115,6 +128,19 @@ class Resource:
             return costs.measured[name]
 
         return cls(name, title, noun, scale, form, is_measured=True, is_of_device=is_of_device)
+
+
+def _energy_terms(network: Network, costs: CostModel) -> Iterator[CostTerm]:
+    """Yield the energy of the multiply-accumulates of each call, in picojoules."""
+    per_mac = None if costs.energy is None else costs.energy.pJ_per_MAC
+    if per_mac is None:
+        raise _not_measured(RESOURCES["energy"])
+    for term in macs_terms(network):
+        yield replace(term, coefficient=term.coefficient * per_mac)
+
+
+def _energy(network: Network, costs: CostModel) -> ResourceForm:
+    return costs.measured.get("energy") or terms_form(network, _energy_terms(network, costs))
 
 
 RESOURCES: Mapping[str, Resource] = {
@@ -164,6 +190,9 @@ RESOURCES: Mapping[str, Resource] = {
         Resource.measuring("latency", "Latency", "latency", NANOSECONDS),
         Resource.measuring("cycles", "Cycles", "cycles", CYCLES, is_of_device=True),
         Resource.measuring("npu_sram", "SRAM of the NPU", "SRAM of the NPU", BYTES, is_of_device=True),
+        Resource(
+            "energy", "Energy", "energy", ENERGY, _energy, is_measured=True, is_modelled=True, terms=_energy_terms
+        ),
     )
 }
 """Every resource that can have a budget, by name. Budgets, plans, tables and reports use these records, so that a new
@@ -179,6 +208,7 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "bops": ("bop", "bitops", "bit_ops", "bit_operations"),
     "latency": ("time", "speed", "runtime", "duration", "inference_time", "ms"),
     "cycles": ("cycle", "npu_cycles", "clock_cycles", "clocks"),
+    "energy": ("power", "joules", "battery", "uj", "mj", "microjoules", "millijoules", "consumption"),
     "npu_sram": ("npu_ram", "npu_memory", "npu_arena"),
 }
 """What users call the resources elsewhere, for suggestions only: the definitions differ."""
@@ -207,6 +237,11 @@ def _suggestion(name: str) -> str:
 
 
 def _not_measured(resource: Resource) -> InputError:
+    if resource.is_modelled:
+        return InputError(
+            f"{resource.name} can only be counted with a model of it",
+            f"give {argument('energy_model', next(iter(BOARDS)))}, or a table of a device that states it",
+        )
     if resource.is_of_device:
         return InputError(
             f"a budget of {resource.name} needs a table of a device",
@@ -233,15 +268,20 @@ def _check_measured(name: str, measured: Collection[str]) -> None:
     raise error
 
 
-def check_resources(names: Iterable[str], has_table: bool = False) -> None:
-    """Refuse resources that can only be counted with a table of measurements if there is none.
+def check_resources(names: Iterable[str], has_table: bool = False, has_energy_model: bool = False) -> None:
+    """Refuse resources that can only be counted with a table of measurements, or an energy model, if there is none.
+
+    Args:
+        names: the names of resources.
+        has_table: whether there is a table, of whatever it may be.
+        has_energy_model: whether there is an energy model.
 
     Raises:
         InputError: if there is one; the message names the first.
     """
     for name in names:
         resource = RESOURCES[resource_named(name)]
-        if resource.is_measured and not has_table:
+        if resource.is_measured and not has_table and not (resource.is_modelled and has_energy_model):
             raise _not_measured(resource)
 
 

@@ -71,8 +71,8 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     question = "" if amount is None else _question(resource, amount, least, full)
     if not network.groups:
         raise InfeasibleError(
-            f"no subnetwork meets the budget '{name}': no group of the network can be pruned, which uses {full} of "
-            f"{resource} where {capacity} is asked for{_warnings_clause(network)}",
+            f"no subnetwork meets the budget '{name}': {resource} is limited to {capacity}, the network uses {full}, "
+            f"and none of its channel groups can be pruned{_warnings_clause(network)}",
             f"{question}replace the layers that stand in the way, or raise the budget to {full}, or to 1.0 of the "
             f"network{fewer_bits}",
         )
@@ -81,8 +81,8 @@ def check_capacity(statement: Statement, name: str, resource: str, capacity: int
     since = f", since {cause.reason}" if cause.reason else ""
     otherwise = f"{cause.fix}, or " if cause.fix else ""
     raise InfeasibleError(
-        f"no subnetwork meets the budget '{name}': {resource} {capacity} is asked for, "
-        f"the least that can be reached is {least}{since}",
+        f"no subnetwork meets the budget '{name}': {resource} is limited to {capacity}, "
+        f"but the least that can be reached is {least}{since}",
         f"{question}{otherwise}raise the budget to {reached}, or to {share_above(reached, full)} of the network"
         f"{fewer_bits}",
     )
@@ -206,11 +206,11 @@ def _fixed_by_layer(statement: Statement, form: LevelForm, resource: str) -> Map
     It is empty for peaks and latencies.
     """
     network = statement.network if statement.space is None else statement.space.network
-    terms = RESOURCES[resource].terms
+    terms = statement.costs.terms(network, resource)
     if terms is None:
         return {}
     own: dict[str, list[CostTerm]] = {layer.name: [] for layer in network.layers}
-    for term in terms(network, statement.costs):
+    for term in terms:
         own[network.layers[term.layer].name].append(term)
     levels = {layer: form.sites.get(layer, (terms_form(network, each),)) for layer, each in own.items()}
     no_width = dict.fromkeys(network.channels, 0)

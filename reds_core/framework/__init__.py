@@ -47,6 +47,7 @@ from reds_core.framework.framework import ActivationStatistics, Framework, Weigh
 from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
+from reds_core.framework.processor_energy import processor_energy
 from reds_core.framework.projection import Projection, SmallerNetwork, projections
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
@@ -123,6 +124,7 @@ __all__ = [
     "first_examples",
     "joined",
     "member_kept",
+    "processor_energy",
     "projections",
     "sampled",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from reds_core.cost.energy_models import Energy as Energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.exported import ExportedModel
@@ -32,21 +33,6 @@ class MemberFile:
 
 
 @dataclass(frozen=True)
-class Energy:
-    """The energy of one inference.
-
-    Attributes:
-        uJ: The energy in microjoules.
-        source: Where the figure comes from: "measured", or the name of a model such as "board".
-        reference: What it refers to, such as the board, its clock, and the publication of its constants.
-    """
-
-    uJ: float
-    source: str
-    reference: str
-
-
-@dataclass(frozen=True)
 class Profile:
     """What one inference of a file, at a batch size of 1, takes on a device. Figures that are not known are None.
 
@@ -60,7 +46,9 @@ class Profile:
         flash_weights: The part of it that holds weights, in bytes.
         flash_metadata: The rest of it, in bytes.
         operators: The number of operators of each kind.
+        macs: The number of multiply-accumulates, counted on the graph of the file.
         energy: The energy of an inference.
+        notes: Sentences on figures that could not be determined, without a full stop, which are shown as warnings.
     """
 
     latency_ns: float | None = None
@@ -72,7 +60,9 @@ class Profile:
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    macs: int | None = None
     energy: Energy | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Device(Plugin, ABC):
@@ -124,6 +114,36 @@ class Device(Plugin, ABC):
             UnavailableError: If what profiles cannot be used now, such as a service.
         """
         raise UnsupportedError(f"target '{self.name}' does not profile files", "name a target that does")
+
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
+        """Return what can be counted of a file without running it. By default nothing is.
+
+        It completes the times that were measured on another machine.
+
+        Args:
+            path: The path of the file.
+            configuration: One of `configurations`; None if the device has none.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        return Profile()
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        """Return the text of a Python program that times files on another machine. By default it refuses.
+
+        The program needs no reds. Called with a folder and `--out FILE`, it times those files in the folder, which it
+        refuses if their content is another, and writes FILE in the format `reds-timings/1` after each of them. With
+        `--stop-with-input` it ends when its standard input is closed. Lines of progress on standard error begin with
+        `[`, a last line that begins with `error: ` says what failed, and exit status 0 means that all is written.
+
+        Args:
+            files: The hexadecimal SHA-256 digest of each file by its name.
+
+        Raises:
+            UnsupportedError: If the device times no files on other machines.
+        """
+        raise UnsupportedError(f"target '{self.name}' times no files on other machines", "name a target that does")
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         """Read a file, so that it can be run as the device runs it. By default, the device runs nothing here.

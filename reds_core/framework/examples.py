@@ -90,7 +90,7 @@ def _check_counts(x: Any, y: Any, what: str) -> None:
         raise InputError(f"the {what} has {len(x)} examples and {len(y)} labels", "give one label per example")
     raise InputError(
         f"the arrays of the {what} have different numbers of examples: {_counted(x)} with labels {_counted(y)}",
-        "give as many of each",
+        "give the same number of each",
     )
 
 

@@ -70,14 +70,13 @@ class FinetuneSettings:
         batch_size: The number of examples in a training step.
         learning_rate: The highest learning rate.
         optimizer: The name of an optimizer, such as adam, adamw, sgd, rmsprop, lion or nadam.
-        momentum: The momentum of the optimizer, if it has one. None means 0.9 for sgd and the default of other
+        momentum: The momentum of the optimizer, if it has one. None means 0.9 for sgd, and the default of other
             optimizers.
         schedule: How the learning rate decays.
-        warmup_epochs: The number of epochs in which the learning rate first rises from zero, which are at most half of
+        warmup_epochs: The number of epochs over which the learning rate rises from zero at the start, at most half of
             the training.
-        weight_decay: The share of each kernel, times the learning rate, that a step subtracts from it. This is
-            decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). None means that of the
-            optimizer.
+        weight_decay: The weight decay: each step subtracts this share of every kernel, times the learning rate. It is
+            decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101). None means that of the optimizer.
         clip_norm: The greatest norm of the gradient of all weights together. Longer gradients are scaled down to it.
             None means no clipping.
         patience: The number of epochs without a lower loss on held-back data after which training stops. None means
@@ -133,16 +132,24 @@ class FinetuneSettings:
                 f"give the name of one here, or the object as the argument `optimizer` of {command('prune')}",
             )
         for wrong, what, fix in (
-            (self.epochs < 0, f"{self.epochs} epochs of training are asked for", "give 0 or more"),
-            (self.batch_size < 1, f"a batch size of {self.batch_size} is asked for", "give 1 or more"),
-            (not 0 < self.learning_rate < math.inf, f"learning rate {self.learning_rate} is not above 0", "give 0.001"),
-            (not _share(self.momentum, below=1), f"momentum {self.momentum} is not from 0 to below 1", "give 0.9"),
-            (not 0 <= self.warmup_epochs < math.inf, f"{self.warmup_epochs} warm-up epochs are asked for", "give 1"),
-            (not _size(self.weight_decay), f"weight decay {self.weight_decay} is below 0", "give 0.0001"),
-            (not _size(self.clip_norm, zero=False), f"gradient norm {self.clip_norm} is not above 0", "give 1.0"),
+            (self.epochs < 0, f"the number of epochs {self.epochs} is below 0", "give 0 or more"),
+            (self.batch_size < 1, f"the batch size {self.batch_size} is below 1", "give 1 or more"),
+            (
+                not 0 < self.learning_rate < math.inf,
+                f"the learning rate {self.learning_rate} is not above 0",
+                "give 0.001",
+            ),
+            (not _share(self.momentum, below=1), f"the momentum {self.momentum} is not from 0 to below 1", "give 0.9"),
+            (
+                not 0 <= self.warmup_epochs < math.inf,
+                f"the number of warm-up epochs {self.warmup_epochs} is not 0 or more",
+                "give 1",
+            ),
+            (not _size(self.weight_decay), f"the weight decay {self.weight_decay} is below 0", "give 0.0001"),
+            (not _size(self.clip_norm, zero=False), f"the gradient norm {self.clip_norm} is not above 0", "give 1.0"),
             (
                 self.members_per_step is not None and self.members_per_step < 1,
-                f"{self.members_per_step} members per step are asked for",
+                f"the number of members per step {self.members_per_step} is below 1",
                 "give 1 or more",
             ),
             (
@@ -150,17 +157,17 @@ class FinetuneSettings:
                 "the sandwich rule trains the smallest subnetwork and at least one other in each step",
                 "give 2 or more members per step",
             ),
-            (not _size(self.anchor), f"anchor {self.anchor} is below 0", "give 0.01, or 0 for none"),
-            (self.patience is not None and self.patience < 1, f"a patience of {self.patience} is asked for", "give 3"),
-            (not _share(self.dropout), f"dropout {self.dropout} is not a share from 0 to 1", "give 0.5"),
+            (not _size(self.anchor), f"the anchor {self.anchor} is below 0", "give 0.01, or 0 for none"),
+            (self.patience is not None and self.patience < 1, f"the patience {self.patience} is below 1", "give 3"),
+            (not _share(self.dropout), f"the dropout {self.dropout} is not a share from 0 to 1", "give 0.5"),
             (
                 not _share(self.distill_weight),
-                f"distillation weight {self.distill_weight} is not a share from 0 to 1",
+                f"the distillation weight {self.distill_weight} is not a share from 0 to 1",
                 "give 0.5",
             ),
             (
                 not _size(self.distill_temperature, zero=False),
-                f"distillation temperature {self.distill_temperature} is not above 0",
+                f"the distillation temperature {self.distill_temperature} is not above 0",
                 "give a temperature such as 4",
             ),
         ):

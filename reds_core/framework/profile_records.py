@@ -9,11 +9,41 @@ from pathlib import Path
 
 from reds_core.errors import InputError
 from reds_core.framework.device import Energy, Profile
+from reds_core.framework.timings import TimedFile, Timings
 from reds_core.system.files import write_text
-from reds_core.system.records import from_plain, parse_json, to_json
+from reds_core.system.machine import Machine
+from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
 
 PROFILE_FORMAT = "reds-profile/1"
 PROFILE_FILE = "profile.json"
+
+
+@dataclass(frozen=True)
+class TimingDetails:
+    """How the latency of a file was measured on another machine.
+
+    Attributes:
+        machine: the machine.
+        versions: the versions of the packages that ran the file.
+        threads: how many threads ran an inference.
+        runs: how many inferences were timed. The latency is their median.
+        spread_ns: the upper decile less the lower decile, in nanoseconds.
+        measured_at: when the measurement was started, in UTC.
+    """
+
+    machine: Machine
+    versions: Mapping[str, str]
+    threads: int
+    runs: int
+    spread_ns: float
+    measured_at: str
+
+    @staticmethod
+    def of(timings: Timings, timed: TimedFile) -> TimingDetails:
+        """Return how one of several files was timed."""
+        return TimingDetails(
+            timings.machine, timings.versions, timings.threads, timed.runs, timed.spread_ns, timings.measured_at
+        )
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,10 @@ class ProfileRecord:
         flash_weights: the part of it that holds weights, in bytes.
         flash_metadata: the rest of it, in bytes.
         operators: the number of operators of each kind.
+        macs: the number of multiply-accumulates, counted on the graph of the file.
         energy: the energy of an inference.
+        machine: the name of the machine on which the latency was measured; None for the one that reds ran on.
+        timing: how it was measured there; None for the machine that reds ran on.
     """
 
     file: str
@@ -50,13 +83,21 @@ class ProfileRecord:
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    macs: int | None = None
     energy: Energy | None = None
+    machine: str | None = field(default=None, metadata={LEFT_OUT: True})
+    timing: TimingDetails | None = field(default=None, metadata={LEFT_OUT: True})
+
+    @property
+    def subject(self) -> tuple[str, str | None, str | None]:
+        """The device, its configuration and the machine, of which a run keeps one record for each file."""
+        return self.on, self.config, self.machine
 
     @staticmethod
     def of(profile: Profile, file: str, member: str | None, on: str, config: str | None) -> ProfileRecord:
         """Return the record of a profile."""
-        figures = {each.name: getattr(profile, each.name) for each in dataclasses.fields(Profile)}
-        return ProfileRecord(file, member, on, config, **figures)
+        names = [each.name for each in dataclasses.fields(Profile) if each.name != "notes"]
+        return ProfileRecord(file, member, on, config, **{name: getattr(profile, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -65,7 +106,7 @@ class RunProfiles:
 
     Attributes:
         format: the name and version of the file format.
-        records: one record for each file, device and configuration.
+        records: one record for each file, device, configuration and machine.
     """
 
     format: str = field(default=PROFILE_FORMAT, kw_only=True)
@@ -92,11 +133,11 @@ def load_profiles(folder: Path) -> tuple[ProfileRecord, ...]:
 
 
 def save_profiles(folder: Path, records: Sequence[ProfileRecord]) -> None:
-    """Write records to FOLDER/profile.json, in place of those of the same devices and configurations.
+    """Write records to FOLDER/profile.json, in place of those of the same devices, configurations and machines.
 
     Raises:
         InputError: if the file that is there cannot be read, or the new one cannot be written.
     """
-    measured = {(record.on, record.config) for record in records}
-    kept = [record for record in load_profiles(folder) if (record.on, record.config) not in measured]
+    measured = {record.subject for record in records}
+    kept = [record for record in load_profiles(folder) if record.subject not in measured]
     write_text(folder / PROFILE_FILE, to_json(RunProfiles(records=(*kept, *records))))

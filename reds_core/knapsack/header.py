@@ -33,10 +33,11 @@ class ResourceHeader:
     """One resource. Its costs are the arrays `cost/R/G`, `pair_cost/R/K` and `peak/R/S/G`.
 
     Attributes:
+        name: name of the resource.
         kind: `sum` adds what all groups and pairs use; `peak` takes the most over its steps.
         capacity: the most that a choice may use.
         base: of a sum: what is used whatever the choice.
-        steps: of a peak.
+        steps: the steps of a peak, which uses what the greatest of them uses.
     """
 
     name: str
@@ -51,10 +52,13 @@ class ProblemHeader:
     """The header of a problem file.
 
     Attributes:
+        name: name of the problem.
         groups: names, in the order of a choice.
         pairs: the two groups of each pair, by name.
+        resources: the resources, each with its capacity.
         bilinear: one entry a pair: coefficients of the product of both widths, by sum resource.
-        floors, ceilings: the least and the greatest option index of groups that have such a bound, inclusive.
+        floors: the least option index of each group that has such a bound, inclusive.
+        ceilings: the greatest option index of each group that has such a bound, inclusive.
     """
 
     format: str = field(default=FORMAT, kw_only=True)

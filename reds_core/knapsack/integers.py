@@ -97,7 +97,7 @@ def checked_table(array: object, shape: tuple[int, ...], what: str) -> Table:
         return None
     result = as_integers(array, what)
     if result.shape != shape:
-        raise refused(f"{what} have shape {result.shape} where {shape} is expected")
+        raise refused(f"{what} have shape {result.shape} instead of {shape}")
     return result
 
 

@@ -15,10 +15,9 @@ from reds_core.system.records import INLINE
 class Nesting(Enum):
     """Which levels of one dimension a smaller and a larger member of a family may have.
 
-    Attributes:
-        RISING: The level of the smaller member is at most that of the larger one, as for widths.
-        EQUAL: All members have the same level, as for the precision of weights that members share as integers.
-        FREE: Each member has its own level, as for the precision of members that are stored in files of their own.
+    `rising`: the level of the smaller member is at most that of the larger one, as for widths. `equal`: all members
+    have the same level, as for the precision of weights that members share as integers. `free`: each member has its own
+    level, as for the precision of members that are stored in files of their own.
     """
 
     RISING = "rising"

@@ -143,6 +143,8 @@ class Solver(Plugin, ABC):
             before those with a bound, and these before all others.
         exact_below: the magnitude of values and costs below which the solver computes exactly and may claim OPTIMAL.
             None for solvers that only compute in integers.
+        memory_bounds_work: whether a solve under a memory limit ends soon without a time limit, and with an answer that
+            does not depend on the speed of the machine.
     """
 
     kind = "solver"
@@ -152,6 +154,7 @@ class Solver(Plugin, ABC):
     controls: ClassVar[Control]
     auto_rank: ClassVar[int] = 50
     exact_below: ClassVar[int | None] = None
+    memory_bounds_work: ClassVar[bool] = False
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
         """Why the solver cannot take this problem although it supports its features (its size, say), or None."""

@@ -9,12 +9,12 @@ from reds_core.framework.file_kinds import FileKind
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts
 from reds_core.report.figures import FILE_SIZE, AccuracyPoint, accuracy_points
-from reds_core.report.plotting import INK, SOFT, Picture, fills, interactive, new_plot, plain, trace_styles
+from reds_core.report.plotting import INK, NO_COLOUR, SOFT, Picture, fills, interactive, new_plot, plain, trace_styles
 
 _LABEL_LIMIT = 22
 _LOGARITHMIC_FROM_RATIO = 12
 _MOST_NAMES = 8
-"""With more networks than this, the names stand in the hover texts alone."""
+"""With more networks than this, only the hover texts hold the names."""
 
 
 def pareto_front(points: Sequence[AccuracyPoint]) -> tuple[AccuracyPoint, ...]:
@@ -68,7 +68,8 @@ def _accuracy_picture(family: FamilyFacts, abscissa: str) -> Picture | None:
     if len(tops) <= _MOST_NAMES:
         named = [units.shortened(label, _LABEL_LIMIT) for label in tops]
         plot.add_scatter(
-            **at(list(tops.values())), mode="text", text=[plain(name) for name in named], textposition="top center",
+            **at(list(tops.values())), mode="markers+text", text=[plain(name) for name in named],
+            marker={"color": NO_COLOUR, "size": 13}, textposition="top center",  # clear of the markers of files
             textfont={"color": INK, "size": 12}, hoverinfo="skip", showlegend=False, cliponaxis=False,
         )  # fmt: skip
     xs, ys = [p.x / unit for p in every], [p.y / percent for p in every]
@@ -77,7 +78,7 @@ def _accuracy_picture(family: FamilyFacts, abscissa: str) -> Picture | None:
     else:
         plot.update_xaxes(range=[0, (max(xs) or 1) * 1.1])
     spread = (max(ys) - min(ys)) or 0.02 * abs(max(ys)) or 1.0
-    plot.update_yaxes(range=[min(ys) - 0.15 * spread, max(ys) + 0.2 * spread])
+    plot.update_yaxes(range=[min(ys) - 0.15 * spread, max(ys) + 0.25 * spread])
     caption = f"{metric.name.capitalize()} against {what}"
     name = "accuracy-size" if abscissa == FILE_SIZE else f"accuracy-{family.resources.index(abscissa)}"
     return interactive(plot, name, caption, f"{caption}. {_in_words(family, abscissa, series)}.")

@@ -42,7 +42,7 @@ class Explorer:
 
     Attributes:
         identifier: the id of its slider, and the beginning of those of its figures.
-        title: the resource, as a heading.
+        title: the resource, as within a sentence.
         slider: the slider.
         curve: what is the best at each limit, with the current one marked.
         widths: the channels of each group at the current limit.
@@ -100,7 +100,7 @@ def _explorer(number: int, plan: Plan, family: FamilyFacts, exploration: Explora
     )
     slots = tuple((name, title, steps[start].texts[name]) for name, title in SLOTS.items())
     control = slider(identifier, f"Limit of {noun}", steps, start)
-    return Explorer(identifier, units.resource_title(exploration.resource), control, curve, widths, slots)
+    return Explorer(identifier, noun, control, curve, widths, slots)
 
 
 def _start(family: FamilyFacts, exploration: Exploration) -> int:

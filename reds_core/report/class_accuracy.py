@@ -27,7 +27,8 @@ class ClassReport:
     Attributes:
         picture: the dot plot.
         table: the figures.
-        sentences: which classes each network recognises the least well, compared with before.
+        sentences: the class that the input model recognises the least well, and those that each network loses the
+            most of.
     """
 
     picture: Picture
@@ -46,13 +47,14 @@ def class_report(family: FamilyFacts, classes: Sequence[ClassDetails]) -> ClassR
         return None
     smallest = list(networks)[-1]
     ordered = sorted(classes, key=lambda each: -(_loss(each, smallest) or 0.0))
-    sentences = tuple(filter(None, (_worst(name, label, classes) for name, label in networks.items())))
+    said = (_weakest(classes), *(_worst(name, label, classes) for name, label in networks.items()))
+    sentences = tuple(filter(None, said))
     return ClassReport(_picture(networks, ordered[:_MOST_DRAWN], len(classes)), _table(networks, ordered), sentences)
 
 
 def _networks(family: FamilyFacts, classes: Sequence[ClassDetails]) -> dict[str, str]:
     """Return the labels of the networks with figures by their names, the input model first and the smallest last."""
-    labels = {BEFORE: "input model", "full": f"{family.full.label}, saved"}
+    labels = {BEFORE: "input model", "full": family.full.label}
     labels |= {m.record.name: m.label for m in reversed(family.subnetworks) if m.record}
     known = {name for each in classes for name in each.recall}
     return {name: label for name, label in labels.items() if name in known}
@@ -65,6 +67,19 @@ def _loss(each: ClassDetails, network: str) -> float | None:
     return None if reference is None or reached is None else reference - reached
 
 
+def _named(each: ClassDetails) -> str:
+    """Return the name of a class in a sentence. One that is a number would be read as a figure."""
+    return f"class {each.label}" if each.label.isdecimal() else units.printable(each.label)
+
+
+def _weakest(classes: Sequence[ClassDetails]) -> str:
+    known = [(each.recall[BEFORE], each) for each in classes if BEFORE in each.recall]
+    if not known:
+        return ""
+    recall, each = min(known, key=lambda pair: pair[0])
+    return f"input model: its lowest recall is {units.percent(recall)}, in {_named(each)}."
+
+
 def _worst(name: str, label: str, classes: Sequence[ClassDetails]) -> str:
     losses = [(loss, each) for each in classes if (loss := _loss(each, name)) is not None and name != BEFORE]
     hit = sorted((pair for pair in losses if pair[0] >= 0.0005), key=lambda pair: -pair[0])[:_MOST_NAMED]
@@ -72,12 +87,12 @@ def _worst(name: str, label: str, classes: Sequence[ClassDetails]) -> str:
         return ""
     if not hit:
         return f"{label}: no class is recognised less often than by the input model."
-    named = ", ".join(f"{units.printable(each.label)} ({units.points(-loss)} points)" for loss, each in hit)
+    named = ", ".join(f"{_named(each)} ({units.points(-loss)} points)" for loss, each in hit)
     return f"{label}: the largest losses are in {named}."
 
 
 def _picture(networks: dict[str, str], classes: Sequence[ClassDetails], total: int) -> Picture:
-    plot = new_plot(130 + 32 * len(classes), "Recall (%)")
+    plot = new_plot(130 + 32 * len(classes), "Recall (%)", "Class")
     rows = list(range(len(classes)))
     spans_x: list[float | None] = []
     spans_y: list[int | None] = []

@@ -28,26 +28,42 @@ class DeviceTable:
 def device_tables(
     records: Sequence[ProfileRecord], labels: Mapping[str, str], registry: Registry | None = None
 ) -> tuple[DeviceTable, ...]:
-    """Return a table for each device and configuration, in the order of the records.
+    """Return a table for each device, configuration and machine, in the order of the records.
 
     Args:
         records: The profiles.
         labels: How members are labelled, by name.
         registry: Where the remarks of devices are looked up; None for all plugins that are installed.
     """
-    grouped: dict[tuple[str, str | None], list[ProfileRecord]] = {}
+    grouped: dict[tuple[str, str | None, str | None], list[ProfileRecord]] = {}
     for record in records:
-        grouped.setdefault((record.on, record.config), []).append(record)
+        grouped.setdefault(record.subject, []).append(record)
     if not grouped:
         return ()
     devices = {r.name: r.plugin for r in (registry or Registry()).records if r.plugin and issubclass(r.plugin, Device)}
+    remarks = {name: device.remark for name, device in devices.items()}
     return tuple(
-        DeviceTable(_table(name, config, profiled, labels), devices[name].remark if name in devices else "")
-        for (name, config), profiled in grouped.items()
+        DeviceTable(_table(profiled, labels), _machine_remark(profiled) or remarks.get(profiled[0].on, ""))
+        for profiled in grouped.values()
     )
 
 
-def _table(name: str, config: str | None, records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table:
+def _machine_remark(records: Sequence[ProfileRecord]) -> str:
+    """Say on which other machine latencies were measured, and how; empty for this machine."""
+    details = next((record.timing for record in records if record.timing is not None), None)
+    if details is None:
+        return ""
+    machine = details.machine
+    versions = ", ".join(f"{name} {version}" for name, version in details.versions.items())
+    runs = max(record.timing.runs for record in records if record.timing is not None)
+    return units.printable(
+        f"Latency is the median of up to {units.count(runs)} inferences on {machine.name} ({machine.cpu}, "
+        f"{machine.system}, {units.many(machine.cores, 'core')}), with {units.many(details.threads, 'thread')}"
+        f"{' and ' if versions else ''}{versions}. Flash and operators are counted from the files."
+    )
+
+
+def _table(records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table:
     columns = {title: [cell(record) for record in records] for title, cell in _COLUMNS.items()}
     shown = {title: cells for title, cells in columns.items() if any(cell is not NOTHING for cell in cells)}
     members = [Cell(labels.get(each.member, each.member) if each.member else units.DASH) for each in records]
@@ -57,7 +73,9 @@ def _table(name: str, config: str | None, records: Sequence[ProfileRecord], labe
         Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
         for index, record in enumerate(records)
     ]
-    caption = f"{name}, configuration {config}" if config else name
+    name, config, machine = records[0].subject
+    caption = f"{name} on {machine}" if machine else name
+    caption += f", configuration {config}" if config else ""
     return Table(units.printable(caption), "File", tuple(shown), one_block(rows), is_sortable=True)
 
 

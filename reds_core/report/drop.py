@@ -29,7 +29,7 @@ def drop_sentences(record: MaxDropRecord, plan: Plan) -> tuple[str, ...]:
     metric, found = metric_of(plan.options.get("task")), record.found
     noun = units.resource_noun(record.resource)
     share = _share(found, record, plan)
-    least = f"The smallest network by {noun} that loses at most {record.limit_points:g} points of {metric.name}"
+    least = f"The smallest network by {noun} that loses at most {points_text(record.limit_points)} of {metric.name}"
     what = f"needs {share} of the {noun} and {lost_points(found.drop_points)} on held-back data"
     if record.target is not None:
         what += f", measured on files of {record.target}"
@@ -37,8 +37,13 @@ def drop_sentences(record: MaxDropRecord, plan: Plan) -> tuple[str, ...]:
     slack = _slack(found, record)
     return (
         f"{least} {what} {figures}{slack}.",
-        f"Held-back training data chose it; {metric.name} on test data was measured afterwards and chose nothing.",
+        f"It was chosen on held-back training data; {metric.name} on test data was only measured afterwards.",
     )
+
+
+def points_text(number: float) -> str:
+    """A number of points, such as "1 point" or "0.5 points"."""
+    return f"{number:g} point{'' if number == 1 else 's'}"
 
 
 def _slack(found: DropRecord, record: MaxDropRecord) -> str:

@@ -18,7 +18,7 @@ LEVELS = "levels_"
 """The beginning of the names of columns that state how many layers have each level of a dimension."""
 SAME_ANSWERS = "same_answers_"
 """The beginning of the names of columns with the share of answers that a device and the file's interpreter share."""
-_UNITS = {"B": "_bytes", "ns": "_ns"}
+_UNITS = {"B": "_bytes", "ns": "_ns", "pJ": "_pJ"}
 """The ends of the names of columns by base unit."""
 
 
@@ -48,7 +48,7 @@ def plan_frame(plan: Plan) -> pandas.DataFrame:
 
 
 def usage_column(resource: str) -> str:
-    """Return the name of a column for amounts of a resource, with its unit: params_bytes, weight_bytes, latency_ns."""
+    """Return the name of a column for amounts of a resource, with its unit: params_bytes, weight_bytes, energy_pJ."""
     unit = _UNITS.get(RESOURCES[resource].scale.units[0], "") if resource in RESOURCES else ""
     return resource if resource.endswith(unit) else resource + unit  # the name of weight_bytes says its unit
 

@@ -167,10 +167,7 @@ def interactive(figure: Figure, identifier: str, caption: str, description: str)
     text = html.escape(units.printable(description))
     height = int(figure.layout.height)
     place = f'<div class="plot" id="{identifier}" role="img" aria-label="{text}" style="min-height: {height}px">'
-    fallback = (
-        "<noscript><p>This figure is drawn by JavaScript. The tables of this page hold its numbers.</p></noscript>"
-    )
-    return Picture(f"{place}</div>\n{fallback}\n{data_script('plot', identifier, content_of(figure))}", caption)
+    return Picture(f"{place}</div>\n{data_script('plot', identifier, content_of(figure))}", caption)
 
 
 def content_of(figure: Figure) -> dict[str, Any]:
@@ -195,7 +192,8 @@ class ControlStep:
     Attributes:
         label: the position in words, shown beside a slider or in the list of a select box.
         texts: the text of each slot, by name. An element with `data-slot="ID/NAME"` is a slot of control ID.
-        figures: the figures that replace those of the page, by their identifiers.
+        figures: the figures that replace those of the page, by their identifiers. The page itself shows those of the
+            first step to be shown.
     """
 
     label: str
@@ -228,7 +226,7 @@ def slider(identifier: str, label: str, steps: Sequence[ControlStep], start: int
     """
     bar = f'<input type="range" id="{identifier}" min="0" max="{len(steps) - 1}" step="1" value="{start}">'
     shown = html.escape(units.printable(steps[start].label))
-    return _control(identifier, label, f'{bar}<output for="{identifier}">{shown}</output>', steps)
+    return _control(identifier, label, f'{bar}<output for="{identifier}">{shown}</output>', steps, start)
 
 
 def select_box(identifier: str, label: str, steps: Sequence[ControlStep], start: int = 0) -> PageControl:
@@ -244,17 +242,35 @@ def select_box(identifier: str, label: str, steps: Sequence[ControlStep], start:
         f'<option value="{i}"{" selected" if i == start else ""}>{html.escape(units.printable(step.label))}</option>'
         for i, step in enumerate(steps)
     )
-    return _control(identifier, label, f'<select id="{identifier}" autocomplete="off">{entries}</select>', steps)
+    return _control(identifier, label, f'<select id="{identifier}" autocomplete="off">{entries}</select>', steps, start)
 
 
-def _control(identifier: str, label: str, element: str, steps: Sequence[ControlStep]) -> PageControl:
+def _change(before: Any, after: Any) -> dict[str, Any]:
+    """Return what differs in a JSON value, so that a page need not hold a whole figure for each step.
+
+    It is `{"=": after}` for a value to be replaced, or else an object with the changes of some entries of an object or
+    of a list, by their names or numbers. The script of pages applies it.
+    """
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() <= after.keys():
+        return {k: _change(before.get(k), value) for k, value in after.items() if k not in before or before[k] != value}
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after) and _are_objects(after):
+        return {str(i): _change(*pair) for i, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]}
+    return {"=": after}
+
+
+def _are_objects(values: list[Any]) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _control(identifier: str, label: str, element: str, steps: Sequence[ControlStep], start: int) -> PageControl:
+    drawn = [{name: content_of(figure) for name, figure in step.figures.items()} for step in steps]
     content = [
         {
             "label": units.printable(step.label),
             "texts": {name: units.printable(text) for name, text in step.texts.items()},
-            "figures": {name: content_of(figure) for name, figure in step.figures.items()},
+            "figures": {name: _change(drawn[start].get(name), figure) for name, figure in figures.items()},
         }
-        for step in steps
+        for step, figures in zip(steps, drawn, strict=True)
     ]
     title = html.escape(units.printable(label))
     shown = f'<div class="control" hidden><label for="{identifier}">{title}</label>{element}</div>'

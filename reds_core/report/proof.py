@@ -114,22 +114,28 @@ def _nesting(record: SubnetworkRecord, price: float | None) -> str:
     )
 
 
-def family_sentence(record: FamilyRecord | None) -> str:
-    """Return how a family was chosen and how close it is to the best one; empty without a record."""
+def family_sentence(record: FamilyRecord | None, multiple: int = 1) -> str:
+    """Return how a family was chosen and how close it is to the best one; empty without a record.
+
+    Args:
+        record: the record.
+        multiple: the number of which the widths of some subnetworks are multiples, to which its bound is limited.
+    """
     if record is None:
         return ""
     orders = {"bottom-up": "from the smallest up", "top-down": "from the largest down", "joint": "all at once"}
     outwards = f"from {record.order.removeprefix('around ')} outwards"
     chosen = f"The subnetworks were chosen {orders.get(record.order, outwards)}"
     stopped = f" The search for a better one stopped at {STOPS[record.limit]}." if record.limit in STOPS else ""
+    such = f" with widths in multiples of {multiple}" if multiple > 1 else ""
     if record.bound is None:
         return f"{chosen}. How much better another family could be is unknown.{stopped}"
     if record.bound == record.value:
-        return f"{chosen}: it is proven that no family of subnetworks within these budgets has a larger sum of values."
+        return f"{chosen}: it is proven that no family within these budgets{such} has a larger sum of values."
     if record.gap is None:
-        return f"{chosen}. No family can have a sum of values above {units.count(record.bound)}.{stopped}"
+        return f"{chosen}. No family{such} can have a sum of values above {units.count(record.bound)}.{stopped}"
     limit = units.small_percent(record.gap)
-    return f"{chosen}: their sum of values is within {limit} of that of the best possible family.{stopped}"
+    return f"{chosen}: their sum of values is within {limit} of that of the best possible family{such}.{stopped}"
 
 
 STOPS = {"gap": "the gap asked for", "time": "the time limit", "memory": "the memory limit", "nodes": "the node limit"}

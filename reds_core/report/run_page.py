@@ -97,7 +97,9 @@ def run_page(plan: Plan, folder: Path) -> str:
         levels_picture=levels_picture(plan, family),
         levels=levels_table(plan, family),
         verdicts=tuple(reversed(verdicts)),
-        family_sentence=family_sentence(plan.family),
+        family_sentence=family_sentence(
+            plan.family, max((m.record.align or 1 for m in family.subnetworks if m.record), default=1)
+        ),
         search=search_table(family, tuple(reversed(proofs))),
         steps=steps_table(plan),
         drop_sentences=drop_sentences(plan.max_drop, plan) if plan.max_drop else (),
@@ -183,9 +185,15 @@ def _tiles(family: FamilyFacts, proofs: tuple[Proof, ...]) -> tuple[KeyFigure, .
         tiles.append(KeyFigure(family.metric.name.capitalize(), text, _difference(family, smallest.accuracy.after)))
     if (file := smallest.smallest_file) is not None:
         tiles.append(KeyFigure("Smallest file", units.byte_size(file.size), file.kind.title))
-    proven = sum(p.is_optimal for p in proofs)
-    tiles.append(KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal"))
-    return tuple(tiles)
+    return (*tiles, _proof_tile(proofs))
+
+
+def _proof_tile(proofs: tuple[Proof, ...]) -> KeyFigure:
+    """Return how many choices are proven optimal, or how close to it all of them are if none is."""
+    proven, gaps = sum(p.is_optimal for p in proofs), [p.gap for p in proofs if p.gap is not None]
+    if proven == 0 and gaps and len(gaps) == len(proofs):
+        return KeyFigure("Proof", f"≤ {units.small_percent(max(gaps))}", "from the best possible choice")
+    return KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal")
 
 
 def _difference(family: FamilyFacts, figure: float) -> str:

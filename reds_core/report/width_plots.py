@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reds_core.plan import GroupRecord, Plan
 from reds_core.report import units
 from reds_core.report.facts import FamilyFacts, Member
-from reds_core.report.plotting import ACCENT, NO_COLOUR, Picture, bar_marker, fills, interactive, new_plot, plain
+from reds_core.report.plotting import ACCENT, NO_COLOUR, PAPER, Picture, bar_marker, fills, interactive, new_plot, plain
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _LABEL_LIMIT = 22
 _FRAME_PIXELS, _ROW_PIXELS, _THIN_ROW_PIXELS = 120, 24, 17
 _THIN_FROM_ROWS = 24
+_LONG_BAR = 85.0
+"""The share in percent from which a bar has its text inside, as there may be no room beyond it."""
 
 
 def channels_picture(plan: Plan, family: FamilyFacts) -> Picture | None:
@@ -66,16 +68,19 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     groups = _groups(plan)
     kept = [min(widths.get(g.name, g.channels), g.channels) for g in groups]
     texts = [f"{units.count(w)} of {units.count(g.channels)}" for w, g in zip(kept, groups, strict=True)]
+    shares = [100 * w / g.channels for w, g in zip(kept, groups, strict=True)]
+    places = ["inside" if share > _LONG_BAR else "outside" for share in shares]
     rows = list(range(len(groups)))
     plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
     plot.add_bar(
-        x=[100 * w / g.channels for w, g in zip(kept, groups, strict=True)], y=rows, orientation="h",
-        marker=bar_marker(ACCENT), text=texts, textposition="outside", cliponaxis=False,
+        x=shares, y=rows, orientation="h",
+        marker=bar_marker(ACCENT), text=texts, textposition=places, insidetextanchor="end", textangle=0,
+        insidetextfont={"color": PAPER}, constraintext="none", cliponaxis=False,
         hovertext=[f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)],
         hoverinfo="text",
     )  # fmt: skip
     _axes(plot, groups)
-    plot.update_xaxes(range=[0, 125], tickvals=[0, 25, 50, 75, 100])
+    plot.update_xaxes(range=[0, 140], tickvals=[0, 25, 50, 75, 100])
     return plot
 
 
@@ -88,7 +93,7 @@ def _height(groups: Sequence[GroupRecord]) -> int:
 
 
 def _axes(plot: Figure, groups: Sequence[GroupRecord]) -> None:
-    """Set the axes. The bars stand at numbers, since shortened names of groups may be equal."""
+    """Set the axes. The bars are placed at numbers, since shortened names of groups may be equal."""
     names = [plain(units.shortened(group.name, _LABEL_LIMIT)) for group in groups]
     plot.update_xaxes(range=[0, 100], tickvals=[0, 25, 50, 75, 100])
     plot.update_yaxes(

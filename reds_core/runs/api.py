@@ -242,6 +242,7 @@ def extract(
     solver: str | None = None,
     time_limit: float | None = None,
     gap: float | None = None,
+    energy_model: str | None = None,
     options: PluginOptions | None = None,
     registry: Registry | None = None,
     watcher: Watcher | None = None,
@@ -269,6 +270,7 @@ def extract(
         solver: The name of a solver plugin, or `"auto"`. None means that of the run.
         time_limit: The time limit of each solve, in seconds. None means that of the run.
         gap: The proven relative gap at which each solve may stop, such as 1e-4. None means that of the run.
+        energy_model: The model of a board by which energy is counted, as `prune` takes it. None means that of the run.
         options: Options of plugins, as `{plugin: {key: text}}`. They are merged with those of the run.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -296,6 +298,7 @@ def extract(
         converted("solver", solver, str | None),
         converted("time_limit", time_limit, float | None),
         converted("gap", gap, float | None),
+        converted("energy_model", energy_model, str | None),
         given_options(options),
     )
     with following(verbose, watcher) as followed:

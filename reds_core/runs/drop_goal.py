@@ -26,7 +26,7 @@ _TOLERANCE_POINTS = 1e-4
 
 @dataclass(frozen=True)
 class DropGoal:
-    """The smallest network that loses at most so many points of the metric on held-back data.
+    """The smallest network that loses at most the given points of the metric on held-back data.
 
     Attributes:
         limit_points: The most percentage points that the network may lose.
@@ -50,7 +50,7 @@ class DropGoal:
         return self.budget(SHARES)
 
     def allows(self, drop_points: float | None) -> bool:
-        """Whether a network may lose so many points. None or NaN, if there is no such figure, is not allowed."""
+        """Whether a network may lose this number of points. None or NaN, if there is no such figure, is not allowed."""
         return drop_points is not None and drop_points <= self.limit_points + _TOLERANCE_POINTS
 
 
@@ -143,7 +143,7 @@ def _check_measurable(settings: RunSettings, has_data: bool) -> None:
         ),
         (
             not epochs,
-            f"{argument('max_drop')} trains the networks that it compares, and 0 epochs are asked for",
+            f"{argument('max_drop')} trains the networks that it compares, and the number of epochs is 0",
             f"give {argument('finetune_epochs')} of 1 or more",
         ),
         (

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from reds_core.cost.budget import parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument
 from reds_core.plan import Plan, StepRecord
 from reds_core.plugin import guarded
@@ -58,7 +57,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
         )
     plugins = create_plugins(registry, settings)
     budgets = parse_budgets(settings.budgets)
-    check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
+    settings.check_countable(budgets)
     request.check_sources(plugins.scorer, plugins.transforms)
     framework = request.framework(registry)
     targets = run_targets(registry, framework, settings)

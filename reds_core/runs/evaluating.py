@@ -23,6 +23,7 @@ from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.report import units
 from reds_core.report.facts import metric_of
 from reds_core.runs.data_warnings import evaluation_warnings
 from reds_core.runs.dataset import Dataset, Reading, read_data
@@ -65,6 +66,17 @@ class ModelEvaluation:
     loss: float
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     on: str | None = field(default=None, metadata={LEFT_OUT: True})
+
+    def __str__(self) -> str:
+        rows = [(self.metric, metric_of({"metric": self.metric}).text(self.value)), ("loss", f"{self.loss:.4g}")]
+        if self.on is not None:
+            rows.append(("run by", self.on))
+        rows.append(("examples", f"{self.examples:,}"))
+        if self.size_bytes is not None:
+            rows.append(("file size", f"{units.byte_size(self.size_bytes)} ({self.format})"))
+        rows += [(units.resource_noun(name), units.amount(name, used)) for name, used in self.usage.items()]
+        indent = max(len(name) for name, _ in rows)
+        return "\n".join(units.on_terminal(f"{name:<{indent}}  {text}") for name, text in rows)
 
 
 def evaluate(

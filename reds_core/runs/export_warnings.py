@@ -45,8 +45,8 @@ def usage_warnings(
         is_peak = resource in RESOURCES and RESOURCES[resource].steps is not None
         scratch = "needs scratch memory for a layer or " if is_peak else ""
         warnings.append(
-            f"'{name}' uses {used} {resource}{above} where {planned[resource]} are planned, because it {scratch}stores "
-            "a layer in another form than is counted"
+            f"'{name}' uses {used} {resource}{above} instead of {planned[resource]} as planned, because it {scratch}"
+            "stores a layer in another form than the plan counts"
         )
     return warnings
 
@@ -85,15 +85,17 @@ def int8_warnings(float32: Path, int8: Path, exact: float | None, found: float |
     """
     warnings = []
     if exact is not None and found is not None and math.isfinite(exact):
-        figures = f"{metric.name} {metric.text(found)} on test data where '{float32.name}' has {metric.text(exact)}"
+        figures = f"{metric.name} {metric.text(found)} on test data, and '{float32.name}' has {metric.text(exact)}"
         if metric.is_share and not 100 * (exact - found) <= INT8_LOSS_POINTS + 1e-9:
-            warnings.append(f"'{int8.name}' loses {100 * (exact - found):.1f} points to int8: {figures}")
+            warnings.append(
+                f"'{int8.name}' loses {100 * (exact - found):.1f} points by quantisation to int8: {figures}"
+            )
         elif not metric.is_share and not abs(found - exact) <= INT8_CHANGE * abs(exact):
             warnings.append(f"'{int8.name}' is far from float32: {figures}")
     sizes = [path.stat().st_size for path in (int8, float32)]
     if sizes[0] > sizes[1]:
         warnings.append(
-            f"'{int8.name}' is larger than the float32 file '{float32.name}': {byte_size(sizes[0])} where that has "
+            f"'{int8.name}' is larger than the float32 file '{float32.name}': {byte_size(sizes[0])} instead of "
             f"{byte_size(sizes[1])}; {argument('int8', False)} leaves int8 files out"
         )
     return warnings

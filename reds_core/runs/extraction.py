@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -33,6 +32,7 @@ from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, MemberFiles
 from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.file_names import full_device_file
+from reds_core.runs.file_timing import timing_here
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
@@ -84,7 +84,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         targets = run_targets(registry, framework, settings)
         search = Search(registry, settings.solver, settings.options, settings.controls())
         search.check()
-        check_resources(budget.amounts, settings.latency_table is not None)
+        settings.check_countable([budget])
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework, registry, targets, budget)
         check_reachable(family.statement, [budget])
@@ -122,7 +122,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
-        plan = dataclasses.replace(plan, subnetworks=(*plan.subnetworks[:at], record, *plan.subnetworks[at:]))
+        energy = plan.energy or family.statement.costs.energy
+        members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
+        plan = dataclasses.replace(plan, subnetworks=members, energy=energy)
         publish(plan, _with_member(family, plan, member, files, trained), folder, watcher, request.identity)
         _conclude(folder, plan, record.name, request, settings, base, watcher)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]
@@ -315,7 +317,7 @@ def _exporter(
 ) -> Exporter:
     """What writes and measures the subnetwork. It also tells the watcher what to expect of an int8 file."""
     settings, latencies = family.settings, family.latencies
-    timing = None if latencies is None else latencies.settings
+    timing = timing_here(latencies, watcher.note)
     for note in targets.notes(model, calibration is not None):
         watcher.warn(note)
     macs, warn = family.plan.full.usage["macs"], watcher.warn

@@ -24,6 +24,7 @@ from reds_core.runs.details import BEFORE, counts_of, run_details
 from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles, MemberFiles
 from reds_core.runs.file_names import baseline_file
+from reds_core.runs.file_timing import timing_here
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.history import FULL
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
@@ -53,7 +54,7 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     """
     settings, inputs, state, folder = session.settings, session.inputs, checkpoint.state, session.folder
     network, framework = inputs.network, inputs.framework
-    timing = None if inputs.latencies is None else inputs.latencies.settings
+    timing = timing_here(inputs.latencies, session.watcher.note)
     calibration = inputs.calibration.examples if settings.int8 else None
     targets = run_targets(session.registry, framework, settings)
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
@@ -134,6 +135,7 @@ def plan_of(
         versions=versions_of(session.registry, session.inputs.framework),
         hashes=session.inputs.hashes,
         max_drop=max_drop,
+        energy=session.statement.costs.energy,
         family=checkpoint.state.family_record,
     )
 

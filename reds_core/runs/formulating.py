@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
-from reds_core.cost import counting, resources
+from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
@@ -55,6 +55,7 @@ def formulate_model(
     metrics: Any | None = None,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
     latency_table: str | PathLike[str] | None = None,
+    energy_model: str | None = None,
     widths: WidthRules | None = None,
     transforms: str | Sequence[str] = (),
     targets: str | Sequence[str] = (),
@@ -86,6 +87,7 @@ def formulate_model(
         metrics: The metric of `task`, as `prune` takes it.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        energy_model: The model of a board by which energy is counted, as `prune` takes it.
         widths: Rules for the widths that each group may have, as one object.
         transforms: One or several transform plugins, whose levels of layers are decided together with the widths.
         targets: One or several target plugins, of which one has to realise a level for it to be offered, as `prune`
@@ -118,6 +120,7 @@ def formulate_model(
     given: dict[str, Any] = {
         "element_size": element_size,
         "latency_table": latency_table,
+        "energy_model": energy_model,
         "seed": seed,
         "score_level": score_level,
     }
@@ -133,7 +136,7 @@ def formulate_model(
             f"{len(parsed)} budgets are given", "give one value for each resource, since a problem has one budget"
         )
     budget = parsed[0]
-    resources.check_resources(budget.amounts, settings.latency_table is not None)
+    settings.check_countable([budget])
     plugin = registry.create(Scorer, scorer, options)
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, ((Scorer, scorer), FRAMEWORKS, *level_participants(settings)))

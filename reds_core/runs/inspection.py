@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
 from reds_core.cost import counting, resources
+from reds_core.cost.energy_models import EnergySource
 from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.space import DecisionSpace, decision_space
 from reds_core.framework.framework import Framework
@@ -20,82 +20,15 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
+from reds_core.runs.inspection_records import Inspection, LayerRecord, LevelsRecord, NotOfferedRecord
 from reds_core.runs.offered_levels import prepared, refusal_of, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import run_targets
 from reds_core.system.files import given_path
-from reds_core.system.records import INLINE, LEFT_OUT
 from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
-
-
-@dataclass(frozen=True)
-class LayerRecord:
-    """One call of a layer at full width.
-
-    Attributes:
-        name: The name of the layer.
-        kind: The class of the layer.
-        output_shape: The shape of its output; None for unknown dimensions.
-        usage: The use of resources that add up over layers, in base units. Weights are counted at the first call only.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int | None, ...]
-    usage: Mapping[str, int] = field(metadata={INLINE: True})
-
-
-@dataclass(frozen=True)
-class NotOfferedRecord:
-    """A level of a layer that cannot be chosen.
-
-    Attributes:
-        level: The level; None if the layer has no levels to choose from.
-        reason: Why, as a clause.
-    """
-
-    level: int | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class LevelsRecord:
-    """What one transform can decide about one layer.
-
-    Attributes:
-        layer: The name of the layer.
-        what: What is decided, such as "weight_bits".
-        levels: The levels to choose from, the last of which leaves the layer as it is; empty if there is no choice.
-        home: The group of channels in whose options the levels lie; None without a choice, or if the layer touches no
-            group.
-        not_offered: The levels that cannot be chosen, and why.
-    """
-
-    layer: str
-    what: str
-    levels: tuple[int, ...]
-    home: str | None
-    not_offered: tuple[NotOfferedRecord, ...]
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """A network, its channel groups and its costs at full width.
-
-    Attributes:
-        groups: The channel groups.
-        layers: The calls of layers.
-        usage: The use of each resource, in base units.
-        levels: What transforms can decide about each layer; None if no transforms were given.
-    """
-
-    groups: tuple[GroupRecord, ...]
-    layers: tuple[LayerRecord, ...]
-    usage: Mapping[str, int] = field(metadata={INLINE: True})
-    levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 def refuse_unprunable(network: Network) -> None:
@@ -127,9 +60,13 @@ def frozen_warning(network: Network) -> str | None:
     )
 
 
-def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES) -> Inspection:
-    """Describe the groups, layers and costs of a network at full width."""
-    costs = resources.CostModel(element_size_bytes)
+def describe(
+    network: Network,
+    element_size_bytes: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    energy: EnergySource | None = None,
+) -> Inspection:
+    """Describe the groups, layers and costs of a network at full width, with the energy if it follows from the MACs."""
+    costs = resources.CostModel(element_size_bytes, energy=energy)
     forms = resources.resource_forms(network, costs.resources, costs)
     adding = [name for name, form in forms.items() if isinstance(form, counting.SumForm)]
     seen: set[int] = set()
@@ -140,7 +77,8 @@ def describe(network: Network, element_size_bytes: int = counting.DEFAULT_ELEMEN
         used = {r: costs.form(_alone(network, layer, own), r).at(network.channels) for r in adding}
         layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
     groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
-    return Inspection(groups, tuple(layers), {name: form.at(network.channels) for name, form in forms.items()})
+    used = {name: form.at(network.channels) for name, form in forms.items()}
+    return Inspection(groups, tuple(layers), used, energy=energy)
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
@@ -207,6 +145,7 @@ def inspect(
     model: Any,
     *,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
+    energy_model: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
@@ -224,6 +163,8 @@ def inspect(
     Args:
         model: The path of a model file, or a model object of an installed framework.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
+        energy_model: The model of a board by which energy is counted, such as `"board-model:nucleo-l4r5zi"`. None means
+            that it is not.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -236,9 +177,11 @@ def inspect(
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
 
     Returns:
-        An `Inspection` with the attributes `groups`, `layers`, `macs` (multiply-accumulates of one inference),
-        `params` (bytes of all weights) and `peak_ram` (bytes of live activations), and with transforms `levels`: the
-        levels that can be chosen for each layer, and why others cannot.
+        An `Inspection` with the attributes `groups`, `layers` and `usage`, a mapping with the `macs`
+        (multiply-accumulates of one inference), `params` (bytes of all weights) and `peak_ram` (bytes of live
+        activations). With transforms it also has `levels`: the levels that can be chosen for each layer, and why others
+        cannot. With an energy model, `usage` has the energy in picojoules, and `energy` says where it comes from.
+        `print` shows it as tables.
 
     Raises:
         InputError: If the file is missing or damaged, or an argument is invalid.
@@ -247,12 +190,14 @@ def inspect(
 
     Example:
         >>> found = reds_core.inspect("model.keras")
+        >>> print(found)
         >>> found.usage["macs"], [group.channels for group in found.groups]
     """
     counting.check_element_size(element_size)
     registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
-    settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "element_size": element_size})
+    given = {"transforms": transforms, "targets": targets, "element_size": element_size, "energy_model": energy_model}
+    settings = changed(RunSettings(), given)
     settings = dataclasses.replace(settings, options=given_options(options))
     settings.check_transforms(writes_files=False)
     check_options(registry, settings.options, (FRAMEWORKS, *level_participants(settings)))
@@ -268,5 +213,5 @@ def inspect(
             space = decision_space(network, made, refusal_of(network, made, devices, source))
         for warning in () if space is None else space.warnings:
             followed.warn(warning)
-    described = describe(network, element_size)
+    described = describe(network, element_size, settings.costs(network, None).energy)
     return described if space is None else dataclasses.replace(described, levels=describe_levels(space))

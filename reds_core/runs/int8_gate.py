@@ -69,7 +69,9 @@ class Int8Gate:
         try:
             found = self._measured(target, path)
         except (InputError, UnsupportedError) as error:
-            self.watcher.warn(f"'{path.name}' is written, but its loss to int8 is not measured: {error.what}")
+            self.watcher.warn(
+                f"'{path.name}' is written, but what it loses by quantisation to int8 is not measured: {error.what}"
+            )
             return None
         record = GateRecord(
             limit_points=self.limit_points,
@@ -141,8 +143,8 @@ class Int8Gate:
 
     def _exceeded(self, path: Path, record: GateRecord) -> str:
         return (
-            f"'{path.name}' loses {record.drop_points:.2f} points to int8 on {record.examples} {self.data} examples, "
-            f"which is more than the limit of {self.limit_points:g}"
+            f"'{path.name}' loses {record.drop_points:.2f} points by quantisation to int8 on {record.examples} "
+            f"{self.data} examples, which is more than the limit of {self.limit_points:g}"
         )
 
     def _kept_text(self, path: Path, record: GateRecord) -> str:
@@ -153,8 +155,9 @@ class Int8Gate:
         at_input = " and at its input" if record.inputs else ""
         text = (
             f"'{path.name}' has {_NAMES[record.numbers]} in {len(record.kept)} of {record.layers} layers{named}"
-            f"{at_input}, so that it loses {record.drop_points:.2f} points to int8 on {record.examples} {self.data} "
-            f"examples instead of {before:.2f}; it takes {record.added_bytes:,} bytes more"
+            f"{at_input}, so that it loses {record.drop_points:.2f} points by quantisation to int8 "
+            f"on {record.examples} {self.data} examples instead of {before:.2f}; it takes "
+            f"{record.added_bytes:,} bytes more"
         )
         if record.latency_ns is None or record.latency_all_int8_ns is None:
             return text
@@ -269,8 +272,8 @@ def refuse_exceeded(settings: RunSettings, members: Sequence[SubnetworkRecord], 
         for kind, gate in member.gates.items():
             if not gate.is_held:
                 raise InfeasibleError(
-                    f"'{member.files[kind]}' loses {gate.drop_points:.2f} points to int8, which is more than the limit "
-                    f"of {gate.limit_points:g}; all files are in '{folder}'",
+                    f"'{member.files[kind]}' loses {gate.drop_points:.2f} points by quantisation to int8, which is "
+                    f"more than the limit of {gate.limit_points:g}; all files are in '{folder}'",
                     f"allow more points, or give {argument('fallback', 'float')}",
                 )
 

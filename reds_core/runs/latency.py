@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
-import numpy as np
-
-from reds_core.cost import counting
-from reds_core.cost.latency_sampling import Sample, Timing, Whole, narrow_widths, rounds, wanted_samples
-from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table, save_latency_table
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.cost.latency_sampling import Sample, Whole, narrow_widths, rounds, wanted_samples
+from reds_core.cost.latency_table import LatencySettings, LatencyTable, save_latency_table
+from reds_core.errors import UnsupportedError
 from reds_core.framework.family import member_kept
 from reds_core.framework.framework import Framework
 from reds_core.framework.probe import LatencyProbe
@@ -23,17 +21,18 @@ from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, showing_count
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.elsewhere import given_elsewhere
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.latency_resuming import check_widths, continued, started_table
 from reds_core.runs.options import LatencyOptions, changed, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.runs.provenance import file_hash, weights_hash
+from reds_core.runs.remote_latency import RemoteLatency
 from reds_core.system.files import given_file
 from reds_core.system.folder_lock import locked_file
 from reds_core.system.machine import Machine, this_machine
-
-CHECK_SEED = 0
 
 Told = Callable[[int, int], None]
 """Called after every round with the number of finished samples and their total number."""
@@ -68,21 +67,9 @@ def measured_table(
         UnsupportedError: If the framework cannot measure, or a segment cannot be exported.
     """
     segments = probe.segments(framework.extract(model, network, {}), network)
-    table = LatencyTable(
-        network=network.name,
-        model=model_hash,
-        channels=network.channels,
-        macs=counting.macs(network).at(network.channels),
-        settings=settings,
-        machine=machine,
-        versions=framework.library_versions(),
-        segments=segments,
-        overhead=Timing(0.0, 0.0, 0),
-        full=Timing(0.0, 0.0, 0),
-        narrow=Timing(0.0, 0.0, 0),
-    )
+    table = started_table(network, model_hash, settings, machine, framework.library_versions(), segments)
     if path.exists():
-        table = _continued(table, path)
+        table = continued(table, path)
     else:
         narrow = framework.extract(model, network, member_kept(narrow_widths(network.channels)))
         table = replace(table, overhead=probe.overhead(), full=probe.whole(model), narrow=probe.whole(narrow))
@@ -123,34 +110,46 @@ def _probe(
     raise UnsupportedError(f"framework '{framework.name}' cannot measure latencies", "set budgets for other resources")
 
 
-def check_widths(network: Network, count: int) -> Sequence[dict[str, int]]:
-    """Widths of subnetworks on which predictions are checked: shares from 0.3 to 0.9, varied by group."""
-    random = np.random.default_rng(CHECK_SEED)
-    found = []
-    for share in np.linspace(0.3, 0.9, count) if count > 1 else [0.5] * count:
-        varied = {g: share * random.uniform(0.7, 1.3) * n for g, n in network.channels.items()}
-        found.append({g: int(np.clip(round(w), 1, network.channels[g])) for g, w in varied.items()})
-    return found
+@overload
+def measure_latency(
+    model: Any,
+    out: str | PathLike[str],
+    settings: LatencySettings | None = ...,
+    *,
+    options: PluginOptions | None = ...,
+    imports: Imports = ...,
+    input_shape: InputShape | None = ...,
+    script: None = ...,
+    records: str | PathLike[str] | None = ...,
+    host: str | None = ...,
+    name: str | None = ...,
+    host_python: str | None = ...,
+    registry: Registry | None = ...,
+    told: Told | None = ...,
+    verbose: Verbose = ...,
+    **more: Unpack[LatencyOptions],
+) -> LatencyTable: ...
 
 
-def _continued(started: LatencyTable, path: Path) -> LatencyTable:
-    """Read the table in `path`, which must be of the same model, machine and settings as `started`.
-
-    Raises:
-        InputError: If it is not.
-    """
-    known = load_latency_table(path)
-    asked = {
-        "of another model": known.model == started.model,
-        "of other channel groups": (known.channels, known.segments) == (started.channels, started.segments),
-        "with other settings": known.settings == started.settings,
-        "on another machine": known.machine == started.machine,
-        "with other versions of libraries": known.versions == started.versions,
-    }
-    for how, same in asked.items():
-        if not same:
-            raise InputError(f"'{path}' holds latencies measured {how}", "choose another file, or remove this one")
-    return known
+@overload
+def measure_latency(
+    model: Any,
+    out: str | PathLike[str],
+    settings: LatencySettings | None = ...,
+    *,
+    options: PluginOptions | None = ...,
+    imports: Imports = ...,
+    input_shape: InputShape | None = ...,
+    script: str | PathLike[str],
+    records: str | PathLike[str] | None = ...,
+    host: str | None = ...,
+    name: str | None = ...,
+    host_python: str | None = ...,
+    registry: Registry | None = ...,
+    told: Told | None = ...,
+    verbose: Verbose = ...,
+    **more: Unpack[LatencyOptions],
+) -> None: ...
 
 
 def measure_latency(
@@ -161,15 +160,24 @@ def measure_latency(
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
+    script: str | PathLike[str] | None = None,
+    records: str | PathLike[str] | None = None,
+    host: str | None = None,
+    name: str | None = None,
+    host_python: str | None = None,
     registry: Registry | None = None,
     told: Told | None = None,
     verbose: Verbose = "auto",
     **more: Unpack[LatencyOptions],
-) -> LatencyTable:
-    """Time the parts of a network at several widths on this machine, for budgets of latency.
+) -> LatencyTable | None:
+    """Time the parts of a network at several widths on this machine or on another one, for budgets of latency.
 
     This is what `reds latency` does. The parts are timed as they are exported. The table is written after every round
     of measurements, and the same call resumes an incomplete table.
+
+    For a table of another machine, such as a Raspberry Pi, `script` exports the parts to the folder `OUT-parts` beside
+    `out` and writes a program that times them there, and `records` takes back what that wrote; `host` does both by ssh.
+    The folder is removed when the table is complete.
 
     Args:
         model: The path of a model file, or a model object of an installed framework.
@@ -179,19 +187,26 @@ def measure_latency(
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
+        script: A Python file to write, which times the parts on another machine without reds.
+        records: The file that this program wrote on the other machine.
+        host: Another machine as `ssh:NAME`, on which the program is run at once. The files are copied to a temporary
+            folder there, which is removed afterwards.
+        name: The name of the other machine in the table. None means the one that it has for itself.
+        host_python: The Python interpreter on `host`. None means `python3`.
         registry: The plugins to choose from. By default they are all that are installed.
-        told: A function that is called after every round with the number of finished samples and their total number.
+        told: A function that is called after every round with the number of finished samples and their total number;
+            with `script` and `host`, with the numbers of exported files, and then of those that the host has timed.
         verbose: What is shown on stderr without `told`. 0: nothing; `"auto"` or 1: a bar in a terminal or
             a notebook, a line elsewhere; 2: a line.
         more: The settings one by one: `element_size`, `threads`, `repeats`, `points` and `checks`. They replace those
             of `settings`; `help(reds_core.LatencyOptions)` explains them.
 
     Returns:
-        The table, whose times are in nanoseconds.
+        The table, whose times are in nanoseconds; None with `script`.
 
     Raises:
-        InputError: If the model cannot be read, if `out` holds a table of something else, or if another call is writing
-            to it.
+        InputError: If the model cannot be read, if `out` holds a table of something else, if another call is writing
+            to it, if arguments exclude each other, or if the other machine cannot be reached.
         UnsupportedError: If the model, or a part of it, cannot be exported.
         UnavailableError: If a library is not installed.
 
@@ -205,20 +220,24 @@ def measure_latency(
     refuse_unknown(more, measure_latency, LatencyOptions)
     settings = changed(settings or LatencySettings(), more)
     path = given_file(out, "out")
+    elsewhere = given_elsewhere(script, records, host, name, host_python)
     shown = 0 if told is not None else verbose
-    with locked_file(path, "a measurement"), showing_count(shown, "timing segments") as count:
-        machine = this_machine()
+    with locked_file(path, "a measurement"), ExitStack() as bars:
+        machine = None if elsewhere.is_asked else this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         is_file = isinstance(model, str | PathLike)
         digest = file_hash(Path(model)) if is_file else weights_hash(framework, loaded, network)
-        return measured_table(
-            framework,
-            _probe(registry, framework, settings, options),
-            loaded,
-            network,
-            digest,
-            settings,
-            machine,
-            path,
-            told or count,
-        )
+        probe = _probe(registry, framework, settings, options)
+        if machine is None:
+            remote = RemoteLatency(
+                framework,
+                probe,
+                loaded,
+                network,
+                path,
+                elsewhere,
+                lambda what: told or bars.enter_context(showing_count(shown, what)),
+            )
+            return remote.table(digest, settings)
+        count = told or bars.enter_context(showing_count(shown, "timing segments"))
+        return measured_table(framework, probe, loaded, network, digest, settings, machine, path, count)

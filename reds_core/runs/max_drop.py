@@ -1,4 +1,4 @@
-"""Finds the smallest network that loses at most so many points of the metric on held-back data.
+"""Finds the smallest network that loses at most the given points of the metric on held-back data.
 
 The search bisects over budgets. It trains the network of each budget for a short time and measures it on the held-back
 part of the training data. Short training underestimates a network, so the smallest network that holds the limit is then
@@ -26,7 +26,7 @@ from reds_core.framework.target import ExportSource, Target
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.pruning.pruner import Decision, PruningState, Step
 from reds_core.report import units
-from reds_core.report.drop import lost_points
+from reds_core.report.drop import lost_points, points_text
 from reds_core.report.facts import metric_of
 from reds_core.runs.checkpoint import Checkpoint, remove_checkpoints, trials_folder
 from reds_core.runs.device_figures import spread
@@ -329,8 +329,8 @@ class _Search:
         """The error for limits within which even the largest network loses too much."""
         limits, metric = " ".join(self.goal.limits), metric_of({"metric": self.session.settings.task.metric})
         return InfeasibleError(
-            f"no subnetwork within {limits} loses at most {self.goal.limit_points:g} points of {metric.name} on "
-            f"held-back data: the largest, trained for {largest.epochs} epochs, {lost_points(largest.drop_points)}",
+            f"no subnetwork within {limits} loses at most {points_text(self.goal.limit_points)} of {metric.name} "
+            f"on held-back data: the largest, trained for {largest.epochs} epochs, {lost_points(largest.drop_points)}",
             "allow a larger budget or more points, or train for more epochs",
         )
 

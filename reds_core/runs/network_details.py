@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from reds_core.cost.activation_memory import live_activations
 from reds_core.cost.counting import CostTerm, terms_form
-from reds_core.cost.resources import RESOURCES, CostModel
+from reds_core.cost.resources import CostModel
 from reds_core.formulation.statement import Statement
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Channels
@@ -56,11 +56,11 @@ def _usage_by_call(network: Network, costs: CostModel, widths: Mapping[str, int]
     """The use of each resource that adds up over calls, for each call."""
     found: list[dict[str, int]] = [{} for _ in network.layers]
     for resource in costs.resources:
-        terms = RESOURCES[resource].terms
+        terms = costs.terms(network, resource)
         if terms is None:
             continue
         by_call: dict[int, list[CostTerm]] = defaultdict(list)
-        for term in terms(network, costs):
+        for term in terms:
             by_call[term.layer].append(term)
         for call, own in enumerate(found):
             own[resource] = terms_form(network, by_call[call]).at(widths)

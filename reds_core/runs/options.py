@@ -70,24 +70,29 @@ class PruneOptions(WidthOptions, total=False):
         score_level: What is scored: `"channel"`, or `"kernel"` (each connection between two channels).
         max_drop_epochs: Epochs for which each network that the search of `max_drop` tries is trained. None means a
             third of all.
-        max_drop_target: The target on whose files the search measures what networks lose.
-            None means that it measures models.
+        max_drop_target: The target on whose files the search measures what networks lose. None means that it measures
+            the models themselves.
         time_limit: The time limit of each solve, in seconds. None means no limit.
         threads: The number of threads of each solve. None leaves it to the solver.
         memory_limit: The memory limit of the tables of each solve: a number of bytes, or a text such as `"2GiB"`. None
             means half of the available memory.
-        gap: The proven relative gap at which each solve may stop, such as 1e-4. None means that solvers search for a
-            proof of optimality.
+        gap: The proven relative gap at which each solve may stop, such as 1e-4. None means a search for a proof of
+            optimality.
         element_size: Bytes of a weight or activation on the device: 1 (int8) or 4 (float32).
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
+        energy_model: The model of a board by which energy is counted, such as `"board-model:nucleo-l4r5zi"`. None means
+            that it is not.
         transforms: One or several transform plugins, which offer further choices for each layer, such as
             `"weight-bits"`.
         targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
-        exchange_rate: The value of a loss of 1 in the units of the scores, by which measured losses of the levels of
-            transforms are weighed. None means 0.5 for scores on the logarithmic scale, and 1 for losses.
-        calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
-        qat: Whether to train with the weights that transforms leave. None means where weights have fewer than 8 bits.
-        qat_activations: Whether to round activations as well where subnetworks are trained under quantisation.
+        exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
+            levels are weighed against the importance of channels. None means 0.5 for scores on the logarithmic scale,
+            and 1 for losses.
+        calibrate: The number of short trainings from which the exchange rate is computed. None means that
+            `exchange_rate` is used.
+        qat: Whether to train with the weights as transforms change them. None means only if a layer has fewer than 8
+            bits.
+        qat_activations: Whether to round activations as well in quantisation-aware training.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
@@ -96,14 +101,14 @@ class PruneOptions(WidthOptions, total=False):
         int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
             on held-back data. None means no limit.
         fallback: What the most sensitive layers have instead of 8 bits in int8 files that lose more than `int8_drop`:
-            `"float"`, or `"16x8"` for activations of 16 bits. None means that all layers have 8 bits.
+            `"float"`, or `"16x8"` for activations of 16 bits. None means that all layers keep 8 bits.
         strict: Whether to fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`.
             Otherwise there is a warning.
         batch_size: Examples in a training step.
         learning_rate: The highest learning rate.
         momentum: Momentum, for optimizers that have one. None means 0.9 for sgd and the default of other optimizers.
         schedule: How the learning rate decays: `"cosine"`, `"constant"`, `"step"` or `"exponential"`.
-        warmup_epochs: Epochs over which the learning rate first rises from zero.
+        warmup_epochs: Epochs over which the learning rate rises from zero at the start.
         weight_decay: Weight decay of kernels, decoupled from the gradient. None means the optimizer's default.
         clip_norm: Maximum norm of the gradient of all weights together. None means no clipping.
         patience: Epochs without a lower loss on held-back data after which training stops. None means never.
@@ -128,6 +133,7 @@ class PruneOptions(WidthOptions, total=False):
     gap: float | None
     element_size: int
     latency_table: str | PathLike[str] | None
+    energy_model: str | None
     transforms: str | Sequence[str]
     targets: str | Sequence[str]
     exchange_rate: float | None

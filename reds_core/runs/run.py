@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
-from reds_core.cost.resources import check_resources
 from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -62,7 +61,7 @@ class Run:
         plugins = create_plugins(self.registry, settings)
         goal = drop_goal(settings, self.request.data is not None)
         budgets = parse_budgets(settings.budgets) if goal is None else (goal.largest,)
-        check_resources((r for b in budgets for r in b.amounts), settings.latency_table is not None)
+        settings.check_countable(budgets)
         self.request.check_sources(plugins.scorer, plugins.transforms)
         framework = self.request.framework(self.registry)
         targets = run_targets(self.registry, framework, settings)

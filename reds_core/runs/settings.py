@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
+from reds_core.cost.energy_costs import with_energy
+from reds_core.cost.energy_models import energy_model
 from reds_core.cost.latency_table import LatencyTable, load_latency_table
-from reds_core.cost.resources import RESOURCES, CostModel, resource_named
+from reds_core.cost.resources import RESOURCES, CostModel, check_resources, resource_named
 from reds_core.errors import InputError, argument
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.fallback import FallbackNumbers
@@ -36,7 +38,7 @@ DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
 TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations")
 """The settings that plans of runs without transforms and targets do not state."""
-OPTIONAL_SETTINGS = ("max_drop_target", "calibration", "int8_drop", "fallback")
+OPTIONAL_SETTINGS = ("max_drop_target", "energy_model", "calibration", "int8_drop", "fallback")
 """The settings that plans do not state if they are None."""
 
 
@@ -52,16 +54,16 @@ class RunSettings:
     Attributes:
         budgets: The limit of each resource, as R=V[,V...], such as macs=0.5,0.25. There is one subnetwork for each
             value. A value is a share of the full network, such as 0.5 or 50%, or a number with a unit such as k, M,
-            KB, KiB, MiB or ms. With `max_drop`, these are further limits of the one subnetwork, with one value for each
-            resource, and the default does not apply.
+            KB, KiB, MiB, ms or uJ. With `max_drop`, these are further limits of the one subnetwork, with one value
+            for each resource, and the default does not apply.
         max_drop: Find the smallest network that loses at most this many points of accuracy on held-back data. None
             means off.
         max_drop_resource: The resource by which `max_drop` compares the sizes of networks. None means macs, or
             weight_bytes with transforms.
         max_drop_epochs: The number of epochs for which `max_drop` trains each network that it tries. None means a third
             of all epochs.
-        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means that it
-            measures models.
+        max_drop_target: The target on whose files `max_drop` measures what networks lose. None means the models
+            themselves.
         pruner: The pruner plugin, which is the strategy of the run.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
@@ -74,24 +76,26 @@ class RunSettings:
         threads: The number of threads of each solve. None means the choice of the solver.
         memory_limit: The most memory that the tables of a solve may take, such as 2GiB. None means half of the
             available memory.
-        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means that solvers
-            search for a proof of optimality.
+        gap: The proven relative gap at which each solve may stop, such as 0.0001 or 0.01%. None means a search for a
+            proof of optimality.
         element_size_bytes: The size of a weight or an activation on the device: 1 for int8, or 4 for float32.
         latency_table: The table that `reds latency` wrote, for budgets of latency.
+        energy_model: The model of a board by which energy is counted, such as board-model:nucleo-l4r5zi. It is a
+            multiple of the MACs, or power times latency if the latency table was measured on that board.
         widths: The widths that groups may have.
         transforms: The transform plugins, which offer further choices for each layer besides its width, such as
             weight-bits. They are decided together with the widths.
-        targets: The target plugins, which are the kinds of files that are written for each subnetwork, and which say
-            what layers can become in them. None means those that the framework of the model names.
-        exchange_rate: The value of a loss of 1 in the units of the scores, by which the measured losses of the levels
-            of transforms are weighed against the importance of channels. None means 0.5 for scores on the logarithmic
-            scale, and 1 for those that are losses.
-        calibrate: The number of short trainings from which the exchange rate is computed. None means that it is given.
-        qat: Train the subnetworks with the weights that transforms leave them with (quantisation-aware training),
-            including those of layers at 8 bits, in steps that take 2 to 15 % longer. None means only if a layer has
-            fewer than 8 bits, and layers at 8 bits are then trained with float weights.
-        qat_activations: Also round activations to 8 bits, or to those of activation-bits, where subnetworks are trained
-            under quantisation, in steps that take another 20 % longer.
+        targets: The targets, which are the kinds of files to write for each subnetwork; levels of transforms are only
+            offered if one of these files can store them. None means the usual files of the framework of the model.
+        exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
+            levels are weighed against the importance of channels. None means 0.5 for scores on the logarithmic scale,
+            and 1 for those that are losses.
+        calibrate: Compute the exchange rate from this number of short trainings. None means off.
+        qat: Train the subnetworks with their weights as transforms change them (quantisation-aware training), and with
+            those of layers at 8 bits rounded as well, which makes training steps 2 to 15 % longer. None means only if a
+            layer has fewer than 8 bits, and layers at 8 bits are then trained with float weights.
+        qat_activations: Also round activations in quantisation-aware training, to 8 bits or to the bits of
+            activation-bits, which makes training steps another 20 % longer.
         holdout: The share of the training data that is held back to choose the best epoch, from 0 to below 1.
         class_weight: How much the examples of each class count in training and on held-back data:
             CLASS=WEIGHT[,CLASS=WEIGHT...], or balanced, which gives all classes the same total weight. None means 1
@@ -101,17 +105,17 @@ class RunSettings:
         int8: Which int8 files are written of each network, if there is data to calibrate them: shared, in which the
             integer weights of each subnetwork are slices of those of the full network, or separate, in which each
             subnetwork is quantised by itself. False writes none.
-        calibration: The number of training examples on which the ranges of activations in files of integers are
-            determined, or other data on which they are, in the forms that training data has, also without labels. None
-            means 200 training examples.
+        calibration: The examples on which the ranges of activations in integer files are measured: a number of training
+            examples, or other data in any form that training data can have, with or without labels. None means 200
+            training examples.
         int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
             on held-back data. A file that loses more is reported by a warning, or ends the run with `strict`. None
             means no limit.
         fallback: What layers have instead of 8 bits in int8 files that lose more than `int8_drop`: float, or 16x8 for
-            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means that all
-            layers have 8 bits.
-        strict: Fail if a part of the model cannot be pruned, or an int8 file loses more than `int8_drop`, instead of a
-            warning.
+            activations of 16 bits. The most sensitive layers fall back, as few as are needed. None means 8 bits in all
+            layers.
+        strict: Fail, instead of warning, if a part of the model cannot be pruned or an int8 file loses more than
+            `int8_drop`.
         seed: The seed of all random numbers.
     """
 
@@ -134,6 +138,7 @@ class RunSettings:
     gap: float | None = None
     element_size_bytes: int = DEFAULT_ELEMENT_SIZE_BYTES
     latency_table: str | None = None
+    energy_model: str | None = None
     widths: WidthRules = WidthRules()
     transforms: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -157,6 +162,8 @@ class RunSettings:
         check_element_size(self.element_size_bytes)
         if self.latency_table is not None:
             given_path(self.latency_table, "latency_table")
+        if self.energy_model is not None:
+            object.__setattr__(self, "energy_model", energy_model(self.energy_model).name)
         if not 0 <= self.holdout < 1:
             raise InputError(f"holdout {self.holdout} is not a share from 0 to below 1", "give a share such as 0.1")
         if self.finetune.patience is not None and not self.holdout:
@@ -284,10 +291,23 @@ class RunSettings:
             budgets: Budgets besides those of the settings, whose resources are counted too.
 
         Raises:
-            InputError: If the table is of another network.
+            InputError: If the table is of another network, or not of the board of the energy model.
         """
         measured = {} if latencies is None else latencies.forms_for(network, self.element_size_bytes)
-        return CostModel(self.element_size_bytes, measured, self._asked_resources(budgets))
+        energy = None
+        if self.energy_model is not None:
+            machines = None if latencies is None else latencies.machines
+            measured, energy = with_energy(measured, energy_model(self.energy_model), machines)
+        return CostModel(self.element_size_bytes, measured, self._asked_resources(budgets), energy)
+
+    def check_countable(self, budgets: Iterable[SubnetworkBudget]) -> None:
+        """Refuse budgets of resources that cannot be counted without a table, or without an energy model.
+
+        Raises:
+            InputError: If there is one that the settings do not name.
+        """
+        names = (resource for budget in budgets for resource in budget.amounts)
+        check_resources(names, self.latency_table is not None, self.energy_model is not None)
 
     def _asked_resources(self, more: Sequence[SubnetworkBudget]) -> tuple[str, ...]:
         """The resources that plans state because something asks for them: a budget, a transform or a target."""

@@ -20,10 +20,12 @@ from reds_core.system.machine import Machine, this_machine, utc_now
 from reds_core.system.machine_faults import is_out_of_space, reason_of
 from reds_core.system.memory import limit_memory, why_too_much
 from reds_core.system.output import silenced_output, silenced_warnings, stream_behind
+from reds_core.system.rapl import POWERCAP
 from reds_core.system.record_lines import RECORDS_FILE, RecordKind
 from reds_core.system.users_code import UsersCode, import_modules
 
 __all__ = [
+    "POWERCAP",
     "RECORDS_FILE",
     "Machine",
     "RecordKind",

@@ -6,22 +6,39 @@ import datetime
 import os
 import platform
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reds_core.errors import UnavailableError
 from reds_core.system.libraries import INSTALL_BENCH
+from reds_core.system.records import LEFT_OUT
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Description of a machine. Times that were measured on different machines cannot be compared."""
+    """Description of a machine. Times that were measured on different machines cannot be compared.
+
+    Attributes:
+        system: name and version of its operating system.
+        cpu: name of its processor.
+        cores: number of cores that the measuring process could use.
+        memory_bytes: size of its memory.
+        python: version of Python.
+        name: name of a machine that was reached from another one, such as "raspberry-pi-4"; None for the machine that
+            reds ran on.
+    """
 
     system: str
     cpu: str
     cores: int
     memory_bytes: int
     python: str
+    name: str | None = field(default=None, metadata={LEFT_OUT: True})
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process runs on such a machine: one with the same processor."""
+        return self.name is None and self.cpu == cpu_model()
 
 
 def this_machine() -> Machine:
@@ -37,7 +54,7 @@ def this_machine() -> Machine:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
         system=f"{platform.system()} {platform.release()}",
-        cpu=_cpu_model(),
+        cpu=cpu_model(),
         cores=cores,
         memory_bytes=int(psutil.virtual_memory().total),
         python=platform.python_version(),
@@ -52,7 +69,7 @@ def load_average() -> float | None:
         return None
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     """Return the name of the processor, which Linux gives only in /proc/cpuinfo."""
     with suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
         for line in lines:  # stop at the first core, because the system generates the rest only when it is read

@@ -120,7 +120,7 @@ def _address_space_bytes() -> int | None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Let this process allocate at most so many bytes of address space besides what it has; 0 sets no limit.
+    """Let this process allocate at most this number of bytes of address space besides what it has; 0 sets no limit.
 
     Allocations beyond it fail, in Python with a MemoryError. On systems without such limits, nothing happens. It is
     meant for worker processes, as the limit cannot be raised again.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LEFT_OUT = "left out where it is None or its default"
 """Key in the metadata of a dataclass field: the field is not written if its value is None or a default that a factory
 makes, such as an empty record."""
-INLINE = "entries stand beside the other fields"
+INLINE = "entries become fields"
 """Key in the metadata of a dataclass field that is a mapping: its entries are written as if each were a field of the
 record. A record has at most one such field."""
 REQUIRED = "entries that must be present"

@@ -47,7 +47,7 @@ def _is_frozen_dataclass(found: type) -> bool:
 
 
 def is_clause(text: object) -> bool:
-    """Whether `text` can stand in a message: a text of one line without a full stop at the end."""
+    """Whether `text` fits into a message: a text of one line without a full stop at the end."""
     return isinstance(text, str) and text == " ".join(text.split()) != "" and not text.endswith(".")
 
 

@@ -16,7 +16,7 @@ from reds_core.network.dims import Dims, fixed_dims
 def sample_networks() -> tuple[Network, ...]:
     """The networks on which transforms are tested by default.
 
-    Between them they have convolutions of every kind, a residual addition, batch normalisations, dense layers with and
+    Between them they have convolutions of every kind, a residual addition, batch norms, dense layers with and
     without biases, layers without weights, and a layer whose channels cannot be pruned.
     """
     return (_convolutional(), _dense())
@@ -55,7 +55,7 @@ class _Describing:
         return self._call(name, "DepthwiseConv2D", self.value.dims, [kernel], (macs,))
 
     def norm(self, name: str) -> Value:
-        """Add a batch normalisation."""
+        """Add a batch norm."""
         axes = (self.value.dims[-1],)
         kinds = {
             "gamma": WeightKind.SCALE,

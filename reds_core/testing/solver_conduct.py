@@ -38,6 +38,8 @@ def declares_what_it_is(subject: SolverSubject) -> None:
             raise Failure(f"{attribute} is {getattr(solver, attribute, None)!r}, not a {wanted.__name__}")
     if not isinstance(solver.exact_below, int | None):
         raise Failure(f"exact_below is {solver.exact_below!r}, neither an integer nor None")
+    if not isinstance(solver.memory_bounds_work, bool):
+        raise Failure(f"memory_bounds_work is {solver.memory_bounds_work!r}, not a bool")
 
 
 def refuses_in_words(subject: SolverSubject) -> None:
@@ -192,7 +194,9 @@ def _judge_gap(problem: KnapsackProblem, answer: Answer, gap: float | None) -> N
         raise Failure(f"says that it stopped at the gap {gap}, but has proven {reached} on {described(problem)}")
     if gap and is_reached and answer.status is Status.FEASIBLE and answer.limit is not Limit.GAP:
         stop = "no limit" if answer.limit is None else f"its {answer.limit.value} limit"
-        raise Failure(f"went on to {stop} with a gap of {reached:g}, though {gap:g} suffices, on {described(problem)}")
+        raise Failure(
+            f"continued to {stop} with a gap of {reached:g}, though {gap:g} suffices, on {described(problem)}"
+        )
 
 
 def takes_a_known_bound(subject: SolverSubject) -> None:

@@ -38,6 +38,16 @@ def test_an_inspection_shows_layers_groups_and_totals(capsys: pytest.CaptureFixt
         assert text in out
 
 
+def test_an_inspection_prints_in_python_what_the_command_shows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    found = inspection.describe(describe(residual_model()))
+    print_inspection(found)
+    assert str(found).split() == capsys.readouterr().out.split()
+    assert repr(found).startswith("Inspection(groups=")
+
+
 def test_a_plan_ends_with_where_its_files_are(capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("/" + "/".join(["a long folder"] * 9))
     plan = Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes())

@@ -11,6 +11,7 @@ from command_line import Reds
 
 from reds_core import cli
 from reds_core.commands.plain_help import BASIC, SECTIONS
+from reds_core.cost.resources import RESOURCES
 
 
 def commands() -> dict[str, Any]:
@@ -125,18 +126,20 @@ def test_defaults_are_shown_unless_there_is_nothing_to_say(shown: Any) -> None:
 
 
 SAID_ALIKE = ("--solver", "--scorer", "--score-level", "--loss", "--metric", "--import", "--option", "--input-shape")
+SAID_ALIKE += ("--script", "--records", "--host", "--name", "--host-python")
 """Options that mean the same in every command that takes them."""
 
 
 @pytest.mark.parametrize("option", SAID_ALIKE)
 def test_an_option_of_several_commands_has_one_text(option: str) -> None:
-    texts = {p.help for command in COMMANDS.values() for p in command.params if option in p.opts}
+    texts = {p.help for command in COMMANDS.values() for p in command.params if option == p.opts[0]}
     assert len(texts) == 1
 
 
 @pytest.mark.parametrize("words", ["prune", "extract", "formulate"])
 def test_the_help_of_budgets_names_all_resources(shown: Any, words: str) -> None:
-    assert packed("a resource (macs, params, peak_ram, arena, weight_bytes, bops or latency)") in packed(shown(words))
+    *names, last = RESOURCES
+    assert packed(f"a resource ({', '.join(names)} or {last})") in packed(shown(words))
 
 
 @pytest.mark.parametrize("words", ["extract", "formulate"])

@@ -144,7 +144,7 @@ def test_failures_are_told_with_their_reasons() -> None:
     assert page.tables["Runs that failed"]["fashion"][0][0] == "layerwise"
     assert page.tables["Runs that failed"]["fashion"][2][0] == "out of memory"
     assert "out of <memory>; buy some" in page.text
-    assert "7 runs of 1 recipe with 3 seeds, 1 of them failed." in page.text
+    assert "7 runs of 1 recipe with 3 seeds, 1 run failed." in page.text
     assert "out of \\<memory\\>; buy some" in compare_summary(records)
 
 

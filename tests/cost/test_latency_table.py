@@ -238,7 +238,7 @@ def test_unknown_entries_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "figure"), [("threads", 0), ("repeats", 9), ("points", 1), ("checks", -1)])
 def test_settings_out_of_range_are_refused(name: str, figure: int) -> None:
-    with pytest.raises(InputError, match=f"{figure} {name} are asked for"):
+    with pytest.raises(InputError, match=f"the number of {name} {figure} is below"):
         LatencySettings(**{name: figure})
 
 

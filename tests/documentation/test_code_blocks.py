@@ -28,21 +28,8 @@ BLOCKS = all_blocks()
 RUN = sorted({block.page for block in BLOCKS if block.way is Way.RUN})
 CHECKED = [block for block in BLOCKS if block.way is Way.CHECKED]
 OTHERS = (
-    *(
-        "cd",
-        "check-jsonschema",
-        "dask",
-        "export",
-        "git",
-        "highs",
-        "make",
-        "mkdocs",
-        "mypy",
-        "pip",
-        "pre-commit",
-        "pytest",
-    ),
-    *("python", "python3", "ruff", "toulbar2"),
+    *("cd", "check-jsonschema", "dask", "export", "git", "highs", "make", "mkdocs", "mypy", "pip", "pre-commit"),
+    *("pytest", "python", "python3", "ruff", "toulbar2"),
 )
 """Programs of others, which are not run."""
 RUNNING = ("plugins", "solve", "new", "suite")
@@ -81,7 +68,7 @@ def test_every_block_is_run_or_says_why_not(block: Block) -> None:
 
 @pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
 def test_code_is_as_narrow_as_a_page_of_the_site(page: str) -> None:
-    """Longer lines are cut at the edge of the page: `ruff format --isolated --preview --line-length 84 PAGE`."""
+    """Longer lines are cut at the edge of the page: `ruff format --isolated --line-length 84 PAGE`."""
     lines = {
         f"{page}:{block.line + n}": line
         for block in BLOCKS

@@ -70,7 +70,9 @@ def test_what_is_advised_helps(keep: list[str], align: int, least: int, resource
     assume(capacity < reached(rules, resource))
     message = refusal(NETWORK, rules, capacity, resource)
     what, _, mend = message.partition("; ")
-    assert f"{resource} {capacity} is asked for, the least that can be reached is {reached(rules, resource)}" in what
+    assert (
+        f"{resource} is limited to {capacity}, but the least that can be reached is {reached(rules, resource)}" in what
+    )
     raised = re.search(r"raise the budget to (\d+), or to ([\d.]+) of the network", mend)
     assert raised is not None
     assert int(raised[1]) == reached(rules, resource)
@@ -121,14 +123,17 @@ def test_layers_that_no_width_changes_are_named_with_what_they_use(size: int) ->
     network = describe(chain_model((2,), features=1, classes=50))
     message = refusal(network, WidthRules(), 60 * size, "params", size)
     assert f"since {50 * size} of it depends on no width (layer 'head' {50 * size}); raise" in message
-    # a small part of what is asked for is not what stands in the way
+    # a small part of the limit is not what stands in the way
     assert "depends on no width" not in refusal(network, WidthRules(), 101 * size, "params", size)
 
 
 def test_a_network_without_groups_says_so() -> None:
     network = dataclasses.replace(describe(chain_model(())), warnings=("layer 'odd' is not known",))
     message = refusal(network, WidthRules(), 5)
-    assert "no group of the network can be pruned, which uses 12 of macs where 5 is asked for: layer 'odd'" in message
+    assert (
+        "macs is limited to 5, the network uses 12, and none of its channel groups can be pruned: layer 'odd'"
+        in message
+    )
 
 
 # --- on the command line ---------------------------------------------------------------------------------------------

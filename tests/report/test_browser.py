@@ -129,10 +129,53 @@ def test_the_page_fits_a_phone(browser: Browser) -> None:
     browser.resize(400, 900)
     browser.run("new Promise((done) => setTimeout(done, 300))")
     wide = "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 401)"
-    inside = f"{wide}.filter((e) => !e.closest('.scroller, .plot')).map((e) => e.outerHTML.slice(0, 80))"
+    inside = f"{wide}.filter((e) => !e.closest('.scroller')).map((e) => e.outerHTML.slice(0, 80))"
     assert browser.run(inside) == []
+    # titles of axes may be cut off without being wider than the page
+    titles = "[...document.querySelectorAll('.plot .xtitle')].filter((t) => !t.closest('.scroller'))"
+    assert (
+        browser.run(f"{titles}.map((t) => t.getBoundingClientRect()).filter((b) => b.left < 0 || b.right > 400)") == []
+    )
+    assert browser.run("document.documentElement.scrollWidth") <= 400
     browser.resize(1280, 900)
 
 
 def test_files_are_links(browser: Browser) -> None:
     assert browser.run("document.querySelector('a[href$=\".keras\"]').getAttribute('href')") == "./subnet-25.keras"
+
+
+def test_paper_shows_the_light_theme_and_all_figures_without_controls(browser: Browser) -> None:
+    colour = "document.getElementById('accuracy-0')._fullLayout.font.color"
+    light = browser.run(colour)
+    browser.prefer(dark=True)
+    folded = browser.run("document.querySelectorAll('details:not([open])').length")
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run(colour) == light
+    assert browser.run("document.querySelectorAll('details:not([open])').length") == 0
+    widths = browser.run(
+        "[...document.querySelectorAll('.plot')].map((p) => p.querySelector('.main-svg')?.clientWidth)"
+    )
+    assert max(widths) <= 680
+    assert min(widths) > 0
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run("document.querySelectorAll('details:not([open])').length") == folded
+    browser.prefer(dark=False)
+    browser.paper(True)
+    hidden = (
+        "[...document.querySelectorAll('#theme, .csv, .control, .modebar')].map((e) => getComputedStyle(e).display)"
+    )
+    assert set(browser.run(hidden)) == {"none"}
+    assert browser.run("getComputedStyle(document.querySelector('div:has(> .network)')).overflow") == "visible"
+    browser.paper(False)
+
+
+def test_without_javascript_the_page_says_so_and_shows_its_tables(browser: Browser, path: Path) -> None:
+    browser.allow_scripts(False)
+    browser.open(path)
+    text = browser.run("document.body.innerText")
+    assert text.startswith("JavaScript is off")
+    assert "Three nested subnetworks" in text
+    assert browser.run("document.querySelectorAll('table')[0].offsetHeight") > 100
+    assert browser.run("[...document.querySelectorAll('figure')].every((f) => f.offsetHeight === 0)")
+    browser.allow_scripts(True)
+    browser.open(path)

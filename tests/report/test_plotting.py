@@ -73,6 +73,13 @@ def test_a_control_holds_its_steps() -> None:
         assert '<label for="budget">Budget</label>' in control.html
 
 
+def test_a_step_holds_what_differs_from_the_first_one_shown() -> None:
+    figures = [plotting.new_plot().add_bar(x=[1, 2], y=[width, 7]) for width in (3, 4)]
+    steps = [plotting.ControlStep(str(i), {}, {"one": figure}) for i, figure in enumerate(figures)]
+    (text,) = re.findall(r'data-control="budget">(.*?)</script>', plotting.slider("budget", "Budget", steps, 1).html)
+    assert [step["figures"]["one"] for step in json.loads(text)] == [{"data": {"0": {"y": {"=": [3, 7]}}}}, {}]
+
+
 def test_only_pages_with_figures_hold_plotly_js() -> None:
     picture = plotting.interactive(plotting.new_plot(), "one", "a caption", "a description")
     assert len(scripts_for(picture.html)) == 2

@@ -122,8 +122,8 @@ def test_without_a_search_nothing_is_claimed() -> None:
             "bottom-up",
             1000,
             None,
-            "The subnetworks were chosen from the smallest up: it is proven that no family of subnetworks within these "
-            "budgets has a larger sum of values.",
+            "The subnetworks were chosen from the smallest up: it is proven that no family within these budgets "
+            "has a larger sum of values.",
         ),
         (
             "around 50",
@@ -145,6 +145,11 @@ def test_a_family_says_how_it_was_chosen_and_what_is_proven(
 ) -> None:
     gap = None if bound is None else (bound - 1000) / 1000
     assert family_sentence(FamilyRecord(order, 1000, bound, gap, limit)) == sentence
+
+
+def test_the_proof_of_a_family_says_that_it_is_limited_to_multiples() -> None:
+    said = family_sentence(FamilyRecord("bottom-up", 1000, 1000, 0.0), multiple=4)
+    assert said.endswith("no family within these budgets with widths in multiples of 4 has a larger sum of values.")
 
 
 def test_without_a_record_of_a_family_there_is_no_sentence() -> None:

@@ -21,7 +21,7 @@ from sample_details import FULL_VALUE, LAYERS, details, network, write_details
 from sample_plans import complete
 
 from reds_core.errors import InputError
-from reds_core.plan_details import DETAILS_FILE, Details, LayerDetails
+from reds_core.plan_details import DETAILS_FILE, ClassDetails, Details, LayerDetails
 from reds_core.report import write_report
 from reds_core.report.budget_explorer import explorers
 from reds_core.report.class_accuracy import class_report
@@ -85,6 +85,17 @@ def steps_of(html: str) -> list[dict[str, Any]]:
     return steps
 
 
+def changed(before: Any, change: dict[str, Any]) -> Any:
+    """What the script of a page makes of a change."""
+    if "=" in change:
+        return change["="]
+    after = list(before) if isinstance(before, list) else dict(before)
+    for name, part in change.items():
+        place = int(name) if isinstance(after, list) else name
+        after[place] = changed(before[place] if isinstance(before, list) else before.get(name), part)
+    return after
+
+
 def test_each_step_of_the_explorer_is_a_limit(tmp_path: Path) -> None:
     plan = complete()
     (explorer,) = explorers(plan, gather(plan, tmp_path), details().explorations)
@@ -94,7 +105,8 @@ def test_each_step_of_the_explorer_is_a_limit(tmp_path: Path) -> None:
     assert proofs[0].startswith("Proven optimal")
     assert "by more than 1.0" in proofs[1]
     assert proofs[2].startswith("The solver gave no bound")
-    bars = [step["figures"]["explore-0-widths"]["data"][0] for step in steps]
+    shown = plot_of(explorer.widths)
+    bars = [changed(shown, step["figures"]["explore-0-widths"])["data"][0] for step in steps]
     assert [bar["x"] for bar in bars] == [[25.0] * 5, [50.0] * 5, [100.0] * 5]
     assert 'value="0"' in explorer.slider.html  # the limit of the smallest member
     marked = next(trace for trace in plot_of(explorer.curve)["data"] if trace["name"] == "Members of the family")
@@ -172,9 +184,16 @@ def test_the_classes_that_suffer_are_named(tmp_path: Path) -> None:
     report = class_report(gather(complete(), tmp_path), details().classes)
     assert report is not None
     assert report.sentences[-1].endswith("the largest losses are in no (−30.0 points), yes (−10.0 points).")
-    assert "no class is recognised less often" in report.sentences[0]
+    assert report.sentences[0] == "input model: its lowest recall is 90.0\u202f%, in no."
+    assert "no class is recognised less often" in report.sentences[1]
     assert [row.heading for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
     assert class_report(gather(complete(), tmp_path), ()) is None
+
+
+def test_a_class_that_is_a_number_is_called_a_class(tmp_path: Path) -> None:
+    report = class_report(gather(complete(), tmp_path), (ClassDetails("7", 10, {"before": 0.9, "25": 0.5}),))
+    assert report is not None
+    assert report.sentences[-1].endswith("the largest losses are in class 7 (−40.0 points).")
 
 
 def test_curves_are_those_of_the_file(folder: Path) -> None:

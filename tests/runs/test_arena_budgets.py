@@ -36,7 +36,7 @@ def test_a_member_is_added_to_a_family_that_was_planned_without_it(place: Workpl
 
 def test_budgets_below_the_least_are_refused_with_the_least(place: Workplace) -> None:
     least = usage(NETWORK, dict.fromkeys(NETWORK.channels, 1), COSTS)["arena"]
-    with pytest.raises(InfeasibleError, match=f"arena 16 is asked for, the least that can be reached is {least}"):
+    with pytest.raises(InfeasibleError, match=f"arena is limited to 16, but the least that can be reached is {least}"):
         place.prune(budgets={"arena": "16B"})
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from toy_plugins import BruteSolver
 from toy_runs import (
     NO_TRAINING,
     QUICK,
@@ -18,11 +22,14 @@ from toy_runs import (
 )
 
 from reds_core.framework.epochs import EpochState
+from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.knapsack.solver import Feature
 from reds_core.plan import Plan
 from reds_core.plan_details import Details, load_details
 from reds_core.run_history import load_history
-from reds_core.runs import api
+from reds_core.runs import api, exploring
 from reds_core.runs.epoch_store import EpochStore
+from reds_core.testing.problems import random_problem
 
 
 def made(folder: Path) -> Details:
@@ -71,6 +78,40 @@ def test_budgets_are_explored_resource_by_resource(tmp_path: Path, monkeypatch: 
             assert point.bound is not None
             assert point.value <= point.bound
     assert explorations[0].points[0].usage["macs"] == explorations[0].points[0].limit
+
+
+def _given(entries: int, _: KnapsackProblem) -> int:
+    return entries
+
+
+def test_the_size_of_a_problem_decides_how_many_limits_are_explored(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {}
+    for entries in (1, 2**19, 2**20, 2**22, 2**22 + 1):
+        monkeypatch.setattr(exploring, "largest_table", partial(_given, entries))
+        counts[entries] = exploring.points_of(random_problem(0, Feature.NONE))
+    assert list(counts.values()) == [50, 50, 25, 10, 0]
+
+
+def test_a_slow_machine_explores_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_report(monkeypatch)
+    place = make_workplace(tmp_path)
+    place.prune(settings=NO_TRAINING)
+    expected = made(place.out).explorations
+    assert expected
+    clock = iter(range(0, 10**9, 1000))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    limited = dataclasses.replace(NO_TRAINING, time_limit_s=1.0)
+    place.prune(settings=limited, out=tmp_path / "slow")
+    assert made(tmp_path / "slow").explorations == expected
+
+
+def test_a_solver_whose_work_is_not_bounded_explores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_report(monkeypatch)
+    monkeypatch.setattr(BruteSolver, "memory_bounds_work", False)
+    place = make_workplace(tmp_path)
+    place.prune(settings=NO_TRAINING)
+    assert made(place.out).explorations == ()
 
 
 @pytest.mark.parametrize("pruner", ["nested", "layerwise", "progressive", "oneshot", "uniform"])
@@ -128,7 +169,6 @@ def test_an_interrupted_run_ends_with_the_same_curves_and_details(
 
 def test_an_extraction_adds_its_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
-    monkeypatch.setattr("reds_core.runs.extraction.report", lambda *_: None)
     place = make_workplace(tmp_path)
     place.prune()
     before = load_history(place.out)

@@ -98,7 +98,10 @@ def test_a_run_says_before_training_and_after_what_becomes_of_int8(place: Workpl
     note, *others = listener.warnings
     assert note == "int8 files will be large"
     full, members = others[:2], others[2:]
-    assert [("points to int8" in w, "is larger than" in w) for w in full] == [(True, False), (False, True)]
+    assert [("points by quantisation to int8" in w, "is larger than" in w) for w in full] == [
+        (True, False),
+        (False, True),
+    ]
     assert all("'full-int8.tflite'" in w and "'nested.keras'" in w for w in full)
     assert [("loses 40.0 points" in w, "is larger than" in w) for w in members] == [(True, False), (False, True)] * 3
 
@@ -112,7 +115,7 @@ def test_int8_files_are_compared_with_the_model_file_if_no_float32_file_is_asked
         assert record.accuracy.after is not None
         lost = 100 * (record.accuracy.after - 0.5)
         expected += [f"loses {lost:.1f} points"] if lost > 2 else []
-    found = [warning for warning in listener.warnings if "points to int8" in warning]
+    found = [warning for warning in listener.warnings if "points by quantisation to int8" in warning]
     assert len(found) == len(expected) > 0
     assert "'full-int8.tflite'" in found[0]
     assert all(text in warning and ".tflite" in warning for text, warning in zip(expected, found, strict=True))

@@ -190,7 +190,9 @@ def test_budgets_that_are_refused(place: Workplace, budgets: list[str], why: str
 
 
 def test_a_budget_out_of_reach(place: Workplace) -> None:
-    with pytest.raises(InfeasibleError, match=r"budget '1': macs 2 is asked for, the least that can be reached is \d+"):
+    with pytest.raises(
+        InfeasibleError, match=r"budget '1': macs is limited to 2, but the least that can be reached is \d+"
+    ):
         more(place, "macs=1%")
 
 

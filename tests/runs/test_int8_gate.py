@@ -101,7 +101,7 @@ def test_a_file_that_loses_too_much_is_warned_of(place: Workplace, registry: Any
     assert not gate.is_held
     found = [text for text in listener.warnings if "held-back examples" in text]
     assert len(found) == 1
-    assert found[0].startswith("'subnet-50-int8.tflite' loses 8.00 points to int8 on ")
+    assert found[0].startswith("'subnet-50-int8.tflite' loses 8.00 points by quantisation to int8 on ")
     assert load_plan(place.out) == plan
 
 
@@ -171,7 +171,9 @@ def test_a_limit_that_no_layers_hold_leaves_the_file_in_8_bits(
 
 def test_a_strict_run_fails_after_everything_is_written(place: Workplace, registry: Any) -> None:
     asked = settings(int8_drop=1.0, strict=True)
-    with pytest.raises(InfeasibleError, match=r"'subnet-50-int8.tflite' loses 8.00 points to int8.*all files are in"):
+    with pytest.raises(
+        InfeasibleError, match=r"'subnet-50-int8.tflite' loses 8.00 points by quantisation to int8.*all files are in"
+    ):
         place.prune(registry=registry, settings=asked, budgets={"macs": [0.5]})
     assert load_plan(place.out).subnetworks[0].gates
     assert (place.out / "subnet-50-int8.tflite").is_file()

@@ -1,4 +1,4 @@
-"""The smallest network that loses at most so many points on held-back data."""
+"""The smallest network that loses at most the given points on held-back data."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_other_budgets_hold_as_well(place: Workplace) -> None:
 def test_where_nothing_within_the_other_budgets_holds(place: Workplace) -> None:
     with pytest.raises(
         InfeasibleError,
-        match=r"no subnetwork within params=0\.6 loses at most 1 points of accuracy on held-back data: the largest, "
+        match=r"no subnetwork within params=0\.6 loses at most 1 point of accuracy on held-back data: the largest, "
         r"trained for 6 epochs, loses 80\.00 points; allow a larger budget or more points, or train for more epochs",
     ):
         search(place, 1.0, budgets={"params": 0.6}, registry=registry(Hopeless))
@@ -214,7 +214,7 @@ def test_where_nothing_within_the_other_budgets_holds(place: Workplace) -> None:
     [
         ({"data": None}, "max_drop is measured on held-back training data, and no data is given; give data"),
         ({"settings": settings(holdout=0.0)}, "nothing is held back; give a holdout above 0"),
-        ({"finetune_epochs": 0}, "0 epochs are asked for; give finetune_epochs of 1 or more"),
+        ({"finetune_epochs": 0}, "the number of epochs is 0; give finetune_epochs of 1 or more"),
         ({"settings": settings(task=Task(metric="MeanIoU"))}, "metric 'MeanIoU' is not an accuracy between 0 and 1"),
         ({"max_drop": -0.5}, "max_drop -0.5 is not a number of points from 0 to below 100"),
         ({"max_drop": float("nan")}, "max_drop is nan, not a number"),
@@ -362,7 +362,7 @@ def test_the_command_line(place: Workplace, reds: Reds, monkeypatch: pytest.Monk
     outcome = reds(*asked, "10", "--max-drop-epochs", "1", "--batch-size", "16", "--learning-rate", "0.05")
     assert outcome.status == 0, outcome.err
     assert "The smallest network by MACs that loses at most 10 points of accuracy needs " in outcome.out
-    assert "Held-back training data chose it; accuracy on test data was measured afterwards and chose" in outcome.out
+    assert "It was chosen on held-back training data; accuracy on test data was only measured" in outcome.out
     assert outcome.out.count("short trainings") > 3
     assert outcome.out.count("full trainings") == 1
     assert "probe at 52 % of the MACs loses" in outcome.err

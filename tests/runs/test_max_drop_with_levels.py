@@ -1,4 +1,4 @@
-"""The smallest network that loses at most so many points, if transforms decide levels of layers as well."""
+"""The smallest network that loses at most the given points, if transforms decide levels of layers as well."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_budgets_in_every_form(tmp_path: Path, budgets: str) -> None:
         ("holdout: much", "holdout is 'much', not a number"),
         ("pruner:", "pruner is '', not a text"),
         ("finetune: 3", "finetune is not a mapping; write finetune: with KEY: VALUE indented below"),
-        ("finetune:\n  batch_size: 8\n  epochs: -1", "line 2: finetune: -1 epochs of training are asked for"),
+        ("finetune:\n  batch_size: 8\n  epochs: -1", "line 2: finetune: the number of epochs -1 is below 0"),
         ("finetune: {recalibrate: 1}", "recalibrate is '1', not true or false"),
         ("finetune: {distill: inptu}", "distill cannot be 'inptu'; did you mean input?"),
         ("finetune: {schedule: 3}", "schedule cannot be '3'; give one of cosine, constant, step, exponential"),

@@ -198,7 +198,7 @@ def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     ("arguments", "why"),
     [
         (("--patience", "soon"), "--patience.*'soon' is not a valid integer"),
-        (("--patience", "0"), "a patience of 0 is asked for"),
+        (("--patience", "0"), "the patience 0 is below 1"),
         (("--clip-norm", "much"), "--clip-norm.*'much' is not a valid float"),
         (("--threads", "1.5"), "--threads.*'1.5' is not a valid integer"),
         (("--time-limit", ""), "--time-limit is empty"),

@@ -182,7 +182,7 @@ def test_without_data_what_needs_it_is_refused(place: Workplace, changes: dict[s
 
 
 def test_a_budget_out_of_reach_is_refused_before_the_data_is_read(place: Workplace) -> None:
-    with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1': macs 2 is asked for"):
+    with pytest.raises(InfeasibleError, match="no subnetwork meets the budget '1': macs is limited to 2"):
         place.prune(data=place.folder / "missing.npz", budgets={"macs": "1%"})
     assert not place.out.exists()
 

@@ -149,6 +149,8 @@ def test_warnings_name_files_that_use_more_than_was_planned() -> None:
     assert usage_warnings("f", {"weight_bytes": 5, "arena": 7}, {"weight_bytes": 5}, {"arena": 6}) == []
     assert usage_warnings("f", {"weight_bytes": 4}, {"weight_bytes": 5}, {}) == []
     (warning,) = usage_warnings("f", {"weight_bytes": 6}, {"weight_bytes": 5}, {"macs": 2, "weight_bytes": 6})
-    assert warning.startswith("'f' uses 6 weight_bytes where 5 are planned")
+    assert warning.startswith("'f' uses 6 weight_bytes instead of 5 as planned")
     (warning,) = usage_warnings("f", {"arena": 96}, {"arena": 48}, {"arena": 64})
-    assert warning.startswith("'f' uses 96 arena, which is 32 above the budget, where 48 are planned, because it needs")
+    assert warning.startswith(
+        "'f' uses 96 arena, which is 32 above the budget, instead of 48 as planned, because it needs"
+    )

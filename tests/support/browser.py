@@ -85,6 +85,14 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
 
+    def paper(self, is_paper: bool) -> None:
+        """Show the page as it is printed, or on the screen again."""
+        self._call("Emulation.setEmulatedMedia", media="print" if is_paper else "")
+
+    def allow_scripts(self, allowed: bool) -> None:
+        """Run the scripts of pages that are opened from now on, or not."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
     def resize(self, width: int, height: int) -> None:
         """Set the size of the window in pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

@@ -15,9 +15,9 @@ from reds_core.framework.probe import LatencyProbe
 from reds_core.network.description import Network
 from reds_core.registry import Registry
 from reds_core.runs.latency import measured_table
-from reds_core.system.machine import Machine
+from reds_core.system.machine import Machine, cpu_model
 
-MACHINE = Machine("Linux", "a processor", 2, 2**30, "3.11")
+MACHINE = Machine("Linux", cpu_model(), 2, 2**30, "3.11")
 EVERY_WIDTH = LatencySettings(points=100, checks=1)
 ODD_NS = 40.0
 """The additional cost of an odd number of columns, as on hardware that works in pairs."""

@@ -37,6 +37,7 @@ class BruteSolver(Solver):
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     controls = Control.NONE
     auto_rank = 1
+    memory_bounds_work = True
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         choices = all_choices(problem)

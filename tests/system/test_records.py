@@ -203,7 +203,7 @@ def test_errors_name_the_field_and_what_is_wrong_with_it(changes: dict[str, Any]
 
 
 def test_a_record_that_refuses_its_fields_says_so_itself() -> None:
-    with pytest.raises(InputError, match="5 repeats are asked for; give 10 or more"):
+    with pytest.raises(InputError, match="the number of repeats 5 is below 10; give 10 or more"):
         from_plain(Mapping[str, LatencySettings], {"a": {"repeats": 5}})
 
 

@@ -60,7 +60,7 @@ BAD: list[tuple[str, Callable[[], Solver], str, str]] = [
     ("vague", mocks.Vague, "is_sane_when_time_is_short", "names no limit"),
     ("stubborn", mocks.Stubborn, "starts_from_the_hint", "from a hint of value"),
     ("overeager", mocks.Overeager, "stops_at_the_gap", "says that it stopped at the gap"),
-    ("plodding", mocks.Plodding, "stops_at_the_gap", "went on to its time limit"),
+    ("plodding", mocks.Plodding, "stops_at_the_gap", "continued to its time limit"),
     ("deaf", mocks.Deaf, "takes_a_known_bound", "is above the known bound"),
     ("doubtful", mocks.Doubtful, "takes_a_known_bound", "though the hint has the value of the known bound"),
     ("picky", mocks.Picky, "takes_every_control", "one thread only"),

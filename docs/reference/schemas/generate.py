@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,8 +26,10 @@ from reds_core.framework.profile_records import RunProfiles
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.plan_details import Details
+from reds_core.runs.recipe import Recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.sensitivity_table import SensitivityTable
+from reds_core.system.docstrings import attribute_texts, description_of, inherited_attribute_texts
 from reds_core.system.records import INLINE, REQUIRED
 
 FOLDER = Path(__file__).parent
@@ -49,7 +52,10 @@ IN_RECIPES: Mapping[str, Any] = {
 
 
 class RecordSchema(GenerateJsonSchema):
-    """Schemas without titles that repeat the names of fields, and with the inline mappings of records."""
+    """Schemas without titles that repeat the names of fields, and with the inline mappings of records.
+
+    A field has as its description its entry in the section `Attributes:` of the docstring.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -57,14 +63,28 @@ class RecordSchema(GenerateJsonSchema):
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:
         found = super().dataclass_schema(schema)
         found["additionalProperties"] = False
+        found["description"] = _in_json(description_of(schema["cls"]))
+        texts = inherited_attribute_texts(schema["cls"])
+        if schema["cls"].__name__ == "Recipe":
+            texts = attribute_texts(Recipe) | attribute_texts(RunSettings)
         for field in dataclasses.fields(schema["cls"]):
+            if field.name in texts:
+                found["properties"][field.name]["description"] = _in_json(texts[field.name])
             if INLINE in field.metadata:
                 mapping = found["properties"].pop(field.name)
                 found["additionalProperties"] = mapping["additionalProperties"]
+                found["additionalProperties"]["description"] = mapping["description"]
                 required = field.metadata.get(REQUIRED, ())
                 others = [name for name in found.get("required", ()) if name != field.name]
                 found["required"] = [*required, *others]
         return found
+
+
+def _in_json(text: str) -> str:
+    """A text of a docstring in the words of JSON."""
+    for python, other in (("None", "null"), ("True", "true"), ("False", "false")):
+        text = re.sub(rf"\b{python}\b", other, text)
+    return text
 
 
 def schema_of(record: type, closed: bool = True) -> dict[str, Any]:
@@ -92,7 +112,8 @@ def plan_schema(version: str) -> dict[str, Any]:
     if version == FORMAT:
         del member["properties"]["settings"]
     else:
-        member["properties"]["settings"] = member["properties"]["settings"]["anyOf"][0]
+        settings = member["properties"]["settings"]
+        member["properties"]["settings"] = settings["anyOf"][0] | {"description": settings["description"]}
         member["required"].append("settings")
     return schema
 
@@ -107,8 +128,8 @@ def recipe_schema() -> dict[str, Any]:
     for each in (schema, *schema["$defs"].values()):
         for key, of in each.get("properties", {}).items():
             if of.get("type") == "array":
-                default = {"default": of.pop("default")} if "default" in of else {}
-                each["properties"][key] = {"anyOf": [of, of["items"]], **default}
+                kept = {name: of.pop(name) for name in ("default", "description") if name in of}
+                each["properties"][key] = {"anyOf": [of, of["items"]], **kept}
     return schema
 
 

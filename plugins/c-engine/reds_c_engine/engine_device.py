@@ -22,6 +22,7 @@ from reds_core.framework import (
     Target,
 )
 from reds_core.network import Network
+from reds_core.system import POWERCAP
 
 if TYPE_CHECKING:
     from reds_c_engine.packed_files import PackedFiles
@@ -36,6 +37,7 @@ class EngineOptions:
         examples: the number of random inputs of the self-test.
         full: whether the engine also runs the full network. Without it, the arena and the weights are those that the
             largest member needs.
+        powercap: the folder in which Linux shows the energy counters of the processor, for profiles on this machine.
         activations: the number of bits of activations of the files that are taken from a run; any takes those of 8 bits
             if there are both.
     """
@@ -43,11 +45,12 @@ class EngineOptions:
     layout: LayoutName = "plain"
     examples: int = 8
     full: bool = True
+    powercap: str = str(POWERCAP)
     activations: Literal["any", "8", "16"] = "any"
 
 
 class CEngine(Target):
-    """An engine in C99 that holds the weights of a family once and switches between its members by one store.
+    """An engine in C99 that holds the weights of a family once and switches between them by one pointer.
 
     Its files are int8 files that record which kernels the engine packs in 4 or 2 bits, so that any interpreter of
     LiteRT files runs them.
@@ -62,7 +65,8 @@ class CEngine(Target):
     configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
     remark = (
         "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "
-        "library. Latency, of the configuration host, is that of the machine that profiled."
+        "library. Latency and measured energy, of the configuration host, are those of the machine that profiled, and "
+        "the energy is that of its whole processor, with idle power."
     )
     Options = EngineOptions
 
@@ -94,6 +98,8 @@ class CEngine(Target):
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
         from reds_litert.graph import read_graph
+        from reds_litert.mac_count import macs_of
+        from reds_litert.schema import unpacked
 
         from reds_c_engine.deploy import generated
         from reds_c_engine.profiling import profiled
@@ -101,7 +107,9 @@ class CEngine(Target):
         content = _read(path)
         operators = Counter(operator.kind for operator in read_graph(content).operators)
         engine = generated([("full", content)], examples=1)
-        return profiled(engine, dict(operators.most_common()), configuration or self.configurations[0])
+        macs = macs_of(unpacked(content))
+        chosen, options = configuration or self.configurations[0], self.options
+        return profiled(engine, dict(operators.most_common()), macs, chosen, options.powercap)
 
     def deploy(self, files: Sequence[MemberFile], out: Path) -> Deployment:
         from reds_c_engine.deploy import generated, written
@@ -112,7 +120,7 @@ class CEngine(Target):
         members = files if options.full else files[:-1]
         if not members:
             raise InputError(
-                "an engine without the full network has no member", "name members, or give c-engine.full=true"
+                "no member is left for an engine without the full network", "name members, or give c-engine.full=true"
             )
         engine = generated([(file.name, _read(file.path)) for file in members], options.layout, options.examples)
         return Deployment(

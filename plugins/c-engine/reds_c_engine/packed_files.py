@@ -35,7 +35,7 @@ class PackedFiles(Int8Target):
         if what != WEIGHT_BITS or level == INT8_BITS:
             return super().refusal(network, site, what, level)
         if level not in PACKED_BITS:
-            return f"the C engine packs no {level}-bit weights"
+            return f"the C engine cannot store {level}-bit weights"
         return low_bits_refusal(network, site)
 
     def converted(self, source: ExportSource) -> bytes:
@@ -97,4 +97,4 @@ def _mask_refusal(network: Network, site: str, density: int) -> str | None:
         return None
     if any(layer.kind == DEPTHWISE for layer in network.layers if layer.name == site):
         return "output channels of depthwise convolutions have so few weights that a mask saves nothing"
-    return layer_refusal(network, site, "the C engine stores no masks")
+    return layer_refusal(network, site, "the C engine cannot store masks")

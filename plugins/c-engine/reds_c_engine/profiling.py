@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from reds_litert.profile import median_ns
 
@@ -14,7 +16,7 @@ from reds_c_engine.emulator import CORES, Core, measure
 from reds_c_engine.emulator.building import FLAGS
 from reds_c_engine.emulator.tools import COMPILER, SIZE, check_available
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.framework import Profile
+from reds_core.framework import Profile, processor_energy
 from reds_core.system import temporary_folder
 
 HOST = "host"
@@ -23,23 +25,28 @@ CONFIGURATIONS = (HOST, *CORES)
 _REPEATS = 200
 
 
-def profiled(engine: Engine, operators: dict[str, int], configuration: str) -> Profile:
+def profiled(engine: Engine, operators: dict[str, int], macs: int | None, configuration: str, powercap: str) -> Profile:
     """Return what an inference of the full network of an engine takes.
 
     Args:
         engine: The engine, in the plain layout.
         operators: The number of operators of each kind of the file that it was generated from.
+        macs: The multiply-accumulates of the file.
         configuration: One of CONFIGURATIONS.
+        powercap: The folder in which Linux shows the energy counters of this machine.
 
     Raises:
         UnavailableError: If there is no compiler or emulator.
         UnsupportedError: If the engine does not fit into the memory of the emulated board.
     """
-    latency_ns = instructions = flash = None
+    latency_ns = instructions = flash = energy = None
+    notes: tuple[str, ...] = ()
     with temporary_folder() as folder:
         written(engine, folder)
         if configuration == HOST:
-            latency_ns = _latency_ns(folder)
+            run = _inference(folder)
+            latency_ns = median_ns(run, _REPEATS)
+            energy, notes = processor_energy(run, latency_ns, powercap)
         else:
             core = CORES[configuration]
             check_available()
@@ -55,6 +62,9 @@ def profiled(engine: Engine, operators: dict[str, int], configuration: str) -> P
         flash_weights=engine.sizes.weights_bytes,
         flash_metadata=None if flash is None else flash - engine.sizes.weights_bytes,
         operators=operators,
+        macs=macs,
+        energy=energy,
+        notes=notes,
     )
 
 
@@ -91,7 +101,8 @@ def _instructions(core: Core, folder: Path) -> int:
         ) from error
 
 
-def _latency_ns(folder: Path) -> float:
+def _inference(folder: Path) -> Callable[[], Any]:
+    """Compile an engine for this machine, and return what runs one inference."""
     compiler = shutil.which("cc")
     if compiler is None:
         raise UnavailableError("there is no C compiler", "install one, such as gcc")
@@ -101,4 +112,4 @@ def _latency_ns(folder: Path) -> float:
     net = ctypes.CDLL(str(library))
     net.net_input.restype = net.net_run.restype = ctypes.c_void_p
     net.net_run.argtypes = [ctypes.c_void_p]
-    return median_ns(lambda: net.net_run(net.net_input()), _REPEATS)
+    return lambda: net.net_run(net.net_input())

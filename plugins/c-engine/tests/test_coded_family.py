@@ -140,11 +140,14 @@ def test_layers_and_levels_that_the_engine_cannot_store_are_refused_with_a_reaso
     assert (
         refusal(network, "relu", "density_percent", 50) is None
     )  # transforms that give all layers one level ask for all
-    assert refusal(network, "plain", "clusters", 8) == "the C engine has no codebooks of 8 integers"
+    assert refusal(network, "plain", "clusters", 8) == "the C engine cannot store codebooks of 8 integers"
     assert "so few weights that a mask saves nothing" in str(refusal(network, "spread", "density_percent", 50))
-    assert refusal(network, "separate", "clusters", 4) == "the C engine stores no codebooks of SeparableConv2D layers"
     assert (
-        refusal(network, "separate", "density_percent", 50) == "the C engine stores no masks of SeparableConv2D layers"
+        refusal(network, "separate", "clusters", 4) == "the C engine cannot store codebooks of SeparableConv2D layers"
+    )
+    assert (
+        refusal(network, "separate", "density_percent", 50)
+        == "the C engine cannot store masks of SeparableConv2D layers"
     )
     for what in ("clusters", "density_percent"):
         assert "factors of the batch norm 'norm'" in str(refusal(network, "classes", what, 4))

@@ -194,7 +194,7 @@ def test_the_full_network_is_left_out_where_asked(eight_bits: Contents, tmp_path
     assert made.weights_bytes < with_full.weights_bytes  # those of the largest member
     assert made.notes == ()
     subprocess.run(["make", "-s", "test", "CFLAGS=-O0"], cwd=without, check=True)
-    with pytest.raises(InputError, match="an engine without the full network has no member"):
+    with pytest.raises(InputError, match="no member is left for an engine without the full network"):
         CEngine(EngineOptions(full=False)).deploy(files[-1:], without)
 
 

@@ -26,8 +26,9 @@ class DpOptions:
     """Options of `dp`.
 
     Attributes:
-        table_limit: the largest number of entries of a table; problems that need more are refused.
-        label_limit: the largest number of labels at one step; the solver stops above it, with a choice and a bound.
+        table_limit: the largest number of entries that a table may have; problems that need larger ones are refused.
+        label_limit: the largest number of labels (partial choices) at one step; the solver stops above it, with a
+            choice and a bound.
     """
 
     table_limit: int = 2**24
@@ -35,9 +36,11 @@ class DpOptions:
 
 
 class DpSolver(Solver):
-    """Exact search by label setting over the group graph, with Lagrangian bounds.
+    """Exact dynamic programming that drops partial choices by Lagrangian bounds.
 
-    Finds a proven optimum of every problem whose group graph has small treewidth, and refuses others.
+    Groups are decided one after the other. At each step, one label is kept for every way in which the groups decided so
+    far can matter to the others (label setting). This finds a proven optimum of every problem in which few groups are
+    linked to each other at a time (whose group graph has a small treewidth); other problems are refused.
     """
 
     name = "dp"
@@ -45,6 +48,7 @@ class DpSolver(Solver):
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     controls = Control.TIME_LIMIT | Control.HINT | Control.MEMORY_LIMIT | Control.GAP | Control.KNOWN_BOUND
     auto_rank = 10
+    memory_bounds_work = True
     Options = DpOptions
 
     def refusal(self, problem: KnapsackProblem) -> str | None:
@@ -52,8 +56,8 @@ class DpSolver(Solver):
         if entries <= self.options.table_limit:
             return None
         return (
-            f"its group graph needs a table of about 10^{math.log10(entries):.1f} entries, more than the "
-            f"option table_limit ({self.options.table_limit}) allows"
+            f"its groups are linked so densely that a table would have about 10^{math.log10(entries):.1f} entries, "
+            f"more than the option table_limit ({self.options.table_limit}) allows"
         )
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:

@@ -186,7 +186,8 @@ class _Run:
 class LagrangianSolver(Solver):
     """Lagrangian relaxation, repair and local search.
 
-    Finds a good choice and a valid bound on graphs of any shape and size, in time linear in the tables.
+    Finds a good choice and a valid bound for problems of any shape and size. Its time grows linearly with the size of
+    the tables of costs and values.
     """
 
     name = "lagrangian"

@@ -233,7 +233,7 @@ def _unstacked(step: Step) -> list[Axes]:
     return [tuple(axes)] * len(step.full_results)
 
 
-_EACH_BY_ITSELF = (
+EACH_BY_ITSELF = (
     *("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "ELU", "GELU", "HARD_SWISH", "LOGISTIC", "TANH"),
     *("ABS", "NEG", "SQRT", "RSQRT", "SQUARE", "EXP", "LOG", "FLOOR", "CEIL", "ROUND", "SIN", "COS", "SIGN", "CAST"),
     *("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
@@ -242,10 +242,10 @@ _EACH_BY_ITSELF = (
 )
 """Operators after which a channel that was removed is still a channel that is removed, and no other is. Those that
 could cut or pad channels are among them, because a result of another length is not used."""
-_OF_PAIRS = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "PRELU", "ADD_N")
+OF_PAIRS = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "PRELU", "ADD_N")
 _RULES: dict[str, Callable[[Step], list[Axes]]] = {
-    **dict.fromkeys(_EACH_BY_ITSELF, _kept),
-    **dict.fromkeys(_OF_PAIRS, _combined),
+    **dict.fromkeys(EACH_BY_ITSELF, _kept),
+    **dict.fromkeys(OF_PAIRS, _combined),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), _reduced),
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshaped),
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),

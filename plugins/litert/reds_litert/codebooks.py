@@ -25,8 +25,8 @@ def codebook_refusal(network: Network, site: str, clusters: int, device: str) ->
     if clusters >= ANY_WEIGHTS or not has_kernel(network, site):
         return None
     if clusters not in CODE_BITS:
-        return f"{device} has no codebooks of {clusters} integers"
-    return layer_refusal(network, site, f"{device} stores no codebooks")
+        return f"{device} cannot store codebooks of {clusters} integers"
+    return layer_refusal(network, site, f"{device} cannot store codebooks")
 
 
 def layer_refusal(network: Network, site: str, nothing_stored: str) -> str | None:
@@ -35,7 +35,7 @@ def layer_refusal(network: Network, site: str, nothing_stored: str) -> str | Non
     Args:
         network: The description of the network.
         site: The name of the layer.
-        nothing_stored: The begin of the reason for other kinds of layers, such as "the device stores no masks".
+        nothing_stored: The begin of the reason for other kinds of layers, such as "the device cannot store masks".
     """
     kinds = [layer.kind for layer in network.layers if layer.name == site]
     other = next((kind for kind in kinds if kind not in INT4_LAYERS), None)

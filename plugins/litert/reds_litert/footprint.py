@@ -10,6 +10,7 @@ from typing import Any
 
 from reds_core.errors import InputError
 from reds_litert.graph import OPERATOR_NAMES
+from reds_litert.mac_count import macs_of
 from reds_litert.schema import IDENTIFIER, kind_of, unpacked
 
 
@@ -23,12 +24,14 @@ class Footprint:
             stored once is counted once. The rest holds the graph, names, scales and zero points.
         operators: The number of operators of each kind, such as {"CONV_2D": 5}, by falling number.
         custom_operators: The kinds among them that the format does not define.
+        macs: The multiply-accumulates of one inference; None if the graph does not say how many there are.
     """
 
     file_bytes: int
     weight_bytes: int
     operators: Mapping[str, int]
     custom_operators: tuple[str, ...]
+    macs: int | None
 
     @property
     def metadata_bytes(self) -> int:
@@ -68,10 +71,11 @@ def footprint_of(path: Path, content: bytes) -> Footprint:
         kinds = Counter(_name(model, operator) for graph in model.subgraphs for operator in graph.operators)
         used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
         custom = tuple(code.customCode.decode() for code in model.operatorCodes if code.customCode)
+        macs = macs_of(model)
         weight_bytes = sum(_size(model.buffers[index]) for index in used)
     except Exception as error:  # reading damaged content may raise anything
         raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-    return Footprint(len(content), weight_bytes, dict(kinds.most_common()), custom)
+    return Footprint(len(content), weight_bytes, dict(kinds.most_common()), custom, macs)
 
 
 def _name(model: Any, operator: Any) -> str:

@@ -70,12 +70,14 @@ class Kernel:
         values: The weights, float64 (output channels, elements of each).
         integers: The same as integers of `bits` bits.
         bits: The number of bits.
+        weight: The index of the kernel among the weights of the network; -1 if it is not known.
     """
 
     site: str
     values: FloatArray
     integers: IntArray
     bits: int
+    weight: int = -1
 
 
 def kernels_of(
@@ -102,7 +104,7 @@ def kernels_of(
 
         count = (bits or {}).get(weight.layer, BITS)
         integers = in_rows(UniformQuantiser(count).integers(array, axes))
-        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers, count))
+        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers, count, index))
     return tuple(found)
 
 
@@ -165,6 +167,16 @@ def kernel_places(model: Any, kernels: Sequence[Kernel], sites: Container[str]) 
     places = {place.index: kernel.site for kernel, place in _matched(model, kernels) if kernel.site in sites}
     _check_found((kernel.site for kernel in kernels if kernel.site in sites), places.values())
     return places
+
+
+def weights_at(model: Any, kernels: Sequence[Kernel]) -> dict[Place, int]:
+    """Return which weight of the network each kernel in a file is, as far as it is found.
+
+    Args:
+        model: The content of the file as objects of the generated classes. Its kernels have 8 bits each.
+        kernels: The kernels of all layers of the model, from `kernels_of`.
+    """
+    return {place.index: kernel.weight for kernel, place in _matched(model, kernels)}
 
 
 def channel_axes(model: Any) -> dict[Place, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from reds_core.framework import Framework, LatencyProbe, Numbers
 from reds_core.network import Network
 from reds_litert.conversion import converted
 from reds_litert.device_files import interpreter_of
+from reds_litert.profile import LiteRt
+from reds_litert.timing_script import timing_script
 
 WARM_UP_RUNS = 10
 
@@ -26,6 +28,8 @@ class LiteRtProbe(LatencyProbe):
         settings: How files are timed.
     """
 
+    suffix = ".tflite"
+
     def __init__(self, framework: Framework, numbers: Numbers, settings: LatencySettings) -> None:
         self._framework, self._numbers, self._settings = framework, numbers, settings
         self._segmenter = framework.segmenter()
@@ -37,8 +41,7 @@ class LiteRtProbe(LatencyProbe):
         return [self.whole(part) for part in self._segmenter.models(model, indices)]
 
     def whole(self, model: Any) -> Timing:
-        # the values that a file computes do not affect its latency, so random examples calibrate it
-        return self.exported(converted(self._framework, model, self._numbers, self._segmenter.examples(model)))
+        return self.exported(self.whole_file(model))
 
     def exported(self, content: bytes) -> Timing:
         interpreter = interpreter_of(content, self._settings.threads)
@@ -48,7 +51,20 @@ class LiteRtProbe(LatencyProbe):
         return timed(interpreter.invoke, self._settings.repeats)
 
     def overhead(self) -> Timing:
-        return self.whole(self._segmenter.nothing())
+        return self.exported(self.overhead_file())
+
+    def part_files(self, model: Any, indices: Sequence[int]) -> list[bytes]:
+        return [self.whole_file(part) for part in self._segmenter.models(model, indices)]
+
+    def whole_file(self, model: Any) -> bytes:
+        # the values that a file computes do not affect its latency, so random examples calibrate it
+        return converted(self._framework, model, self._numbers, self._segmenter.examples(model))
+
+    def overhead_file(self) -> bytes:
+        return self.whole_file(self._segmenter.nothing())
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        return timing_script(files, LiteRt.name, threads=self._settings.threads, repeats=self._settings.repeats)
 
 
 def timed(run: Callable[[], Any], repeats: int) -> Timing:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_core.framework import Device, ExportedModel, Framework, Profile
+from reds_core.framework import Device, ExportedModel, Framework, Profile, processor_energy
+from reds_core.system import POWERCAP
+from reds_litert.timing_script import timing_script
 
 WARM_UP_RUNS, LEAST_RUNS = 10, 10
 MOST_TIME_S = 5.0
@@ -22,12 +24,15 @@ class ProfileOptions:
     """Options of profiles on this machine.
 
     Attributes:
-        repeats: how many inferences are timed at most. The latency is their median.
-        threads: how many threads run an inference.
+        repeats: the largest number of inferences that are timed. The latency is their median.
+        threads: the number of threads that run an inference.
+        powercap: the folder in which Linux shows the energy counters of the processor, such as one that a container
+            sees elsewhere.
     """
 
     repeats: int = 200
     threads: int = 1
+    powercap: str = str(POWERCAP)
 
 
 class LiteRt(Device):
@@ -37,20 +42,36 @@ class LiteRt(Device):
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
     reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic", "c-engine")
-    remark = "Latency is the median of many inferences on the machine that profiled, which is not that of a device."
+    remark = (
+        "Latency is the median of many inferences on the machine that profiled, which is not that of a device. Energy "
+        "that is measured is that of the whole processor of this machine, with its idle power."
+    )
     Options = ProfileOptions
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        from reds_litert.footprint import content_of
+
+        run = self._inference(path, content_of(path))
+        latency_ns = median_ns(run, self.options.repeats)
+        energy, notes = processor_energy(run, latency_ns, self.options.powercap)
+        return replace(self.counted(path), latency_ns=latency_ns, energy=energy, notes=notes)
+
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
         from reds_litert.footprint import content_of, footprint_of
 
-        content = content_of(path)
-        footprint = footprint_of(path, content)
+        footprint = footprint_of(path, content_of(path))
         return Profile(
-            latency_ns=self._latency_ns(path, content),
             flash=footprint.file_bytes,
             flash_weights=footprint.weight_bytes,
             flash_metadata=footprint.metadata_bytes,
             operators=footprint.operators,
+            macs=footprint.macs,
+        )
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        options = self.options
+        return timing_script(
+            files, self.name, threads=options.threads, repeats=options.repeats, time_limit_s=MOST_TIME_S
         )
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
@@ -58,7 +79,8 @@ class LiteRt(Device):
 
         return LiteRtFile(framework, path)
 
-    def _latency_ns(self, path: Path, content: bytes) -> float:
+    def _inference(self, path: Path, content: bytes) -> Callable[[], Any]:
+        """Return what runs one inference."""
         import numpy as np
 
         from reds_litert.device_files import interpreter_of
@@ -69,7 +91,8 @@ class LiteRt(Device):
             raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
         for tensor in interpreter.get_input_details():  # latency does not depend on values
             interpreter.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
-        return median_ns(interpreter.invoke, self.options.repeats)
+        invoke: Callable[[], Any] = interpreter.invoke
+        return invoke
 
 
 def median_ns(run: Callable[[], Any], repeats: int) -> float:

@@ -125,12 +125,13 @@ class IntegerTarget(LiteRtTarget):
         if level == INT8_BITS:
             return None
         if level != INT4_BITS:
-            return f"LiteRT runs no {level}-bit weights"
+            return f"LiteRT cannot run {level}-bit weights"
         kinds = [layer.kind for layer in network.layers if layer.name == site]
         if DEPTHWISE in kinds and self.activation_bits > INT8_BITS:
-            return f"LiteRT runs no depthwise convolution of {self.activation_bits}-bit activations and 4-bit weights"
+            kind = f"{self.activation_bits}-bit activations and 4-bit weights"
+            return f"LiteRT cannot run depthwise convolutions with {kind}"
         if DENSE in kinds and self.options.micro:
-            return f"tflite-micro runs no {DENSE} layer with 4-bit weights; {self.name}.micro=false allows it in LiteRT"
+            return f"tflite-micro cannot run {DENSE} layers with 4-bit weights; {self.name}.micro=false is for LiteRT"
         return low_bits_refusal(network, site)
 
     def converted(self, source: ExportSource) -> bytes:

@@ -87,6 +87,6 @@ def test_an_option_of_a_target_is_given_on_the_command_line(
     network().save(path)
     command = ["inspect", str(path), "--transform", "weight-bits", "--target", "tflite-int8", "--json"]
     assert cli.run(command) == 0
-    assert "tflite-micro runs no Dense layer with 4-bit weights" in capsys.readouterr().out
+    assert "tflite-micro cannot run Dense layers with 4-bit weights" in capsys.readouterr().out
     assert cli.run([*command, "--option", "tflite-int8.micro=false"]) == 0
     assert "tflite-micro" not in capsys.readouterr().out

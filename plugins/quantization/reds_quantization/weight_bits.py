@@ -50,7 +50,7 @@ class WeightBitsOptions:
 class WeightBits(Transform):
     """Chooses the number of bits of each kernel, which is quantised symmetrically with one scale per output channel.
 
-    Biases, scales and statistics keep their bits. At 8 bits, the files of devices quantise the layer as always.
+    Biases, scales and statistics keep their bits. A layer at 8 bits is quantised as in any int8 file.
     """
 
     name = "weight-bits"

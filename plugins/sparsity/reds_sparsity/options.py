@@ -20,8 +20,8 @@ class SparsityOptions:
 
     Attributes:
         sparsity: the percentages of the weights of a kernel that may be set to zero, joined by commas. A kernel may
-            always stay as it is. none means 50,75,90, or what the pattern allows of it; with scope=global, which takes
-            a single one, it means 50. Plans state densities instead: the percentage that stays.
+            always stay as it is. none means 50,75,90, or those of them that the pattern allows; with scope=global,
+            which takes a single one, it means 50. Plans state densities instead: the percentage of weights that stays.
         pattern: "unstructured" if any weights may be zero; "2:4" if 2 of every 4 consecutive inputs of an output
             channel are; "n:4" if 1, 2 or 3 of 4 are, as chosen by layer; "block" if blocks of 4 consecutive inputs are
             zero or not.

@@ -133,7 +133,7 @@ def shaped_inputs(interface: Interface, values: Any, what: str) -> list[npt.NDAr
         if len(array) != count:
             raise InputError(
                 f"the {what} has {count} examples for input '{names[0]}' but {len(array)} for input '{name}'",
-                "give as many examples for each input",
+                "give the same number of examples for each input",
             )
     return x
 

@@ -167,7 +167,7 @@ def _batch_count(data: Data, batch_size: int) -> int:
 
 
 def _dataset(elements: Callable[[], Iterator[Any]], signature: Any, count: int) -> Any:
-    """Return a dataset of `count` batches, which are read ahead by one."""
+    """Return a data set of `count` batches, which are read ahead by one."""
     read = tf.data.Dataset.from_generator(elements, output_signature=signature)
     return read.apply(tf.data.experimental.assert_cardinality(count)).prefetch(1)
 

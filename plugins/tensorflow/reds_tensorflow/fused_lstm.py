@@ -53,7 +53,7 @@ def fused_outputs(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> 
 def reversed_along(tensor: Any, axes: list[int]) -> Any:
     """Reverse `tensor` along some axes by GATHER.
 
-    LiteRT's quantizer may give the input and the output of REVERSE_V2 different scales, but its kernel copies integers.
+    LiteRT may give the input and the output of REVERSE_V2 different scales, but its kernel copies integers.
     """
     for axis in axes:
         tensor = tf.gather(tensor, np.arange(tensor.shape[axis], dtype=np.int32)[::-1].copy(), axis=axis)

@@ -455,7 +455,7 @@ def test_a_sandwich_has_two_members_unless_more_are_asked_for() -> None:
 
 
 def test_fewer_members_than_one_are_refused() -> None:
-    with pytest.raises(InputError, match="0 members per step are asked for; give 1 or more"):
+    with pytest.raises(InputError, match="the number of members per step 0 is below 1; give 1 or more"):
         FinetuneSettings(members_per_step=0)
 
 

@@ -238,7 +238,7 @@ def test_a_zip_that_is_no_model(tmp_path: Path) -> None:
 
 def test_weights_without_a_model(model: Any, tmp_path: Path) -> None:
     model.save_weights(tmp_path / "only.weights.h5")
-    with pytest.raises(InputError, match="holds no model, at most its weights"):
+    with pytest.raises(InputError, match="may hold weights, but holds no model"):
         load_model(tmp_path / "only.weights.h5")
 
 

@@ -1,4 +1,4 @@
-"""The smallest Keras network that loses at most so many points, found on digits."""
+"""The smallest Keras network that loses at most the given points, found on digits."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ class TfliteMicro(Device):
             flash_weights=footprint.weight_bytes,
             flash_metadata=footprint.metadata_bytes,
             operators=footprint.operators,
+            macs=footprint.macs,
         )
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:

@@ -19,7 +19,7 @@ def headline(comparison: RunComparison) -> str:
     failed = len({r.run for r in comparison.failures})
     recipes = many(len(comparison.recipes), "recipe")
     runs, seeds = comparison.run_count, len({r.run.seed for r in comparison.records})
-    ending = "all finished" if not failed else f"{failed} of them failed"
+    ending = "all finished" if not failed else f"{many(failed, 'run')} failed"
     return f"{many(runs, 'run')} of {recipes} with {many(seeds, 'seed')}, {ending}."
 
 

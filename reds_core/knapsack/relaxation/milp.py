@@ -57,7 +57,8 @@ class LinearOptions:
     """Options of a solver of the linear model.
 
     Attributes:
-        presolve: whether to drop by bounds what no optimum needs, and to start from the choice found on the way.
+        presolve: whether options that cannot be part of a better choice are removed before the search, which then
+            starts from the best choice known.
     """
 
     presolve: bool = True

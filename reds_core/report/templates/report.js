@@ -9,7 +9,9 @@
   // --- figures: their colours are names of CSS variables, so that they follow the theme ---------------------------
 
   const specs = parsed("script[data-plot]", "plot");
+  const first = new Map(specs);
   const drawn = new Set();
+  const [NARROW, LONG_TITLE] = [440, 34]; // pixels, characters
   const BUTTONS = ["toImage", "zoom2d", "resetScale2d"]; // by name, since others would send the data to a service
 
   function coloured(value, style) {
@@ -21,12 +23,23 @@
     return name ? style.getPropertyValue(name[1]).trim() : value;
   }
 
+  // a title in two lines, broken at the space that is the nearest to its middle
+  function folded(title) {
+    const spaces = [...title.matchAll(/ /g)].map((found) => found.index);
+    if (title.length < LONG_TITLE || !spaces.length) return title;
+    const offset = (place) => Math.abs(place - title.length / 2);
+    const middle = spaces.reduce((a, b) => (offset(b) < offset(a) ? b : a));
+    return `${title.slice(0, middle)}<br>${title.slice(middle + 1)}`;
+  }
+
   function draw(id) {
     const place = document.getElementById(id);
     if (typeof Plotly === "undefined" || !place.offsetWidth) return; // within closed details: drawn when they open
     const style = getComputedStyle(root);
     const { data, layout } = coloured(specs.get(id), style);
     layout.font.family = getComputedStyle(document.body).fontFamily;
+    if ("printing" in root.dataset) layout.width = place.offsetWidth;
+    if (place.offsetWidth < NARROW && layout.xaxis?.title) layout.xaxis.title.text = folded(layout.xaxis.title.text);
     Plotly.react(place, data, layout, {
       responsive: true,
       displaylogo: false,
@@ -37,6 +50,7 @@
   }
 
   const drawAll = () => specs.forEach((_, id) => draw(id));
+  matchMedia("(max-width: 640px)").addEventListener("change", () => drawAll());
   document.addEventListener("toggle", () => specs.forEach((_, id) => drawn.has(id) || draw(id)), true);
 
   // --- theme: the system's until the reader chooses ---------------------------------------------------------------
@@ -71,19 +85,40 @@
   });
   system.addEventListener("change", showTheme);
 
+  // paper shows the light theme, all that is folded, and figures and tables that fit its width
+  const PAPER_ZOOM = 0.75;
   let before = null;
+
+  function zoomTables(zoomOf) {
+    for (const table of all(".scroller > table")) table.style.zoom = zoomOf(table.parentElement, table);
+  }
+
   addEventListener("beforeprint", () => {
-    before = root.dataset.theme ?? "";
+    before = { theme: root.dataset.theme ?? "", folded: all("details:not([open])") };
     root.dataset.theme = "light";
+    root.dataset.printing = "";
+    for (const part of before.folded) part.open = true;
+    zoomTables((place, table) => Math.min(PAPER_ZOOM, place.clientWidth / (table.offsetWidth || 1)));
     drawAll();
   });
   addEventListener("afterprint", () => {
-    if (before) root.dataset.theme = before;
+    if (before.theme) root.dataset.theme = before.theme;
     else delete root.dataset.theme;
+    delete root.dataset.printing;
+    zoomTables(() => "");
     drawAll();
+    for (const part of before.folded) part.open = false;
   });
 
-  // --- controls: each step sets texts, shows parts of the page, and replaces the data of figures -------------------
+  // --- controls: each step sets texts, shows parts of the page, and changes figures -------------------------------
+
+  // what `change` makes of a value, see reds_core/report/plotting.py
+  function changed(before, change) {
+    if ("=" in change) return change["="];
+    const after = Array.isArray(before) ? [...before] : { ...before };
+    for (const [name, part] of Object.entries(change)) after[name] = changed(before[name], part);
+    return after;
+  }
 
   function apply(id, index, step) {
     for (const [name, text] of Object.entries(step.texts)) {
@@ -91,7 +126,7 @@
     }
     for (const part of all(`[data-step^="${id}/"]`)) part.hidden = part.dataset.step !== `${id}/${index}`;
     for (const [plot, figure] of Object.entries(step.figures)) {
-      specs.set(plot, figure);
+      specs.set(plot, changed(first.get(plot), figure));
       draw(plot);
     }
     specs.forEach((_, plot) => drawn.has(plot) || draw(plot));

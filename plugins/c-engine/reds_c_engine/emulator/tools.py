@@ -18,7 +18,7 @@ def unavailable() -> str | None:
     missing = [name for name in (COMPILER, SIZE, EMULATOR) if shutil.which(name) is None]
     if not missing:
         return None
-    return f"{' and '.join(missing)} not found; install with: {install_command()}"
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not found; install: {install_command()}"
 
 
 def install_command() -> str:

@@ -90,7 +90,7 @@ def fully_connected(call: Call) -> Int8Array:
 
 def _symmetric(call: Call, index: int) -> IntArray:
     if call.tensor(index).zero_points.any():
-        raise UnsupportedError(f"the weights of {call.operator.kind} have a zero point", "quantize them symmetrically")
+        raise UnsupportedError(f"the weights of {call.operator.kind} have a zero point", "quantise them symmetrically")
     return call.integers(index)
 
 

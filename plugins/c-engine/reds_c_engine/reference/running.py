@@ -48,7 +48,7 @@ def activations(graph: FileGraph, x: npt.NDArray[Any]) -> dict[int, npt.NDArray[
     dtype = np.dtype(np.int16 if graph.tensors[graph.inputs[0]].dtype == np.int16 else np.int8)
     if x.shape[1:] != shape[1:] or x.dtype != dtype:
         raise UnsupportedError(
-            f"the input is {x.dtype} {x.shape[1:]}, and the network takes {dtype} {shape[1:]}", "quantize the examples"
+            f"the input is {x.dtype} {x.shape[1:]}, and the network takes {dtype} {shape[1:]}", "quantise the examples"
         )
     values: dict[int, npt.NDArray[Any]] = {graph.inputs[0]: x}
     for operator in graph.operators:

@@ -26,7 +26,7 @@ def concatenation(call: Call) -> npt.NDArray[Any]:
     for index in range(len(call.tensors)):
         tensor, part = call.tensor(index), call.integers(index).astype(call.output.dtype)
         if (tensor.scale, tensor.zero_point) != (call.output.scale, call.output.zero_point):
-            raise UnsupportedError(f"input {index} of CONCATENATION has a scale of its own", "quantize it before")
+            raise UnsupportedError(f"input {index} of CONCATENATION has a scale of its own", "quantise it before")
         alone = tensor.data is not None and len(part) == 1
         parts.append(np.repeat(part, call.examples, axis=0) if alone else part)
     return np.concatenate(parts, axis=int(call.options.axis))

@@ -9,7 +9,7 @@ from reds_tensorflow.handlers.layout import positions
 
 def embedding(call: Call) -> tuple[Dims, ...]:
     """Embedding: a vector for each token, whose elements are channels."""
-    call.freeze("takes channels for tokens", *call.dims)
+    call.freeze("reads channels as tokens", *call.dims)
     outer = call.fresh(call.layer.output_dim)
     call.kernel(call.layer.embeddings, (Fixed(call.layer.input_dim), outer), 1)
     call.resize(output_dim=outer)
@@ -26,7 +26,7 @@ def reversible_embedding(call: Call) -> tuple[Dims, ...]:
         call.count(positions(call.output_shape, -1), width, tokens)
     else:
         width = call.fresh(layer.output_dim)
-        call.freeze("takes channels for tokens", *call.argument("inputs"))
+        call.freeze("reads channels as tokens", *call.argument("inputs"))
         dims = (*call.argument("inputs"), width)
     call.kernel(layer.embeddings, (tokens, width), 1)
     if not layer.tie_weights:

@@ -121,7 +121,7 @@ def bidirectional(call: Call) -> tuple[Dims, ...]:
         states += own
     forward, backward = outputs
     if call.sizes(forward) != call.sizes(backward):
-        raise call.unsupported("has directions of two widths", "give both as many units")
+        raise call.unsupported("has directions of different widths", "give both the same number of units")
     for one, other in zip(forward, backward, strict=True):
         call.tie(one, other)
     if layer.merge_mode is None:

@@ -139,7 +139,7 @@ def _opened_hdf5(path: Path) -> ModelFile:
         config = _text(file.attrs.get("model_config"))
         version = _text(file.attrs.get("keras_version"))
     if config is None:
-        raise InputError(f"'{path}' holds no model, at most its weights", "save the whole model with model.save()")
+        raise InputError(f"'{path}' may hold weights, but holds no model", "save the whole model with model.save()")
     return ModelFile(path, False, config, Origin(version))
 
 

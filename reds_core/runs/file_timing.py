@@ -1,0 +1,21 @@
+"""Whether the exported files of a run are timed beside the latencies that a table predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reds_core.cost.latency_table import LatencySettings, LatencyTable
+
+
+def timing_here(table: LatencyTable | None, note: Callable[[str], None]) -> LatencySettings | None:
+    """Return how exported files are timed; None if they are not, since there is no table or it is of another machine.
+
+    Args:
+        table: The latency table of the run.
+        note: Called with one sentence if the table is of another machine.
+    """
+    if table is None or table.machine.is_here:
+        return None if table is None else table.settings
+    machine = table.machine
+    note(f"exported files are not timed: the latency table is of {machine.name or machine.cpu}, not of this machine")
+    return None
