@@ -10,6 +10,7 @@ import pytest
 from command_line import Reds
 from model_files import dense
 from reds_edge_impulse.device import EdgeImpulse, EdgeImpulseOptions
+from reds_edge_impulse.estimates import SHORT
 from stand_in import KEY, StandIn, memory_of
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
@@ -41,7 +42,7 @@ def test_a_file_is_uploaded_profiled_and_asked_for(service: StandIn, int8_file: 
     memory = memory_of(int8_file.read_bytes())["tflite"]
     assert (profile.arena, profile.flash) == (memory["arenaSize"], memory["rom"])
     assert profile.latency_ns == 3_000_000.0
-    assert profile.operators == {"FULLY_CONNECTED": 1}
+    assert (profile.operators, profile.macs, profile.notes) == ({"FULLY_CONNECTED": 1}, 12 * 4, ())
     assert (profile.cycles, profile.arena_head, profile.energy) == (None, None, None)
     assert service.lines == OF_ONE_FILE
     upload = service.requests[1]
@@ -72,7 +73,9 @@ def test_configurations_are_the_devices_of_the_service(service: StandIn) -> None
 
 def test_less_than_a_millisecond_is_not_known(service: StandIn, int8_file: Path) -> None:
     service.behaviour.profile["timePerInferenceMs"] = 0
-    assert EdgeImpulse().profile(int8_file, M4).latency_ns is None
+    profile = EdgeImpulse().profile(int8_file, M4)
+    assert profile.latency_ns is None
+    assert profile.notes == (SHORT,)
     assert "less than one counts as not known" in EdgeImpulse.remark
 
 
