@@ -99,10 +99,12 @@ _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Instructions": lambda record: _figure(record.instructions, units.count),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),
+    "SRAM": lambda record: _figure(record.sram, units.byte_size),
     "Flash": lambda record: _figure(record.flash, units.byte_size),
     "Weights": lambda record: _figure(record.flash_weights, units.byte_size),
     "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
     "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
+    "On the processor": lambda record: Cell(", ".join(record.cpu_operators)) if record.cpu_operators else NOTHING,
     "MACs": lambda record: _figure(record.macs, units.MACS.text),
     ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
 }

@@ -36,6 +36,8 @@ def results_table(family: FamilyFacts) -> Table:
     for device in _devices(members):
         costs.append(row(f"Activations on {_shown(device)}", partial(_arena_head, device=device)))
         costs.append(row(f"Arena of {_shown(device)}, at most", partial(_arena, device=device)))
+        costs.append(row(f"Cycles that {_shown(device)} counts", partial(_cycles, device=device)))
+        costs.append(row(f"SRAM that {_shown(device)} counts", partial(_sram, device=device)))
         qualities.append(row(_device_title(members, device), partial(_device_quality, family, device)))
         qualities.append(row(f"Answers of {_shown(device)} that are the same", partial(_same_answers, device=device)))
     sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
@@ -119,6 +121,14 @@ def _same_answers(member: Member, device: str) -> Cell:
 
 def _arena(member: Member, device: str) -> Cell:
     return _figure(_on_device(member, device).arena, units.byte_size)
+
+
+def _cycles(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).cycles, units.count)
+
+
+def _sram(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).sram, units.byte_size)
 
 
 def _arena_head(member: Member, device: str) -> Cell:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.cost.latency_table import LatencyTable
+from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, command
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
@@ -49,7 +49,7 @@ class FinishedFamily:
     statement: Statement
     scores: ScoreTable
     order: Kept
-    latencies: LatencyTable | None
+    latencies: CostTable | None
 
     @property
     def levels(self) -> LayerLevels:
@@ -119,7 +119,7 @@ def read_family(
     costs = settings.costs(network, latencies, [budget])
     transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
     space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
-    statement = Statement(network, costs, settings.widths, space)
+    statement = Statement(network, costs, settings.rules(latencies), space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
 
