@@ -17,20 +17,15 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 import reds_core
-from reds_core import Registry, RunSettings
+from reds_core import Registry, RunSettings, load_data, measure_latency
 from reds_core.cost import CostModel, DeviceTable, load_device_table, parse_budgets
-from reds_core.formulation.formulation import FULL_VALUE
-from reds_core.formulation.statement import Statement
-from reds_core.formulation.width_rules import OfferedWidths, WidthRules
+from reds_core.formulation import FULL_VALUE, OfferedWidths, Statement, WidthRules
 from reds_core.framework import Arrays, Device, Framework, Task
-from reds_core.knapsack import Controls
 from reds_core.network import Network
-from reds_core.runs.dataset import load_data
-from reds_core.runs.latency import measure_latency
-from reds_core.runs.search import Search
-from reds_core.scoring import Scorer, ScoreTable
-from reds_core.scoring.scorer import score
+from reds_core.scoring import Scorer, ScoreTable, score
 
 NETWORKS = ("arm_kws_ds_cnn_s.keras", "mlperf_tiny_resnet8_cifar10.h5", "mlperf_tiny_vww_96.keras")
 CONFIGURATIONS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
@@ -116,6 +111,14 @@ def exactness(table: DeviceTable) -> Exactness:
     )
 
 
+def noise(shape: Sequence[int], out: Path) -> Path:
+    """Random images on which int8 files are calibrated: cycles hardly depend on values."""
+    path, random = out / "noise.npz", np.random.default_rng(0)
+    x = random.random((8, *shape), np.float32)
+    np.savez(path, x_train=x, y_train=np.arange(8) % 2, x_test=x, y_test=np.arange(8) % 2)
+    return path
+
+
 class Subject:
     """A model with its table, and the scores of its channels: by Taylor with data, by magnitude without."""
 
@@ -143,9 +146,7 @@ class Subject:
         """The best widths within a share of a resource, and their value as a share of that of the full network."""
         statement = Statement(self.network, self.costs, rules)
         (budget,) = parse_budgets([f"{resource}={share}"])
-        solution = Search(self.registry, controls=Controls(time_limit_s=60.0)).choose(
-            statement.formulate(self.scores, budget).problem
-        )
+        solution = reds_core.solve(statement.formulate(self.scores, budget).problem, time_limit=60.0)
         assert solution.widths is not None
         assert solution.value is not None
         return dict(solution.widths), solution.value / FULL_VALUE
@@ -160,7 +161,7 @@ class Subject:
         """A run without training under the budget of cycles, with an int8 file that is calibrated on noise or data."""
         path = self.out / f"{self.path.stem}-{CONFIGURATIONS[0]}-{PRUNED_POINTS}.json"
         settings = RunSettings(latency_table=str(path), scorer="taylor" if self.data else "magnitude")
-        calibration = None if self.data else (self.framework.segmenter().examples(self.model).x,)
+        calibration = None if self.data else str(noise([n or 1 for n in self.framework.input_shape(self.model)], self.out))
         return reds_core.prune(
             self.path,
             self.data,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from reds_core.cost import npu_energy
 from reds_core.errors import UnsupportedError
-from reds_core.framework import Device, DeviceCounter, ExportSource, Framework, Profile
+from reds_core.framework import Device, DeviceCounter, Energy, ExportSource, Framework, Profile
 from reds_core.network import Network
 from reds_ethos_u.configurations import ACCELERATORS, Configuration
+
+if TYPE_CHECKING:
+    from reds_ethos_u.vela import Compiled
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class EthosU(Device):
     configurations = ACCELERATORS
     remark = (
         "Cycles are estimates of Arm's compiler Vela, not measured, and latency is cycles at the clock of the system "
-        "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take."
+        "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take. "
+        "Energy is the upper bound of a model of a 45 nm chip, and left out where operators run on the processor."
     )
     Options = EthosOptions
 
@@ -64,6 +69,8 @@ class EthosU(Device):
             flash=found.flash_bytes,
             operators=footprint.operators,
             cpu_operators={kind: on_cpu.count(kind) for kind in dict.fromkeys(on_cpu)},
+            macs=footprint.macs,
+            energy=_energy(found) if is_on_npu and not on_cpu else None,
         )
 
     def counter(
@@ -85,3 +92,10 @@ class EthosU(Device):
 
     def _configuration(self, accelerator: str | None) -> Configuration:
         return Configuration.of(accelerator, self.options.system_config, self.options.memory_mode)
+
+
+def _energy(found: Compiled) -> Energy:
+    """The energy of an inference by the model of an NPU, for which memory outside the chip counts as flash."""
+    moved = found.bytes_moved
+    sram = moved["Sram"] + moved["OnChipFlash"]
+    return npu_energy(found.macs, sram, found.sram_bytes, moved["OffChipFlash"] + moved["Dram"])

@@ -16,10 +16,10 @@ from reds_ethos_u.vela import compiled
 from reds_litert.targets import FloatTarget, Int8Target
 from reds_tensorflow.framework import TensorFlowFramework
 
-from reds_core.cost import DeviceTable, LatencySettings
+from reds_core import measure_latency
+from reds_core.cost import DeviceTable
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Arrays, ExportSource
-from reds_core.runs.device_counting import device_table
 
 pytest.importorskip("ethosu", reason="ethos-u-vela is not installed")
 FRAMEWORK = TensorFlowFramework()
@@ -52,8 +52,9 @@ def file(source: ExportSource, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def table(source: ExportSource, tmp_path_factory: pytest.TempPathFactory) -> DeviceTable:
     path = tmp_path_factory.mktemp("tables") / "table.json"
-    given = (FRAMEWORK, source.model, source.network)
-    return device_table(EthosU(), None, given, "hash", LatencySettings(points=4, checks=4), path, lambda *_: None)
+    made = measure_latency(source.model, path, on="ethos-u", points=4, checks=4, verbose=0)
+    assert isinstance(made, DeviceTable)
+    return made
 
 
 def test_a_profile_is_what_vela_counts(file: Path) -> None:
@@ -67,6 +68,8 @@ def test_a_profile_is_what_vela_counts(file: Path) -> None:
     assert sum(row.cycles for row in found.rows) == found.cycles
     moved = {memory: sum(row.bytes_moved[memory] for row in found.rows) for memory in found.bytes_moved}
     assert moved == found.bytes_moved
+    assert profile.energy is not None
+    assert profile.energy.source == "npu-model"
 
 
 def test_operators_of_floats_run_on_the_processor(source: ExportSource, tmp_path: Path) -> None:
