@@ -161,7 +161,8 @@ class Subject:
         """A run without training under the budget of cycles, with an int8 file that is calibrated on noise or data."""
         path = self.out / f"{self.path.stem}-{CONFIGURATIONS[0]}-{PRUNED_POINTS}.json"
         settings = RunSettings(latency_table=str(path), scorer="taylor" if self.data else "magnitude")
-        calibration = None if self.data else str(noise([n or 1 for n in self.framework.input_shape(self.model)], self.out))
+        shape = [n or 1 for n in self.framework.input_shape(self.model)]
+        calibration = None if self.data else str(noise(shape, self.out))
         return reds_core.prune(
             self.path,
             self.data,
