@@ -96,6 +96,7 @@ class EthosU(Device):
 
 def _energy(found: Compiled) -> Energy:
     """The energy of an inference by the model of an NPU, for which memory outside the chip counts as flash."""
-    moved = found.bytes_moved
-    sram = moved["Sram"] + moved["OnChipFlash"]
-    return npu_energy(found.macs, sram, found.sram_bytes, moved["OffChipFlash"] + moved["Dram"])
+    from reds_ethos_u.vela import moved_bytes
+
+    moved = moved_bytes(found.rows)
+    return npu_energy(found.macs, moved.on_chip, found.sram_bytes, moved.outside)
