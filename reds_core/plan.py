@@ -298,7 +298,7 @@ class Plan:
         hashes: digests of the model, the data and the latency table.
         max_drop: how the subnetwork was found if the run looked for the smallest that loses at most the given points;
             None if budgets were given.
-        energy: where the energies of networks come from; None if they are not counted.
+        energy_source: where the energies of networks come from; None if they are not counted.
         family: how the subnetworks of the run were chosen if all were decided together, without those that were added
             later; None if they were decided one after the other.
     """
@@ -315,7 +315,7 @@ class Plan:
     versions: Mapping[str, str]
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
-    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
     family: FamilyRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:

@@ -42,8 +42,8 @@ class WidthRules:
     def __post_init__(self) -> None:
         for what, figure, least in (
             ("alignment", self.multiple, 1),
-            ("least width", self.min_width, 1),
-            ("greatest number of options", self.max_options, 2),
+            ("smallest width", self.min_width, 1),
+            ("largest number of options", self.max_options, 2),
         ):
             if figure < least:
                 raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
@@ -93,7 +93,7 @@ class WidthRules:
         return {name: pair for name, pair in counts.items() if pair[0] < pair[1]}
 
     def narrowest(self, network: Network) -> Mapping[str, int]:
-        """The least width of each group."""
+        """The smallest width of each group."""
         return {g.name: int(self.widths(g)[0]) for g in network.groups}
 
 

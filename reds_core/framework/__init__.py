@@ -53,6 +53,7 @@ from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
 from reds_core.framework.task import Task
+from reds_core.framework.timings import TimedFile, Timings, load_timings
 from reds_core.framework.training import Training, TrainingObjects
 
 __all__ = [
@@ -111,6 +112,8 @@ __all__ = [
     "Target",
     "Task",
     "Teacher",
+    "TimedFile",
+    "Timings",
     "Training",
     "TrainingObjects",
     "WeightArrays",
@@ -123,6 +126,7 @@ __all__ = [
     "each_batch",
     "first_examples",
     "joined",
+    "load_timings",
     "member_kept",
     "processor_energy",
     "projections",

@@ -122,9 +122,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
-        energy = plan.energy or family.statement.costs.energy
+        energy = plan.energy_source or family.statement.costs.energy
         members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
-        plan = dataclasses.replace(plan, subnetworks=members, energy=energy)
+        plan = dataclasses.replace(plan, subnetworks=members, energy_source=energy)
         publish(plan, _with_member(family, plan, member, files, trained), folder, watcher, request.identity)
         _conclude(folder, plan, record.name, request, settings, base, watcher)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]

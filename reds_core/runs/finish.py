@@ -135,7 +135,7 @@ def plan_of(
         versions=versions_of(session.registry, session.inputs.framework),
         hashes=session.inputs.hashes,
         max_drop=max_drop,
-        energy=session.statement.costs.energy,
+        energy_source=session.statement.costs.energy,
         family=checkpoint.state.family_record,
     )
 

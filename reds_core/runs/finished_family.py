@@ -17,13 +17,12 @@ from reds_core.plan import PLAN_FILE, Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.file_names import full_file
-from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
+from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
-from reds_core.system.records import from_plain
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,12 @@ def settings_of(plan: Plan, folder: Path) -> RunSettings:
         InputError: If the plan does not hold them in the current format.
     """
     try:
-        settings: RunSettings = from_plain(
-            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", *OPTIONS_OF_OBJECTS)}
-        )
+        return RunRecord(plan.options, plan.hashes).settings()
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
             f"run {command('prune')} again",
         ) from None
-    return settings
 
 
 def read_family(

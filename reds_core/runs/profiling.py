@@ -137,7 +137,7 @@ def _check_able(registry: Registry, device: Device, method: str) -> None:
 
 def _given_name(on: str | None) -> str:
     if on is None:
-        raise InputError(f"{argument('on')} is missing", "give the name of a target, such as tflite-micro")
+        raise InputError(f"{argument('on')} is missing", "give the name of a target that profiles")
     if not isinstance(on, str):
         raise InputError(f"{argument('on')} of type {type(on).__name__} is not a name", "give the name of a target")
     return on

@@ -216,7 +216,7 @@ def test_the_classes_that_suffer_are_named(tmp_path: Path) -> None:
     assert report.sentences[-1].endswith("the largest losses are in no (−30.0 points), yes (−10.0 points).")
     assert report.sentences[0] == "input model: its lowest recall is 90.0\u202f%, in no."
     assert "no class is recognised less often" in report.sentences[1]
-    assert [row.heading for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
+    assert [row.heading.text for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
     assert class_report(gather(complete(), tmp_path), ()) is None
 
 

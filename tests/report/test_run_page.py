@@ -96,7 +96,7 @@ def test_an_odd_name_is_drawn_as_text_not_as_formula(tmp_path: Path) -> None:
 
 
 def test_no_page_has_markup_from_a_cell() -> None:
-    table = Table("<b>", "<i>", ("<u>",), (Block("<s>", (Row("<q>", (Cell("<a>", 1, "<em>"),)),)),))
+    table = Table("<b>", "<i>", ("<u>",), (Block("<s>", (Row(Cell("<q>"), (Cell("<a>", 1, "<em>"),)),)),))
     from reds_core.report.page import render
 
     html = render("run.html", **{**EMPTY_PAGE, "results": table})

@@ -1,4 +1,4 @@
-"""What Vela counts for files, as records. It runs in a process of its own, since it prints, and damaged files crash it."""
+"""What Vela counts for files, as records. It runs in a process of its own, since it prints, and some files crash it."""
 
 from __future__ import annotations
 

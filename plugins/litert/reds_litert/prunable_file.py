@@ -55,7 +55,7 @@ class PrunableFile:
         return tuple(group for group in self._channels if group in found)
 
     def at(self, widths: Mapping[str, int]) -> bytes:
-        """Return the content of the file in which each group has the first so many of its channels.
+        """Return the content of the file in which each group has the given number of its channels, the first ones.
 
         Tensors are named `tensor_name` of their index. Metadata, such as a memory plan, is left out.
 
