@@ -22,6 +22,7 @@ from reds_core.framework.data import (
 )
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, Energy, MemberFile, Profile
+from reds_core.framework.device_counter import Counted, CountingConditions, DeviceCounter, Part
 from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
     ExportedFigures,
@@ -53,6 +54,7 @@ from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
 from reds_core.framework.task import Task
+from reds_core.framework.timings import TimedFile, Timings, load_timings
 from reds_core.framework.training import Training, TrainingObjects
 
 __all__ = [
@@ -69,9 +71,12 @@ __all__ = [
     "Change",
     "ClassCounts",
     "ConversionCache",
+    "Counted",
+    "CountingConditions",
     "Data",
     "Deployment",
     "Device",
+    "DeviceCounter",
     "Energy",
     "EpochFigures",
     "EpochKeeper",
@@ -98,6 +103,7 @@ __all__ = [
     "MemberFile",
     "ModelFigures",
     "Numbers",
+    "Part",
     "Precision",
     "Profile",
     "Projection",
@@ -111,6 +117,8 @@ __all__ = [
     "Target",
     "Task",
     "Teacher",
+    "TimedFile",
+    "Timings",
     "Training",
     "TrainingObjects",
     "WeightArrays",
@@ -123,6 +131,7 @@ __all__ = [
     "each_batch",
     "first_examples",
     "joined",
+    "load_timings",
     "member_kept",
     "processor_energy",
     "projections",

@@ -57,11 +57,14 @@ def test_a_record_has_the_fields_of_the_format(out: Path) -> None:
     plain = json.loads(to_json(record))
     assert list(plain) == [
         *("file", "member", "on", "config", "latency_ns", "cycles", "instructions", "arena", "arena_head"),
-        *("flash", "flash_weights", "flash_metadata", "operators", "energy"),
+        *("flash", "flash_weights", "flash_metadata", "operators", "macs", "energy"),
     ]
     assert plain["cycles"] is None
-    assert plain["energy"] == {"uJ": 0.5, "source": "measured", "reference": "a toy"}
-    assert record.energy == Energy(0.5, "measured", "a toy")
+    assert plain["energy"] == {
+        **{"uJ": 0.5, "source": "rapl", "reference": "a toy", "constants": {}},
+        **{"error_percent": None, "about": ""},
+    }
+    assert record.energy == Energy(0.5, "rapl", "a toy")
 
 
 def test_profiles_are_kept_by_device_and_configuration(out: Path) -> None:
@@ -194,10 +197,11 @@ def test_the_command(reds: Reds, out: Path) -> None:
     shown = reds("profile", out, "--on", "toy-micro", "--config", "fast")
     assert shown.status == 0, shown.err
     lines = shown.out.splitlines()
-    assert lines[0].split() == ["file", "network", "latency", "activations", "arena", "flash", "weights", "energy"]
+    assert lines[0].split()[:7] == ["file", "network", "latency", "activations", "arena", "flash", "weights"]
+    assert lines[0].endswith("energy (measured)")
     assert [line.split()[:2] for line in lines[1:3]] == [["subnet-50-int8.tflite", "50"], ["subnet-50.tflite", "50"]]
-    assert lines[-1] == "Latency is made up."
+    assert lines[-1] == "Latency is made up. Energy is measured (source rapl): a toy."
     printed = reds("profile", out, "--on", "toy-micro", "--json")
     assert printed.json == json.loads(to_json(profiled(out)))
-    reds("profile", out).check_error(2, "Missing option '--on'")
+    reds("profile", out).check_error(2, "--on is missing; give the name of a target that profiles")
     reds("profile", out, "--on", "tflite").check_error(2, "does not profile files")

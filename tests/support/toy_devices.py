@@ -44,7 +44,8 @@ class ToyDevice(Device):
             flash_weights=weights,
             flash_metadata=size - weights,
             operators={"DENSE": len(model.layers)},
-            energy=Energy(0.5, "measured", "a toy"),
+            macs=weights,
+            energy=Energy(0.5, "rapl", "a toy"),
         )
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
@@ -139,6 +140,11 @@ class Tipped(Changed):
 class Leaking(Changed):
     def changed(self, profile: Profile) -> Any:
         return replace(profile, flash=7)
+
+
+class Nameless(Changed):
+    def changed(self, profile: Profile) -> Any:
+        return replace(profile, energy=Energy(1.0, "measured", "a toy"))
 
 
 class Untyped(Changed):

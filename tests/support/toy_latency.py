@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from other_machine import toy_program
 from toy_framework import ToyFramework, ToyModel, describe
 from toy_plugins import toy_registry
 
@@ -44,6 +45,28 @@ class ToyProbe(LatencyProbe):
         return Timing(0.0, 0.0, 10)
 
 
+class PortableToyProbe(ToyProbe):
+    """Writes its times to files, from which a program on another machine reads them."""
+
+    suffix = ".toy"
+
+    def part_files(self, model: ToyModel, indices: Sequence[int]) -> list[bytes]:
+        return [_file(timing) for timing in self.parts(model, indices)]
+
+    def whole_file(self, model: ToyModel) -> bytes:
+        return _file(self.whole(model))
+
+    def overhead_file(self) -> bytes:
+        return _file(Timing(0.25, 0.0, 10))
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        return toy_program(files, "toy-micro")
+
+
+def _file(timing: Timing) -> bytes:
+    return f"ns {timing.ns}".encode()
+
+
 def _layer_ns(model: ToyModel, layer: str) -> float:
     kernel = model.weights.get(f"{layer}/kernel")
     return 10.0 if kernel is None else 10.0 + kernel.size + ODD_NS * (kernel.shape[1] % 2)
@@ -54,6 +77,13 @@ class TimedToyFramework(ToyFramework):
 
     def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
         return ToyProbe()
+
+
+class PortableToyFramework(ToyFramework):
+    """A toy framework whose files can be timed on another machine."""
+
+    def latency_probe(self, settings: LatencySettings) -> LatencyProbe:
+        return PortableToyProbe()
 
 
 def timed_registry() -> Registry:

@@ -20,6 +20,11 @@ BAD_DEVICES: list[tuple[type[Device], str, str]] = [
     (toy_devices.Idle, "declares_what_it_is", "neither profiles, nor runs, nor deploys files"),
     (toy_devices.Real, "profiles_files", "is 0.5, not None or a whole number"),
     (toy_devices.Tipped, "profiles_files", "is larger than the arena"),
+    (
+        toy_devices.Nameless,
+        "profiles_files",
+        "has source 'measured' and reference 'a toy', not one of rapl, board-model",
+    ),
     (toy_devices.Leaking, "profiles_files", "do not add up to flash"),
     (toy_devices.Untyped, "profiles_files", "not a Profile"),
     (toy_devices.Lacking, "profiles_files", "refuses to profile the file of every sample"),
