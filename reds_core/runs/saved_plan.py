@@ -15,9 +15,9 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import FullRecord, Plan, SubnetworkRecord, plan_folder
 from reds_core.plan import load_plan as load_records
 from reds_core.registry import Registry
+from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import Metric, file_kinds_in, metric_of
 from reds_core.report.plan_frame import plan_frame
-from reds_core.report.energy import energy_sentences
 from reds_core.report.plan_table import member_table, plan_table, table_html, table_text
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.file_names import full_file
