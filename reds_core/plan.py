@@ -73,6 +73,8 @@ class DeviceRecord:
             the same for all networks of a run; None without test data.
         same_answers: the share of these examples on which the file gives the same class as in its own interpreter; None
             if it does not rate classes.
+        cycles: the number of cycles of an inference that it counts, beside those that the table of the run predicts.
+        sram: the most on-chip memory that an accelerator has in use at once, in bytes.
     """
 
     file: str
@@ -80,6 +82,8 @@ class DeviceRecord:
     arena_head: int | None = None
     examples: int | None = None
     same_answers: float | None = None
+    cycles: int | None = field(default=None, metadata={LEFT_OUT: True})
+    sram: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ NAMES = [
     *("reds-plan-1.json", "reds-plan-2.json", "reds-problem-1.json", "reds-problem-2.json"),
     *("reds-latency-1.json", "reds-bench-1.json", "reds-suite-1.json", "reds-sensitivity-1.json"),
     "reds-profile-1.json",
+    *("reds-timings-1.json", "reds-latency-parts-1.json"),
     *("bench-record.json", "compare-record.json", "recipe.json"),
 ]
 

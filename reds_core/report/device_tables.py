@@ -77,7 +77,7 @@ def _table(records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table
     if any(record.member is not None for record in records):
         shown = {"Network": members, **shown}
     rows = [
-        Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
+        Row(Cell(record.file, link=file_link(record.file)), tuple(cells[index] for cells in shown.values()))
         for index, record in enumerate(records)
     ]
     name, config, machine = records[0].subject
@@ -99,10 +99,12 @@ _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Instructions": lambda record: _figure(record.instructions, units.count),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),
+    "SRAM": lambda record: _figure(record.sram, units.byte_size),
     "Flash": lambda record: _figure(record.flash, units.byte_size),
     "Weights": lambda record: _figure(record.flash_weights, units.byte_size),
     "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
     "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
+    "On the processor": lambda record: Cell(", ".join(record.cpu_operators)) if record.cpu_operators else NOTHING,
     "MACs": lambda record: _figure(record.macs, units.MACS.text),
     ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
 }

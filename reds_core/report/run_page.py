@@ -194,7 +194,7 @@ def _proof_tile(proofs: tuple[Proof, ...]) -> KeyFigure:
     """Return how many choices are proven optimal, or how close to it all of them are if none is."""
     proven, gaps = sum(p.is_optimal for p in proofs), [p.gap for p in proofs if p.gap is not None]
     if proven == 0 and gaps and len(gaps) == len(proofs):
-        return KeyFigure("Proof", f"≤ {units.small_percent(max(gaps))}", "from the best possible choice")
+        return KeyFigure("Proof", units.small_percent(max(gaps)), "from the best possible choice, at most")
     return KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal")
 
 

@@ -40,6 +40,7 @@ from reds_core.runs.member_training import recalibrate_member, train_member, tra
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.publishing import Companions, complete, publish, withdraw
+from reds_core.runs.recounting import recount
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import SHARED, RunSettings
@@ -323,7 +324,10 @@ def _exporter(
     macs, warn = family.plan.full.usage["macs"], watcher.warn
     measurement = device_measurement(registry, targets, family.folder, settings.task, data.test, macs, warn)
     gate = int8_gate(settings, family.framework, data.validation, data.train, watcher)
-    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate)
+    counting = recount(registry, latencies, targets, family.folder, warn)
+    return Exporter(
+        targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate, counting
+    )
 
 
 def _shared(

@@ -95,9 +95,12 @@ class Inspection:
     def tables(self) -> tuple[Table, ...]:
         """Return the layers, the groups and, if there are any, the levels to choose from as tables."""
         layers = [
-            Row(each.name, tuple(map(Cell, (each.kind, _shape_text(each), *_amounts(each))))) for each in self.layers
+            Row(Cell(each.name), tuple(map(Cell, (each.kind, _shape_text(each), *_amounts(each)))))
+            for each in self.layers
         ]
-        groups = [Row(each.name, (Cell(str(each.channels)), Cell(", ".join(each.layers)))) for each in self.groups]
+        groups = [
+            Row(Cell(each.name), (Cell(str(each.channels)), Cell(", ".join(each.layers)))) for each in self.groups
+        ]
         found = [
             Table("Layers", "layer", ("kind", "output", "MACs", "params"), one_block(layers)),
             Table("Channel groups", "group", ("channels", "layers"), one_block(groups), is_prose=True),
@@ -140,7 +143,9 @@ def levels_tables(levels: Sequence[LevelsRecord]) -> tuple[Table, ...]:
         why = "; ".join(f"not {', '.join(own)}: {reason}" for reason, own in by_reason.items())
         why = why or "; ".join(other.reason for other in each.not_offered)
         offered = ", ".join(map(str, each.levels)) or "none"
-        rows.append(Row(each.layer, tuple(map(Cell, (title_of(each.what), offered, each.home or units.DASH, why)))))
+        rows.append(
+            Row(Cell(each.layer), tuple(map(Cell, (title_of(each.what), offered, each.home or units.DASH, why))))
+        )
     columns = ("decided", "levels", "with group", "not offered")
     return (Table("Levels", "layer", columns, one_block(rows), is_prose=True),) if rows else ()
 

@@ -158,13 +158,13 @@ def with_times(
     times = {timed.file: _timing(timed, timings) for timed in timings.files}
     known = {part.key: times[part.file] for part in parts.files if part.file in times}
     if is_new:
-        whole = {what: known.get((what, None, ())) for what in WHOLE}
-        if any(timing is None for timing in whole.values()):
+        overhead, full, narrow = (known.get((what, None, ())) for what in WHOLE)
+        if overhead is None or full is None or narrow is None:
             raise InputError(
                 "the records do not hold the times of the whole network",
                 "let the program run longer on the other machine, and give the new records",
             )
-        table = replace(table, **{what: timing for what, timing in whole.items() if timing is not None})
+        table = replace(table, overhead=overhead, full=full, narrow=narrow)
     done = {(sample.segment, sample.widths) for sample in table.samples}
     wanted = wanted_samples(table.segments, table.channels, table.settings.points)
     fresh = [Sample(*at, known["segment", *at]) for at in wanted if at not in done and ("segment", *at) in known]

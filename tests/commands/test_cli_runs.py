@@ -173,6 +173,16 @@ def test_prune_refuses_resumes_and_overwrites(reds: Reds, place: Workplace) -> N
     assert load_plan(place.out).seed == 1
 
 
+def test_a_resumed_run_takes_its_settings_from_the_folder(reds: Reds, place: Workplace) -> None:
+    assert pruned(reds, place, "--seed", "3", "--min-width", "2").status == 0
+    expected = load_plan(place.out)
+    assert reds("prune", "--resume", "--out", place.out).status == 0
+    assert load_plan(place.out) == expected
+    assert reds("prune", "--resume", "--out", place.out, "--seed", "3").status == 0
+    reds("prune", "--resume", "--out", place.out, "--seed", "0").check_error(2, "started with seed 3, not 0")
+    reds("prune", "--resume", "--out", place.out, "--no-int8").check_error(2, "started with int8 shared, not")
+
+
 def test_prune_exit_statuses(reds: Reds, place: Workplace) -> None:
     pruned(reds, place, "--budget", "macs=0.001").check_error(
         3, "the least that can be reached is .*; raise the budget"

@@ -15,9 +15,11 @@ from html_pages import (
 )
 
 from reds_core.compare.record import RESULTS, ResultRecord
+from reds_core.compare.report.device_profiles import profiles_of_runs
 from reds_core.compare.report.findings import comparison_findings, comparison_warnings, headline
 from reds_core.compare.report.results import compare_runs
 from reds_core.compare.report.writing import compare_page, compare_summary, write_compare_report
+from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.plan import FullAccuracy
 from reds_core.report.units import THIN
 from reds_core.system.machine import Machine
@@ -221,6 +223,21 @@ def test_the_title_says_what_was_compared() -> None:
     assert compare_summary(family()).startswith("# nested and uniform on fashion\n")
     many = [result(f"p{i}", 0, 0.9) for i in range(5)]
     assert compare_summary(many).startswith("# 5 contenders on fashion\n")
+
+
+def test_profiles_of_runs_are_shown_by_device_and_machine(tmp_path: Path) -> None:
+    records = family()
+    run = tmp_path / "runs" / records[0].name
+    run.mkdir(parents=True)
+    for machine in (None, "raspberry-pi-4", "pixel-8"):
+        save_profiles(run, [ProfileRecord("subnet-50.bin", "50", "board", latency_ns=2e6, machine=machine)])
+    profiles = profiles_of_runs(tmp_path, (record.name for record in records))
+    assert [(each.file, each.machine) for each in profiles] == [
+        (f"runs/{records[0].name}/subnet-50.bin", machine) for machine in (None, "raspberry-pi-4", "pixel-8")
+    ]
+    page = Page(compare_page(records, profiles=profiles))
+    assert {"board", "board on raspberry-pi-4", "board on pixel-8"} <= page.tables.keys()
+    assert "On devices" not in Page(compare_page(records)).text
 
 
 def test_runs_are_linked_if_their_reports_exist(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         ({"int8": 1}, 'int8 is 1, not one of "shared", "separate", True or False'),
         ({"keep": 3}, "keep is 3, not a string or a list of strings"),
         ({"keep": [3]}, "keep is 3, not a string or a list of strings"),
-        ({"min_width": 0}, "the least width 0 is below 1"),
+        ({"min_width": 0}, "the smallest width 0 is below 1"),
         ({"seed": "x"}, "seed is 'x', not a whole number"),
         ({"pruner": 3}, "pruner is 3, not a string"),
         ({"solver": None}, "solver is None, not a string"),

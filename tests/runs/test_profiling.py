@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from command_line import Reds
 from html_pages import Page
-from toy_devices import Lacking, ToyDevice
+from toy_devices import AbsentService, AskingDevice, Lacking, ToyDevice
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace
 
 import reds_core
-from reds_core.errors import InputError, PluginFailure, UnsupportedError
+from reds_core.errors import InputError, PluginFailure, UnavailableError, UnsupportedError
 from reds_core.framework.device import Device, Energy, Profile
 from reds_core.framework.profile_records import PROFILE_FILE, ProfileRecord, load_profiles
 from reds_core.framework.target import Target
@@ -75,6 +75,20 @@ def test_profiles_are_kept_by_device_and_configuration(out: Path) -> None:
     assert again == first
     assert load_profiles(out) == (*second, *first)
     assert json.loads((out / PROFILE_FILE).read_text())["format"] == "reds-profile/1"
+
+
+def test_a_device_may_ask_for_its_configurations(place: Workplace) -> None:
+    registry = toy_registry(AskingDevice)
+    [record] = profiled(place.model, "toy-service", registry=registry)
+    assert record.config == "fast"
+    [other] = profiled(place.model, "toy-service", registry=registry, config="slow")
+    assert (record.latency_ns or 0) * 5 == other.latency_ns
+    with pytest.raises(InputError, match=r"no configuration 'slwo'; did you mean 'slow'.* choose from: fast, slow"):
+        profiled(place.model, "toy-service", registry=registry, config="slwo")
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        profiled(place.model, "toy-service", registry=toy_registry(AbsentService))
+    with pytest.raises(InputError, match="does not exist"):  # told before anyone is asked
+        profiled(place.folder / "none.tflite", "toy-service", registry=toy_registry(AbsentService))
 
 
 def test_the_report_shows_them(out: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from toy_framework import ToyFile, ToyFramework
 from toy_targets import toy
 
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnavailableError, UnsupportedError
 from reds_core.framework.data import Data
 from reds_core.framework.device import Device, Energy, Profile
 from reds_core.framework.exported import ExportedFigures, ExportedModel
@@ -50,6 +50,23 @@ class ToyDevice(Device):
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         return loaded(ToyFile(toy(framework), path))
+
+
+class AskingDevice(ToyDevice):
+    """Asks a service for its configurations."""
+
+    name = "toy-service"
+    configurations = ()
+
+    def known_configurations(self) -> tuple[str, ...]:
+        return ("fast", "slow")
+
+
+class AbsentService(AskingDevice):
+    """Asks a service that is not there."""
+
+    def known_configurations(self) -> tuple[str, ...]:
+        raise UnavailableError("the toy service cannot be reached", "try again later")
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,20 @@ def test_a_device_without_a_target_that_writes_its_files_is_only_looked_at() -> 
     assert failed(report) == {}
     skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
     assert skipped["profiles_files"] == "no installed target writes files that it reads"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_device_is_asked_for_its_configurations() -> None:
+    report = check_device(toy_devices.AskingDevice, registry=TOYS)
+    assert failed(report) == {}
+    assert not report.with_outcome(CheckOutcome.SKIPPED)
+
+
+@pytest.mark.usefixtures("quick")
+def test_checks_of_profiles_are_skipped_where_a_service_cannot_be_used() -> None:
+    report = check_device(toy_devices.AbsentService, registry=TOYS)
+    assert failed(report) == {}
+    skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert skipped == dict.fromkeys(
+        ("profiles_files", "profiles_the_same_twice", "refuses_damaged_files"), "the toy service cannot be reached"
+    )

@@ -23,9 +23,11 @@ from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.profile_records import RunProfiles
+from reds_core.framework.timings import Timings
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
 from reds_core.plan import FORMAT, LEVELS_FORMAT, Plan
 from reds_core.plan_details import Details
+from reds_core.runs.latency_parts import LatencyParts
 from reds_core.runs.recipe import Recipe
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.sensitivity_table import SensitivityTable
@@ -142,6 +144,8 @@ def schemas() -> dict[str, str]:
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),
+        "reds-latency-parts-1.json": schema_of(LatencyParts),
+        "reds-timings-1.json": schema_of(Timings),
         "reds-sensitivity-1.json": schema_of(SensitivityTable),
         "reds-profile-1.json": schema_of(RunProfiles),
         "reds-bench-1.json": schema_of(BenchHistory),

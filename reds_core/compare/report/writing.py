@@ -7,25 +7,33 @@ from pathlib import Path
 
 from reds_core.compare.reader import read_results
 from reds_core.compare.record import ResultRecord
+from reds_core.compare.report.device_profiles import profiles_of_runs
 from reds_core.compare.report.page import comparison_page
 from reds_core.compare.report.results import compare_runs
 from reds_core.compare.report.run_rows import report_of
 from reds_core.compare.report.summary import comparison_summary
+from reds_core.framework.profile_records import ProfileRecord
 from reds_core.report.comparison import write_reports
 
 
-def compare_page(records: Sequence[ResultRecord], title: str | None = None, linked: Container[str] = ()) -> str:
+def compare_page(
+    records: Sequence[ResultRecord],
+    title: str | None = None,
+    linked: Container[str] = (),
+    profiles: Sequence[ProfileRecord] = (),
+) -> str:
     """Render the report as one HTML page, which depends on the arguments alone.
 
     Args:
         records: in the order in which the runs ended.
         title: heading of the page; None for one that names contenders and recipes.
         linked: the names of the runs to whose reports, `runs/NAME/report.html`, the page links.
+        profiles: what the files of the runs take on devices.
 
     Raises:
         UnavailableError: if Jinja2 or Plotly is not installed.
     """
-    return comparison_page(compare_runs(records), title, linked)
+    return comparison_page(compare_runs(records), title, linked, profiles)
 
 
 def compare_summary(records: Sequence[ResultRecord], title: str | None = None, linked: Container[str] = ()) -> str:
@@ -42,4 +50,9 @@ def write_compare_report(folder: Path) -> None:
     """
     records = read_results(folder)
     linked = {r.name for r in records if (folder / report_of(r.name)).is_file()}
-    write_reports(folder, lambda: compare_summary(records, linked=linked), lambda: compare_page(records, linked=linked))
+    profiles = profiles_of_runs(folder, (r.name for r in records))
+    write_reports(
+        folder,
+        lambda: compare_summary(records, linked=linked),
+        lambda: compare_page(records, linked=linked, profiles=profiles),
+    )
