@@ -73,6 +73,8 @@ class DeviceRecord:
             the same for all networks of a run; None without test data.
         same_answers: the share of these examples on which the file gives the same class as in its own interpreter; None
             if it does not rate classes.
+        cycles: the number of cycles of an inference that it counts, beside those that the table of the run predicts.
+        sram: the most on-chip memory that an accelerator has in use at once, in bytes.
     """
 
     file: str
@@ -80,6 +82,8 @@ class DeviceRecord:
     arena_head: int | None = None
     examples: int | None = None
     same_answers: float | None = None
+    cycles: int | None = field(default=None, metadata={LEFT_OUT: True})
+    sram: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)
@@ -298,7 +302,7 @@ class Plan:
         hashes: digests of the model, the data and the latency table.
         max_drop: how the subnetwork was found if the run looked for the smallest that loses at most the given points;
             None if budgets were given.
-        energy: where the energies of networks come from; None if they are not counted.
+        energy_source: where the energies of networks come from; None if they are not counted.
         family: how the subnetworks of the run were chosen if all were decided together, without those that were added
             later; None if they were decided one after the other.
     """
@@ -315,7 +319,7 @@ class Plan:
     versions: Mapping[str, str]
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
-    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
     family: FamilyRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:

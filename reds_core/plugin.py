@@ -165,8 +165,12 @@ def build_options(plugin: type[Plugin], settings: Mapping[str, str | int | float
     for key, setting in settings.items():
         field_name = key.replace("-", "_")
         if field_name not in known:
-            choices = ", ".join(sorted(known)) or "none"
-            raise InputError(f"{plugin.kind} '{plugin.name}' has no option '{key}'", f"its options: {choices}")
+            fix = (
+                f"choose from its options: {', '.join(sorted(known))}"
+                if known
+                else "leave it out, as it has no options"
+            )
+            raise InputError(f"{plugin.kind} '{plugin.name}' has no option '{key}'", fix)
         try:
             converted[field_name] = read_setting(types_by_name[field_name], setting)
         except WrongSettingError as error:

@@ -21,8 +21,8 @@ from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.bench.history import BenchHistory, read_history, write_history
 from reds_core.bench.suite_folder import export_suite
+from reds_core.cost.energy_models import energy_model
 from reds_core.cost.latency_table import load_latency_table, save_latency_table
-from reds_core.framework.device import Energy
 from reds_core.framework.profile_records import ProfileRecord, load_profiles, save_profiles
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.knapsack.header import read_header
@@ -231,7 +231,7 @@ def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:
 
 def test_profiles_of_a_run(tmp_path: Path) -> None:
     known = ProfileRecord("m.tflite", "full", "board", "fast", 12.5, arena=9, operators={"ADD": 1})
-    records = (known, ProfileRecord("m.tflite", None, "board", energy=Energy(0.5, "model", "a publication")))
+    records = (known, ProfileRecord("m.tflite", None, "board", macs=7, energy=energy_model("nucleo-l4r5zi").of_macs(7)))
     save_profiles(tmp_path, records)
     content = json.loads((tmp_path / "profile.json").read_text())
     check("reds-profile-1.json", content)

@@ -64,12 +64,12 @@ def _tables(command: Any) -> list[str]:
         title = "Arguments" if is_argument else getattr(each, "rich_help_panel", None) or BASIC
         name = argument_name(each) if is_argument else option_names(each)
         default = "*required*" if each.required else _plain(default_text(each).removeprefix("default: ")) or " "
-        sections.setdefault(title, []).append(f"| `{name}` | {_plain(each.help or '')} | {default} |")
+        sections.setdefault(title, []).append(f"| `{name}` | {default} | {_plain(each.help or '')} |")
     lines: list[str] = []
     for title, rows in sections.items():
         if rows:
             head = "argument" if title == "Arguments" else "option"
-            lines += [f"**{title}**", "", f"| {head} | meaning | default |", "| --- | --- | --- |", *rows, ""]
+            lines += [f"**{title}**", "", f"| {head} | default | meaning |", "| --- | --- | --- |", *rows, ""]
     return lines
 
 

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parents[1] / "reference" / "schemas"
 FORMATS = "reference/formats.md"
 _REFERENCE = "#/$defs/"
 _LINK = re.compile(r"\[([\w-]+)\.json\]\(schemas/\1\.json\)")
+_OPTIONAL = ", *optional*"
 _TYPES = {
     "string": "text",
     "integer": "whole number",
@@ -51,7 +52,10 @@ def schema_page(name: str, schema: dict[str, Any]) -> str:
     lines += [
         f"These tables are made from the JSON Schema [{name}]({name}). [File formats](../formats.md) says which file"
     ]
-    lines += ["has this format, and what all formats have in common.", "", "## The file", ""]
+    lines += [
+        "has this format, and what all formats have in common. A field that is not marked as optional is required;"
+    ]
+    lines += ["the default of an optional one follows the mark.", "", "## The file", ""]
     lines += _fields(schema)
     for mentioned in _mentioned(schema, schema.get("$defs", {})):
         part = schema["$defs"][mentioned]
@@ -66,23 +70,23 @@ def _fields(part: dict[str, Any]) -> list[str]:
     for name, field in part["properties"].items():
         if "const" in field and "description" not in field:
             field = field | {"description": "the format and its version"}
-        rows.append(_row(f"`{name}`", field, "yes" if name in required else _default(field)))
+        rows.append(_row(f"`{name}`", field, "" if name in required else _default(field)))
     for name in (each for each in required if each not in part["properties"]):
-        rows.append(_row(f"`{name}`", part["additionalProperties"], "yes"))
+        rows.append(_row(f"`{name}`", part["additionalProperties"], ""))
     if isinstance(others := part.get("additionalProperties"), dict):
-        rows.append(_row("any other name", others, "no"))
-    return ["| field | type | required | meaning |", "| --- | --- | --- | --- |", *rows]
+        rows.append(_row("any other name", others, _OPTIONAL))
+    return ["| field | type | meaning |", "| --- | --- | --- |", *rows]
 
 
-def _row(name: str, field: dict[str, Any], required: str) -> str:
+def _row(name: str, field: dict[str, Any], presence: str) -> str:
     meaning = " ".join(field.get("description", "").split()).replace("|", "&#124;")
-    return f"| {name} | {_type(field)} | {required} | {meaning} |"
+    return f"| {name} | {_type(field)}{presence} | {meaning} |"
 
 
 def _default(field: dict[str, Any]) -> str:
-    if field.get("default") in (None, [], {}):
-        return "no"
-    return f"no: `{json.dumps(field['default'])}`"
+    if field.get("default") is None or isinstance(field["default"], list | dict):
+        return _OPTIONAL
+    return f"{_OPTIONAL}: `{json.dumps(field['default'])}`"
 
 
 def _type(part: dict[str, Any]) -> str:

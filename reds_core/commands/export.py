@@ -21,8 +21,9 @@ def export_command(
         str,
         typer.Option(
             metavar="NAME",
-            help="The target: c-engine writes a C99 engine that stores the weights of all members once; others, such "
-            "as tflite-16x8, write one file for each member.",
+            help="The target: c-engine writes a C99 engine that stores the weights of all members once; "
+            "edge-impulse uploads files to Edge Impulse, which builds a library of each member; others, such as "
+            "tflite-16x8, write one file for each member.",
             autocompletion=device_names("export", "deploy"),
         ),
     ],

@@ -15,7 +15,7 @@ from reds_core.scoring.sensitivity_table import SensitivityTable
 
 
 def print_sensitivity(table: SensitivityTable) -> None:
-    """Print by how much each level of each layer alone raises the loss, and the layers that have no levels."""
+    """Print how much the loss rises if a single layer gets one of its levels, and the layers that have no levels."""
     columns = columns_of(table)
     print_table(
         ["layer", *(f"{title_of(what)} {level}" for what, level in columns)],
@@ -25,8 +25,9 @@ def print_sensitivity(table: SensitivityTable) -> None:
         ],
     )
     Console().print(
-        f"\nrises of the loss by one layer alone, before training; the untouched network has {table.base_loss:.4g} on "
-        f"{units.on_terminal(units.count(table.examples))} training examples",
+        "\nThe table shows how much the loss rises if a single layer gets one of its levels, before training. The loss "
+        f"of the unchanged network is {table.base_loss:.4g} on {units.on_terminal(units.count(table.examples))} "
+        "training examples.",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -33,7 +33,8 @@ def new_command(
     from reds_core.scaffold.api import new_plugin
 
     made = new_plugin(kind, name, out)
+    place = made if made.is_absolute() else f"./{made}"  # pip takes a name without a slash for that of a distribution
     with results_kept():
         print(f"wrote {made}, which contains a working {kind} plugin and its tests")
-        print(f"install it: pip install -e {shlex.quote(str(made))}")
+        print(f"install it: pip install -e {shlex.quote(f'{place}[test]')}")
         print(f"check it:   reds check {name}")

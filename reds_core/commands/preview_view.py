@@ -7,6 +7,7 @@ from rich.console import Console
 from reds_core.commands.tables import print_table
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences
 from reds_core.report.layer_levels import places, title_of
 from reds_core.report.proof import badge
 
@@ -42,6 +43,10 @@ def print_preview(plan: Plan) -> None:
                 for site, what in levels
             ],
         )
+    if plan.energy_source is not None:
+        Console().print()
+    for sentence in energy_sentences([plan.energy_source]):
+        Console().print(units.on_terminal(sentence), markup=False, highlight=False, soft_wrap=True)
     Console().print("\nThis was a dry run: nothing was trained or written.", highlight=False)
 
 

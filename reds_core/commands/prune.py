@@ -214,7 +214,9 @@ def prune_command(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Continue the run in DIR after its last finished epoch or step.", rich_help_panel=RUN
+            "--resume",
+            help="Continue the run in DIR after its last finished epoch or step. The folder knows all other options.",
+            rich_help_panel=RUN,
         ),
     ] = False,
     overwrite: Annotated[
@@ -238,19 +240,21 @@ def prune_command(
     from reds_core.commands.preview_view import print_preview
     from reds_core.plan import plan_text
     from reds_core.runs.api import prune
-    from reds_core.runs.folder import Mode
+    from reds_core.runs.folder import Mode, RunFolder
     from reds_core.runs.recipe import Recipe, load_recipe
     from reds_core.runs.settings import DEFAULT_OUT
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite cannot be combined", "give one of them")
     base = Recipe() if recipe is None else load_recipe(recipe)
+    folder = out or Path(base.out or DEFAULT_OUT)
+    mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
+    if recipe is None:  # a run to resume knows its settings
+        base = override(base, settings=RunFolder(folder, mode).earlier_settings())
     if no_int8 and given["int8"] is not None:
         raise InputError("--int8 and --no-int8 cannot be combined", "give one of them")
     settings = override(OPTIONS.applied(base.settings, given), int8=False if no_int8 else None)
     base = override(base, model=None if model is None else str(model), data=data, settings=settings)
-    folder = out or Path(base.out or DEFAULT_OUT)
-    mode = Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.REFUSE
     default_data = "digits" if data is None else None  # --data none means no data
     plan = prune(
         recipe=base,

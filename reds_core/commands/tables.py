@@ -24,5 +24,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], console: 
 
 def print_rows(table: ReportTable) -> None:
     """Print a table of a report on stdout, without its caption."""
-    rows = [[row.heading, *(cell.text for cell in row.cells)] for block in table.blocks for row in block.rows]
+    rows = [[row.heading.text, *(cell.text for cell in row.cells)] for block in table.blocks for row in block.rows]
     print_table([table.corner, *table.columns], rows)

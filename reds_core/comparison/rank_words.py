@@ -60,7 +60,7 @@ def ranks_table(ranks: Ranks, caption: str, corner: str) -> Table:
     """Mean ranks, the best first, with the contenders that cannot be told apart."""
     rows = [
         Row(
-            label,
+            Cell(label),
             (
                 figure(mean, f"{mean:.2f}"),
                 whole(ranks.firsts[label]),

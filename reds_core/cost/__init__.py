@@ -1,10 +1,11 @@
-"""Costs of networks: resources, budgets and measured latencies."""
+"""Costs of networks: resources, budgets, measured latencies, and what devices count."""
 
 from __future__ import annotations
 
 from reds_core.cost.activation_memory import peak_ram
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import SumForm, macs, params
+from reds_core.cost.device_table import DeviceTable, load_device_table
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_forms, usage
@@ -12,6 +13,7 @@ from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_fo
 __all__ = [
     "RESOURCES",
     "CostModel",
+    "DeviceTable",
     "LatencySettings",
     "LatencyTable",
     "Resource",
@@ -19,6 +21,7 @@ __all__ = [
     "SubnetworkBudget",
     "SumForm",
     "Timing",
+    "load_device_table",
     "load_latency_table",
     "macs",
     "params",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reds_core.cost.counting import (
     BITS_PER_BYTE,
     DEFAULT_ELEMENT_SIZE_BYTES,
+    GroupTables,
     PeakForm,
     PeakTerm,
     RoundedSum,
@@ -137,6 +138,8 @@ def _channel_bytes(tensor: Tensor, element_size_bytes: int) -> int:
 
 def covers(big: PeakTerm, small: PeakTerm) -> bool:
     """Return whether `big` is found to be at least `small` at every width, given that all coefficients are positive."""
+    if isinstance(big, GroupTables) or isinstance(small, GroupTables):
+        return False
     if isinstance(big, RoundedSum) or isinstance(small, RoundedSum):
         return isinstance(big, RoundedSum) and isinstance(small, RoundedSum) and _covers_parts(big, small)
     coefficients = dict(big.coefficients)

@@ -85,7 +85,28 @@ class RoundedSum:
         return sum(-(-part.at(widths) // self.multiple) * self.multiple for part in self.parts)
 
 
-PeakTerm = LinearForm | RoundedSum
+@dataclass(frozen=True, eq=False)
+class GroupTables:
+    """A sum of a constant and a table for each group, for what is used during a step without a formula.
+
+    Attributes:
+        constant: the constant term.
+        groups: tables by group, int64 (channels,). What width w uses is at index w - 1.
+    """
+
+    constant: int
+    groups: Mapping[str, IntArray]
+
+    def at(self, widths: Mapping[str, int]) -> int:
+        """Return the value if group g has `widths[g]` channels."""
+        return self.constant + sum(int(table[widths[g] - 1]) for g, table in self.groups.items())
+
+    def least(self, options: Mapping[str, IntArray]) -> int:
+        """Return the least value over all choices of widths in `options`, by group."""
+        return self.constant + sum(int(table[options[g] - 1].min()) for g, table in self.groups.items())
+
+
+PeakTerm = LinearForm | RoundedSum | GroupTables
 """What is used during one step."""
 
 

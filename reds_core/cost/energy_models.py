@@ -174,7 +174,8 @@ class EnergyModel:
 
 def _scaled(form: TableForm, factor: float) -> TableForm:
     def scaled(table: IntArray) -> IntArray:
-        return np.rint(table * factor).astype(np.int64)
+        rounded: IntArray = np.rint(table * factor).astype(np.int64)
+        return rounded
 
     return TableForm(
         round(form.constant * factor),
@@ -331,4 +332,4 @@ def npu_energy(macs: int, sram_bytes: int, sram_size: int, flash_bytes: int) -> 
         "SRAM_bytes": size,
     }
     pJ = macs * PJ_OF_INT8_MAC + sram_bytes * PJ_OF_SRAM_BYTE[size] + flash_bytes * PJ_OF_DRAM_BYTE[1]
-    return Energy.of(pJ, EnergySource(NPU_MODEL, "model of a chip of 45 nm, upper bound", HOROWITZ, constants))
+    return Energy.of(pJ, EnergySource(NPU_MODEL, "model of a 45 nm chip, upper bound", HOROWITZ, constants))

@@ -97,6 +97,11 @@ class LatencyTable:
         return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     @property
+    def offered(self) -> Mapping[str, tuple[int, ...]]:
+        """The widths that a run with this table is limited to: none, since times between samples are interpolated."""
+        return {}
+
+    @property
     def machines(self) -> tuple[str | None, ...]:
         """The names of the machine on which it was measured."""
         return self.machine.name, self.machine.cpu, self.machine.system

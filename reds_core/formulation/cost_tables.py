@@ -9,6 +9,7 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.cost.activation_memory import covers
 from reds_core.cost.counting import (
+    GroupTables,
     PackedSize,
     PeakForm,
     PeakTerm,
@@ -201,6 +202,8 @@ def _step_tables(step: PeakTerm, widths: Mapping[str, IntArray]) -> tuple[int, d
     """
     if isinstance(step, LinearForm):
         return step.constant, {group: c * widths[group] for group, c in step.coefficients}
+    if isinstance(step, GroupTables):
+        return step.constant, {group: table[widths[group] - 1] for group, table in step.groups.items()}
     base, costs = 0, dict[str, IntArray]()
     for part in step.parts:
         own = {group: c * widths[group] for group, c in part.coefficients}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from reds_core.cost.budget import Amount, SubnetworkBudget, parse_amount
-from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, CostTerm, TableForm, terms_form
+from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, CostTerm, GroupTables, PeakForm, TableForm, terms_form
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.level_costs import LevelForm
@@ -120,8 +120,14 @@ def share_above(least: int, full: int) -> float:
 
 
 def _least(network: Network, form: LevelForm, rules: WidthRules) -> int:
-    if isinstance(form.rest, TableForm):  # measured costs may fall as widths rise
-        return form.rest.least({g.name: rules.widths(g) for g in network.groups})
+    # measured costs may fall as widths rise
+    options = {g.name: rules.widths(g) for g in network.groups}
+    if isinstance(form.rest, TableForm):
+        return form.rest.least(options)
+    steps = form.rest.steps if isinstance(form.rest, PeakForm) else ()
+    tables = [step for step in steps if isinstance(step, GroupTables)]
+    if tables:
+        return max(step.least(options) for step in tables)
     return form.least(rules.narrowest(network))
 
 
@@ -153,7 +159,7 @@ def _cause(statement: Statement, form: LevelForm, resource: str, capacity: int) 
         argument("min_width", rules.min_width): (rules.min_width > 1, replace(rules, min_width=1)),
     }
     without = {option: changed for option, (is_given, changed) in given.items() if is_given}
-    free = WidthRules(max_options=rules.max_options)
+    free = replace(rules, keep=(), align=None, min_width=1)
     if not meets(free):
         return _whole_layers(statement, form, resource, capacity)
     causes = [option for option, changed in without.items() if meets(changed)] or list(without)

@@ -1,9 +1,9 @@
-"""Rules for the widths that groups may have: unpruned layers, multiples, a minimum width, and thinning."""
+"""Rules for the widths that groups may have: unpruned layers, multiples, a minimum width, offers, and thinning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -42,8 +42,8 @@ class WidthRules:
     def __post_init__(self) -> None:
         for what, figure, least in (
             ("alignment", self.multiple, 1),
-            ("least width", self.min_width, 1),
-            ("greatest number of options", self.max_options, 2),
+            ("smallest width", self.min_width, 1),
+            ("largest number of options", self.max_options, 2),
         ):
             if figure < least:
                 raise InputError(f"the {what} {figure} is below {least}", f"give {least} or more")
@@ -74,7 +74,12 @@ class WidthRules:
             return np.array([group.channels], np.int64)
         first = -(-self.min_width // self.multiple) * self.multiple
         # a Python range, since numbers that users give may exceed 64 bits
-        return np.array([*range(first, group.channels, self.multiple), group.channels], np.int64)
+        possible = self.among(group, range(first, group.channels, self.multiple))
+        return np.array([*possible, group.channels], np.int64)
+
+    def among(self, group: ChannelGroup, possible: range) -> Iterable[int]:
+        """Which of some widths below the full one are options of a group. By default they all are."""
+        return possible
 
     def widths(self, group: ChannelGroup) -> IntArray:
         """The widths that are options of a group, int64 (options,), in rising order. The last is its full width."""
@@ -93,8 +98,44 @@ class WidthRules:
         return {name: pair for name, pair in counts.items() if pair[0] < pair[1]}
 
     def narrowest(self, network: Network) -> Mapping[str, int]:
-        """The least width of each group."""
+        """The smallest width of each group."""
         return {g.name: int(self.widths(g)[0]) for g in network.groups}
+
+
+@dataclass(frozen=True)
+class OfferedWidths(WidthRules):
+    """Rules for a network of which a table states some widths alone, which are the only options.
+
+    Attributes:
+        offered: The widths that the table states, by the name of the group. All other rules apply to them.
+    """
+
+    offered: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(rules: WidthRules, offered: Mapping[str, tuple[int, ...]]) -> WidthRules:
+        """Return rules with the widths that a table states; the same rules if it states none."""
+        return OfferedWidths(rules.keep, rules.align, rules.min_width, rules.max_options, offered) if offered else rules
+
+    def check(self, network: Network) -> None:
+        """Refuse what `WidthRules` refuses, and rules that leave none of the widths that the table states.
+
+        Raises:
+            InputError: If there are such rules.
+        """
+        super().check(network)
+        if not network.groups or self.free(network):
+            return
+        group = max(network.groups, key=lambda each: len(self.offered.get(each.name, ())))
+        stated = ", ".join(str(width) for width in self.offered.get(group.name, ())) or "none"
+        raise InputError(
+            f"no width of the table is left besides the full ones (those of '{group.name}' are {stated})",
+            f"change {argument('keep')}, {argument('align')} or {argument('min_width')}, or make a table of more "
+            f"widths with {command('latency')} and {argument('points')}",
+        )
+
+    def among(self, group: ChannelGroup, possible: range) -> Iterable[int]:
+        return (width for width in self.offered.get(group.name, ()) if width in possible)
 
 
 def thinned_places(count: int, most: int) -> IntArray:

@@ -22,6 +22,7 @@ from reds_core.framework.data import (
 )
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.device import Device, Energy, MemberFile, Profile
+from reds_core.framework.device_counter import Counted, CountingConditions, DeviceCounter, Part
 from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
     ExportedFigures,
@@ -70,9 +71,12 @@ __all__ = [
     "Change",
     "ClassCounts",
     "ConversionCache",
+    "Counted",
+    "CountingConditions",
     "Data",
     "Deployment",
     "Device",
+    "DeviceCounter",
     "Energy",
     "EpochFigures",
     "EpochKeeper",
@@ -99,6 +103,7 @@ __all__ = [
     "MemberFile",
     "ModelFigures",
     "Numbers",
+    "Part",
     "Precision",
     "Profile",
     "Projection",

@@ -6,14 +6,18 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reds_core.cost.energy_models import Energy as Energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework.deployment import Deployment
 from reds_core.framework.exported import ExportedModel
 from reds_core.framework.framework import Framework
+from reds_core.network.description import Network
 from reds_core.plugin import Plugin
+
+if TYPE_CHECKING:
+    from reds_core.framework.device_counter import DeviceCounter
 
 FULL = "full"
 """The name of the full network among the members of a family."""
@@ -42,10 +46,12 @@ class Profile:
         instructions: The number of instructions.
         arena: The size of the memory that the runtime sets aside, in bytes.
         arena_head: The part of it that holds activations, in bytes.
+        sram: The most on-chip memory that an accelerator has in use at once, in bytes.
         flash: What the file takes in flash, in bytes.
         flash_weights: The part of it that holds weights, in bytes.
         flash_metadata: The rest of it, in bytes.
         operators: The number of operators of each kind.
+        cpu_operators: The number of those of each kind that an accelerator leaves to the processor.
         macs: The number of multiply-accumulates, counted on the graph of the file.
         energy: The energy of an inference.
         notes: Sentences on figures that could not be determined, without a full stop, which are shown as warnings.
@@ -56,10 +62,12 @@ class Profile:
     instructions: int | None = None
     arena: int | None = None
     arena_head: int | None = None
+    sram: int | None = None
     flash: int | None = None
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    cpu_operators: Mapping[str, int] = field(default_factory=dict)
     macs: int | None = None
     energy: Energy | None = None
     notes: tuple[str, ...] = ()
@@ -78,6 +86,7 @@ class Device(Plugin, ABC):
             has to ask for them overrides `known_configurations` instead.
         remark: What the figures of its profiles mean, as sentences that are shown with them.
         joins_runs: Whether a run also measures the first of `reads` on the device, if its libraries are installed.
+        times_layers: Whether it is this machine with the runtime by which layers of models are timed.
     """
 
     kind = "target"
@@ -85,6 +94,7 @@ class Device(Plugin, ABC):
     configurations: ClassVar[tuple[str, ...]] = ()
     remark: ClassVar[str] = ""
     joins_runs: ClassVar[bool] = False
+    times_layers: ClassVar[bool] = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -144,6 +154,22 @@ class Device(Plugin, ABC):
             UnsupportedError: If the device times no files on other machines.
         """
         raise UnsupportedError(f"target '{self.name}' times no files on other machines", "name a target that does")
+
+    def counter(
+        self, framework: Framework, model: Any, network: Network, configuration: str | None = None
+    ) -> DeviceCounter:
+        """Return what counts the networks that a model can be pruned to. By default, the device counts none.
+
+        Args:
+            framework: The framework of the model.
+            model: The model.
+            network: Its description.
+            configuration: One of `configurations`; None if the device has none.
+
+        Raises:
+            UnsupportedError: If the device does not count, or cannot run the model.
+        """
+        raise UnsupportedError(f"target '{self.name}' counts nothing for budgets", "name a target that does")
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         """Read a file, so that it can be run as the device runs it. By default, the device runs nothing here.

@@ -60,10 +60,12 @@ class ProfileRecord:
         instructions: the number of instructions.
         arena: the size of the memory that the runtime sets aside, in bytes.
         arena_head: the part of it that holds activations, in bytes.
+        sram: the most on-chip memory that an accelerator has in use at once, in bytes.
         flash: what the file takes in flash, in bytes.
         flash_weights: the part of it that holds weights, in bytes.
         flash_metadata: the rest of it, in bytes.
         operators: the number of operators of each kind.
+        cpu_operators: the number of those of each kind that an accelerator leaves to the processor.
         macs: the number of multiply-accumulates, counted on the graph of the file.
         energy: the energy of an inference.
         machine: the name of the machine on which the latency was measured; None for the one that reds ran on.
@@ -79,10 +81,12 @@ class ProfileRecord:
     instructions: int | None = None
     arena: int | None = None
     arena_head: int | None = None
+    sram: int | None = None
     flash: int | None = None
     flash_weights: int | None = None
     flash_metadata: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
+    cpu_operators: Mapping[str, int] = field(default_factory=dict)
     macs: int | None = None
     energy: Energy | None = None
     machine: str | None = field(default=None, metadata={LEFT_OUT: True})

@@ -134,6 +134,6 @@ def _table(networks: dict[str, str], classes: Sequence[ClassDetails]) -> Table:
             tone = "failed" if loss is not None and loss > 0.05 and name != BEFORE else ""
             cell = figure(share, units.percent(share), note)
             cells.append(Cell(cell.text, cell.value, cell.note, tone))
-        rows.append(Row(each.label, tuple(cells)))
+        rows.append(Row(Cell(each.label), tuple(cells)))
     columns = ("Examples", *networks.values())
     return Table("Recall by class", "Class", columns, one_block(rows), is_sortable=True)

@@ -9,6 +9,7 @@ from reds_core.framework.device import Device
 from reds_core.framework.profile_records import ProfileRecord
 from reds_core.registry import Registry
 from reds_core.report import units
+from reds_core.report.energy import energy_figure, energy_sentences, energy_title
 from reds_core.report.table import NOTHING, Cell, Row, Table, file_link, one_block
 
 
@@ -43,9 +44,15 @@ def device_tables(
     devices = {r.name: r.plugin for r in (registry or Registry()).records if r.plugin and issubclass(r.plugin, Device)}
     remarks = {name: device.remark for name, device in devices.items()}
     return tuple(
-        DeviceTable(_table(profiled, labels), _machine_remark(profiled) or remarks.get(profiled[0].on, ""))
+        DeviceTable(_table(profiled, labels), _remark(profiled, remarks.get(profiled[0].on, "")))
         for profiled in grouped.values()
     )
+
+
+def _remark(records: Sequence[ProfileRecord], of_device: str) -> str:
+    """Return what the figures of one table mean, and where energies come from."""
+    sources = energy_sentences(record.energy.origin for record in records if record.energy is not None)
+    return " ".join(text for text in (_machine_remark(records) or of_device, *sources) if text)
 
 
 def _machine_remark(records: Sequence[ProfileRecord]) -> str:
@@ -70,12 +77,14 @@ def _table(records: Sequence[ProfileRecord], labels: Mapping[str, str]) -> Table
     if any(record.member is not None for record in records):
         shown = {"Network": members, **shown}
     rows = [
-        Row(record.file, tuple(cells[index] for cells in shown.values()), file_link(record.file))
+        Row(Cell(record.file, link=file_link(record.file)), tuple(cells[index] for cells in shown.values()))
         for index, record in enumerate(records)
     ]
     name, config, machine = records[0].subject
     caption = f"{name} on {machine}" if machine else name
     caption += f", configuration {config}" if config else ""
+    title = energy_title(record.energy.origin for record in records if record.energy is not None)
+    shown = {title if column == ENERGY else column: cells for column, cells in shown.items()}
     return Table(units.printable(caption), "File", tuple(shown), one_block(rows), is_sortable=True)
 
 
@@ -83,18 +92,22 @@ def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
     return NOTHING if number is None else Cell(text(number), number)
 
 
+ENERGY = "Energy"
 _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),
+    "SRAM": lambda record: _figure(record.sram, units.byte_size),
     "Flash": lambda record: _figure(record.flash, units.byte_size),
     "Weights": lambda record: _figure(record.flash_weights, units.byte_size),
     "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
     "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
-    "Energy": lambda record: NOTHING if record.energy is None else Cell(f"{record.energy.uJ:.4g} µJ", record.energy.uJ),
+    "On the processor": lambda record: Cell(", ".join(record.cpu_operators)) if record.cpu_operators else NOTHING,
+    "MACs": lambda record: _figure(record.macs, units.MACS.text),
+    ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
 }
 """The columns by title. Those without any figure are left out."""
-BEYOND_TERMINALS = ("Metadata", "Operators")
+BEYOND_TERMINALS = ("Metadata", "Operators", "MACs")
 """The columns for which a terminal has no room beside the others."""

@@ -70,7 +70,7 @@ def _row(tried: DropRecord, record: MaxDropRecord, plan: Plan, metric: Metric) -
     points = tried.drop_points
     text = units.DASH if points is None else f"{points:.2f}".replace("-0.00", "0.00").replace("-", "−")
     return Row(
-        budget,
+        Cell(budget),
         (
             Cell(_share(tried, record, plan), tried.usage.get(record.resource)),
             figure(tried.accuracy, metric.text(tried.accuracy)),

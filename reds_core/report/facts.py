@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from reds_core.cost.energy_models import EnergySource
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
 from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
@@ -102,6 +103,7 @@ class FamilyFacts:
         kinds: the kinds of files that the run wrote.
         metric: what accuracies measure.
         reference: accuracy of the input model, or of the full network if only that is known.
+        energy: where energies come from; None if they are not counted.
     """
 
     full: Member
@@ -109,6 +111,7 @@ class FamilyFacts:
     kinds: FileKinds
     metric: Metric
     reference: float | None
+    energy: EnergySource | None = None
 
     @property
     def largest_first(self) -> tuple[Member, ...]:
@@ -137,7 +140,7 @@ def gather(plan: Plan, folder: Path) -> FamilyFacts:
         dataclasses.replace(_subnetwork(s, record.usage, folder, kinds), mark=_mark(s, plan)) for s in plan.subnetworks
     )
     reference = accuracy.after if accuracy.before is None else accuracy.before
-    return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference)
+    return FamilyFacts(full, subnetworks, kinds, metric_of(plan.options.get("task")), reference, plan.energy_source)
 
 
 def file_kinds_in(plan: Plan, registry: Registry | None = None) -> FileKinds:

@@ -25,7 +25,7 @@ def gates_block(family: FamilyFacts, members: Sequence[Member]) -> Block | None:
 
         def row(heading: str, cell: Callable[[GateRecord], Cell], kind: str = kind.name) -> Row:
             found = (None if m.record is None else m.record.gates.get(kind) for m in members)
-            return Row(heading, tuple(NOTHING if gate is None else cell(gate) for gate in found))
+            return Row(Cell(heading), tuple(NOTHING if gate is None else cell(gate) for gate in found))
 
         rows += [
             row(f"{kind.title}, points lost", _lost),

@@ -57,7 +57,7 @@ def levels_table(plan: Plan, family: FamilyFacts) -> Table:
     for site, what in places(plan):
         levels = (m.record.levels.at(site, what) if m.record else None for m in members)
         cells = (NOTHING if level is None else Cell(units.count(level), level) for level in levels)
-        rows.append(Row(site, (Cell(title_of(what)), *cells)))
+        rows.append(Row(Cell(site), (Cell(title_of(what)), *cells)))
     columns = ("Decided", *(m.label for m in members))
     return Table("Levels of each layer", "Layer", columns, one_block(tuple(rows)), is_sortable=True)
 

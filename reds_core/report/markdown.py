@@ -25,7 +25,7 @@ def markdown_table(table: Table) -> str:
         if block.title:
             lines.append(_line([f"**{escaped(block.title)}**", *[""] * len(table.columns)]))
         for row in block.rows:
-            lines.append(_line([escaped(row.heading), *map(_cell, row.cells)]))
+            lines.append(_line(map(_cell, (row.heading, *row.cells))))
     return f"## {escaped(table.caption)}\n\n" + "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from reds_core.plan import Plan
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences, energy_title
 from reds_core.report.facts import FamilyFacts, Member, gather
 from reds_core.report.markdown import escaped
 from reds_core.system.files import write_text
@@ -115,7 +116,8 @@ def _name(member: Member) -> str:
 
 
 def _members(facts: FamilyFacts) -> str:
-    columns = ["network", *map(units.resource_title, facts.resources), facts.metric.name]
+    titles = {"energy": energy_title([facts.energy])}
+    columns = ["network", *(titles.get(r) or units.resource_title(r) for r in facts.resources), facts.metric.name]
     columns += [f"{facts.metric.name} as {kind.title}" for kind in facts.kinds.exported]
     rows = [
         [
@@ -126,7 +128,7 @@ def _members(facts: FamilyFacts) -> str:
         ]
         for member in facts.largest_first
     ]
-    return _table(columns, rows)
+    return "\n\n".join((_table(columns, rows), *map(escaped, energy_sentences([facts.energy]))))
 
 
 def _files(facts: FamilyFacts) -> str:

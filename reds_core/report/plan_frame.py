@@ -94,6 +94,11 @@ def _accuracies(accuracy: Accuracy) -> dict[str, float | None]:
 def _on_devices(record: SubnetworkRecord | FullRecord) -> dict[str, int | float | None]:
     figures: dict[str, int | float | None] = {}
     for device, found in record.devices.items():
+        if found.cycles is not None:
+            figures[f"cycles_{device}"] = found.cycles
+        if found.sram is not None:
+            figures[f"sram_{device}_bytes"] = found.sram
+            continue
         figures[f"arena_{device}_bytes"] = found.arena
         figures[f"arena_head_{device}_bytes"] = found.arena_head
         figures[f"{SAME_ANSWERS}{device}"] = found.same_answers

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
 from reds_core.report.layer_levels import counts_text, decided, layers_text, title_of
 from reds_core.report.proof import badge
@@ -51,9 +52,10 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         columns.append("note")
         rows = [Row(row.heading, (*row.cells, Cell(m.mark))) for row, m in zip(rows, family.largest_first, strict=True)]
     if len(rows) > MOST_ROWS:
-        left_out = Row(f"({len(rows) - MOST_ROWS} more)", tuple(Cell("…") for _ in columns))
+        left_out = Row(Cell(f"({len(rows) - MOST_ROWS} more)"), tuple(Cell("…") for _ in columns))
         rows = [*rows[: MOST_ROWS // 2], left_out, *rows[-MOST_ROWS // 2 :]]
     caption = f"{metric.name.capitalize()} is on test data: before fine-tuning, and of each exported file."
+    caption = " ".join((caption, *energy_sentences([plan.energy_source])))
     if whats:
         caption += " 2×4 means that 2 layers have level 4."
     columns = [units.printable(column) for column in columns]
@@ -69,7 +71,7 @@ def _row(family: FamilyFacts, member: Member) -> Row:
         *(metric.text(member.accuracy_of(kind)) for kind in family.kinds.exported),
         units.DASH if member.record is None else badge(member.record),
     ]
-    return Row(member.label, tuple(Cell(text) for text in figures))
+    return Row(Cell(member.label), tuple(Cell(text) for text in figures))
 
 
 def _amount(resource: str, used: int | None) -> str:
@@ -97,7 +99,7 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     texts["files"] = ", ".join(name for name in record.files.values() if name is not None)
     if (added := extraction_sentence(record)) is not None:
         texts["note"] = added
-    rows = [Row(name, (Cell(units.printable(text) or units.DASH),)) for name, text in texts.items()]
+    rows = [Row(Cell(name), (Cell(units.printable(text) or units.DASH),)) for name, text in texts.items()]
     return Table(f"Subnetwork {units.printable(record.name)}", "", ("",), one_block(rows), is_prose=True)
 
 
@@ -117,7 +119,7 @@ def extraction_sentence(record: SubnetworkRecord) -> str | None:
 
 def table_text(table: Table) -> str:
     """Format a table as plain text with aligned columns. Columns of figures are aligned at the right."""
-    rows = [[table.corner, *table.columns], *([row.heading, *(c.text for c in row.cells)] for row in _rows(table))]
+    rows = [[table.corner, *table.columns], *([row.heading.text, *(c.text for c in row.cells)] for row in _rows(table))]
     rows = [[units.on_terminal(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths, table.is_prose) for row in rows]
@@ -140,7 +142,7 @@ def table_html(table: Table, title: str) -> str:
         return f'<tr><th style="text-align: left">{first}</th>{cells}</tr>'
 
     head = f"<thead>{line('th', [table.corner, *table.columns])}</thead>" if any(table.columns) else ""
-    body = "".join(line("td", [row.heading, *(cell.text for cell in row.cells)]) for row in _rows(table))
+    body = "".join(line("td", [row.heading.text, *(cell.text for cell in row.cells)]) for row in _rows(table))
     return f"<div><table><caption>{escape(title)}</caption>{head}<tbody>{body}</tbody></table></div>"
 
 

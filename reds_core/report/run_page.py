@@ -15,6 +15,7 @@ from reds_core.report.budget_explorer import explorers
 from reds_core.report.class_accuracy import class_report
 from reds_core.report.device_tables import device_tables
 from reds_core.report.drop import drop_sentences, drop_table
+from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
 from reds_core.report.layer_levels import levels_picture, levels_table
 from reds_core.report.network_view import network_view
@@ -85,6 +86,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         metric=family.metric,
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
+        energy_sentences=energy_sentences([plan.energy_source]),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=accuracy_pictures(family),
         usage_picture=usage_picture(family),
@@ -192,7 +194,7 @@ def _proof_tile(proofs: tuple[Proof, ...]) -> KeyFigure:
     """Return how many choices are proven optimal, or how close to it all of them are if none is."""
     proven, gaps = sum(p.is_optimal for p in proofs), [p.gap for p in proofs if p.gap is not None]
     if proven == 0 and gaps and len(gaps) == len(proofs):
-        return KeyFigure("Proof", f"≤ {units.small_percent(max(gaps))}", "from the best possible choice")
+        return KeyFigure("Proof", units.small_percent(max(gaps)), "from the best possible choice, at most")
     return KeyFigure("Proof", f"{proven} of {len(proofs)}", "choices proven optimal")
 
 

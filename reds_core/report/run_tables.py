@@ -8,6 +8,7 @@ from functools import partial
 from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import DeviceRecord, Plan, SubnetworkRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_title
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.gates import gates_block
 from reds_core.report.layer_levels import counts_text, decided, title_of
@@ -20,11 +21,11 @@ def results_table(family: FamilyFacts) -> Table:
     members = family.largest_first
 
     def row(heading: str, cell: Callable[[Member], Cell]) -> Row:
-        return Row(heading, tuple(cell(m) for m in members))
+        return Row(Cell(heading), tuple(cell(m) for m in members))
 
     costs = []
     for resource in family.resources:
-        title = units.resource_title(resource)
+        title = energy_title([family.energy]) if resource == "energy" else units.resource_title(resource)
         costs.append(row(title, partial(_usage, resource=resource)))
         costs.append(row(f"{title}, budget", partial(_budget, resource=resource)))
     metric = family.metric
@@ -35,6 +36,8 @@ def results_table(family: FamilyFacts) -> Table:
     for device in _devices(members):
         costs.append(row(f"Activations on {_shown(device)}", partial(_arena_head, device=device)))
         costs.append(row(f"Arena of {_shown(device)}, at most", partial(_arena, device=device)))
+        costs.append(row(f"Cycles that {_shown(device)} counts", partial(_cycles, device=device)))
+        costs.append(row(f"SRAM that {_shown(device)} counts", partial(_sram, device=device)))
         qualities.append(row(_device_title(members, device), partial(_device_quality, family, device)))
         qualities.append(row(f"Answers of {_shown(device)} that are the same", partial(_same_answers, device=device)))
     sizes = [row(kind.title, partial(_size, kind=kind)) for kind in family.kinds.all]
@@ -120,6 +123,14 @@ def _arena(member: Member, device: str) -> Cell:
     return _figure(_on_device(member, device).arena, units.byte_size)
 
 
+def _cycles(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).cycles, units.count)
+
+
+def _sram(member: Member, device: str) -> Cell:
+    return _figure(_on_device(member, device).sram, units.byte_size)
+
+
 def _arena_head(member: Member, device: str) -> Cell:
     return _figure(_on_device(member, device).arena_head, units.byte_size)
 
@@ -135,16 +146,16 @@ def search_table(family: FamilyFacts, proofs: tuple[Proof, ...]) -> Table:
     records = [m.record for m in members if m.record is not None]
 
     def row(heading: str, cell: Callable[[SubnetworkRecord], Cell]) -> Row:
-        return Row(heading, tuple(cell(r) for r in records))
+        return Row(Cell(heading), tuple(cell(r) for r in records))
 
     rows = (
         row("Status", lambda r: Cell(_words(r.status))),
         row("Stopped at", lambda r: Cell(STOPS[r.limit]) if r.limit in STOPS else NOTHING),
-        Row("Gap", tuple(_figure(p.gap, units.small_percent) for p in proofs)),
+        Row(Cell("Gap"), tuple(_figure(p.gap, units.small_percent) for p in proofs)),
         row("Value", lambda r: _figure(r.value, units.count)),
         row("Bound", lambda r: _figure(r.bound, units.count)),
         row("Bound without nesting", lambda r: _figure(r.bound_independent, units.count)),
-        Row("Price of nesting, at most", tuple(_figure(p.price, units.small_percent) for p in proofs)),
+        Row(Cell("Price of nesting, at most"), tuple(_figure(p.price, units.small_percent) for p in proofs)),
         row("Widths in multiples of", lambda r: _figure(r.align, lambda n: "any" if n == 1 else units.count(n))),
         row("Price of multiples of 4, at most", lambda r: _figure(r.align_price, units.small_percent)),
         row("Solver", lambda r: Cell(r.solver or units.DASH)),
@@ -165,7 +176,7 @@ def channels_table(plan: Plan, family: FamilyFacts) -> Table:
     for group in plan.groups:
         widths = (m.record.widths.get(group.name) if m.record else None for m in members)
         cells = [Cell(units.listed(group.layers)), _figure(group.channels, units.count)]
-        rows.append(Row(group.name, (*cells, *(_figure(w, units.count) for w in widths))))
+        rows.append(Row(Cell(group.name), (*cells, *(_figure(w, units.count) for w in widths))))
     columns = ("Layers", family.full.label, *(m.label for m in members))
     return Table("Channels kept in each group", "Group", columns, one_block(rows), is_sortable=True)
 
@@ -176,10 +187,10 @@ def steps_table(plan: Plan) -> Table:
     for step in plan.steps:
         groups = Cell(units.listed(step.groups) or units.DASH)
         times = (_figure(step.search_s, units.seconds), _figure(step.finetune_s, units.seconds))
-        rows.append(Row(step.name, (groups, *times)))
+        rows.append(Row(Cell(step.name), (groups, *times)))
     if len(rows) > 1:
         sums = (sum(s.search_s or 0 for s in plan.steps), sum(s.finetune_s or 0 for s in plan.steps))
-        rows.append(Row("All steps", (NOTHING, *(_figure(s, units.seconds) for s in sums))))
+        rows.append(Row(Cell("All steps"), (NOTHING, *(_figure(s, units.seconds) for s in sums))))
     columns = ("Groups decided", "Search", "Fine-tuning")
     return Table("Steps of the run", "Step", columns, one_block(rows))
 
@@ -193,7 +204,7 @@ def files_table(family: FamilyFacts) -> Table:
         cells = [Cell(member.label), Cell(file.kind.title), _figure(file.size, units.byte_size)]
         if is_measured:
             cells.append(_figure(file.accuracy, family.metric.text))
-        rows.append(Row(file.name, tuple(cells), file_link(file.name)))
+        rows.append(Row(Cell(file.name, link=file_link(file.name)), tuple(cells)))
     columns = ("Network", "Kind", "Size", *((family.metric.name.capitalize(),) if is_measured else ()))
     return Table("Files in the folder of this report", "File", columns, one_block(rows), is_sortable=True)
 

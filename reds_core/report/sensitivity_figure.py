@@ -45,7 +45,7 @@ def rise_text(rise: float) -> str:
 
 
 def sensitivity_figure(table: SensitivityTable) -> Figure:
-    """Draw the rise of the loss by each level of each layer alone, layers in execution order.
+    """Draw how much the loss rises if a single layer gets one of its levels, in execution order.
 
     The colour scale is logarithmic from a thousandth of the largest rise, so that small costs stay distinguishable.
 

@@ -38,12 +38,10 @@ class Row:
     Attributes:
         heading: its heading.
         cells: one cell for each column.
-        link: the address to which the heading leads, relative to the page; empty for none.
     """
 
-    heading: str
+    heading: Cell
     cells: tuple[Cell, ...]
-    link: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -147,5 +145,5 @@ def file_link(name: str) -> str:
 
 def prose_table(caption: str, corner: str, texts: Mapping[str, str | None]) -> Table:
     """Return a table of names and texts, with a dash for missing texts."""
-    rows = [Row(name, (Cell(text or units.DASH),)) for name, text in texts.items()]
+    rows = [Row(Cell(name), (Cell(text or units.DASH),)) for name, text in texts.items()]
     return Table(caption, corner, ("Value",), one_block(rows), is_prose=True)

@@ -10,6 +10,7 @@ from typing import Any
 from reds_core.cost.resources import RESOURCES
 from reds_core.scales import BYTES as BYTES
 from reds_core.scales import DASH as DASH
+from reds_core.scales import ENERGY as ENERGY
 from reds_core.scales import MACS as MACS
 from reds_core.scales import NANOSECONDS as NANOSECONDS
 from reds_core.scales import PLAIN as PLAIN

@@ -120,8 +120,8 @@ def prune(
             of `data`. Its labels are not used, so that an array, a dict of arrays or an .npz with `x` will do.
         seed: The seed of all random numbers.
         settings: All other settings. Give either these or a recipe.
-        mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run finds its
-            model, data and latency table where they were unless they are given again.
+        mode: What to do if `out` already holds a run: `"refuse"`, `"resume"` or `"overwrite"`. A resumed run takes its
+            model, data and settings from the folder. What is given again must be the same; files may have moved.
         dry_run: Only choose the widths of the subnetworks. The plan says what they are and cost, without accuracies
             and files. Nothing is trained or written, not even the folder. It needs a model, and budgets.
         default_data: The data of a new run for which neither a model nor data is given.
@@ -184,8 +184,10 @@ def prune(
         "seed": seed,
         "class_weight": None if class_weight is None else class_weight_text(class_weight),
     }
+    if settings is None:
+        settings = base.settings if recipe is not None else _earlier_settings(folder, model)
     settings = changed(
-        base.settings if settings is None else settings,
+        settings,
         {**{name: value for name, value in given.items() if value is not None}, **more},
     )
     settings = replace(settings, options=merged_options(settings.options, given_options(options)))
@@ -211,6 +213,8 @@ def prune(
             if not settings.imports:
                 settings = replace(settings, imports=known.imports())
         elif model is None and data is None:
+            if folder.mode is Mode.RESUME:
+                raise InputError(f"'{folder.path}' holds no run to resume", "give a model or data to start one")
             data = default_data
         settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
         source = given_data(data)
@@ -223,6 +227,17 @@ def prune(
         else:
             plan = Run(request, folder, registry, followed).execute()
         return saved_plan(plan, folder.path, settings.imports, own_registry)
+
+
+def _earlier_settings(folder: RunFolder, model: Any) -> RunSettings:
+    """The settings of the run to resume, which need not be given again, or the defaults.
+
+    What a model object was compiled with is better known from the object than from its description in the record.
+    """
+    found = folder.earlier_settings()
+    if found is None or isinstance(model, str | PathLike | None):
+        return found or RunSettings()
+    return replace(found, task=Task())
 
 
 def _recipe_of(given: str | PathLike[str] | Recipe | None) -> Recipe:

@@ -63,7 +63,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     targets = run_targets(registry, framework, settings)
     check_calibration(targets, request.is_calibrated)
     check_int8_gate(request.settings, targets, request.data is not None)
-    accept = partial(accept_budgets, settings, budgets)
+    accept = partial(accept_budgets, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)
     space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
@@ -79,7 +79,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
 
 def _steps(session: Session) -> Sequence[Step]:
     network, settings = session.inputs.network, session.settings
-    free = settings.widths.free(network)
+    free = session.statement.rules.free(network)
     return session.plugins.pruner.steps_where(free, network, session.budgets, settings.finetune.epochs)
 
 

@@ -25,6 +25,7 @@ from reds_core.runs.export_warnings import int8_warnings, refused_warning, usage
 from reds_core.runs.file_names import full_device_file, full_file, member_files
 from reds_core.runs.int8_gate import Int8Gate, gated
 from reds_core.runs.planned_member import PlannedMember
+from reds_core.runs.recounting import Recount
 from reds_core.runs.targets import RunTargets
 from reds_core.search_records import GateRecord
 
@@ -106,6 +107,7 @@ class Exporter:
             are worse than float32.
         latency: How files are timed; None does not time them.
         gate: Limits what int8 files of members lose; None does not limit it.
+        recount: Counts files on the device of the run's table; None without such a table.
     """
 
     targets: RunTargets
@@ -117,6 +119,7 @@ class Exporter:
     warn: Callable[[str], None]
     latency: LatencySettings | None = None
     gate: Int8Gate | None = None
+    recount: Recount | None = None
 
     @property
     def framework(self) -> Framework:
@@ -137,6 +140,15 @@ class Exporter:
                     return probe.exported((self.folder / name).read_bytes()).ns
         return None
 
+    def _recounted(
+        self,
+        files: Mapping[str, str | None] | Mapping[str, str],
+        usage: Mapping[str, int],
+        capacities: Mapping[str, int],
+    ) -> Mapping[str, DeviceRecord]:
+        """What the device of the run's table counts for the files of one network, by its name."""
+        return {} if self.recount is None else self.recount.records(files, usage, capacities)
+
     def accuracy(self, model: Any) -> float | None:
         """The accuracy of a model on test data; None without test data."""
         return None if self.test is None else self.framework.accuracy(model, self.test, self.task)
@@ -145,8 +157,13 @@ class Exporter:
         """The accuracy of a model on test data, with counts of each class; None without test data."""
         return None if self.test is None else self.framework.figures(model, self.test, self.task)
 
-    def save_full(self, model: Any) -> FullFiles:
-        """Write the files of the full network: the model, and those with the integer weights that members share."""
+    def save_full(self, model: Any, usage: Mapping[str, int]) -> FullFiles:
+        """Write the files of the full network: the model, and those with the integer weights that members share.
+
+        Args:
+            model: The model of the full network.
+            usage: What it uses of each resource, in base units.
+        """
         path = self.folder / full_file(self.framework.file)
         self.framework.save_model(model, path)
         figures = self._figures_of_file(path)
@@ -162,6 +179,7 @@ class Exporter:
             if kind.is_int8 and kind.name in shared:
                 self._warn_of_loss(path, accuracy, shared[kind.name].path, exported[kind.name])
         exported, devices = self.measurement.measured(files, exported)
+        devices = {**devices, **self._recounted(files, usage, {})}
         return FullFiles(accuracy, exported, files, shared, devices, None if figures is None else figures.classes)
 
     def _figures_of_file(self, path: Path) -> ModelFigures | None:
@@ -242,6 +260,7 @@ class Exporter:
         self._warn_of_int8(paths, written, accuracy)
         files = {k.name: path.name if k in (kinds.model, *written) else None for k, path in paths.items()}
         exported, devices = self.measurement.measured(files, accuracy.exported)
+        devices = {**devices, **self._recounted(files, member.usage, member.capacities)}
         accuracy = replace(accuracy, exported=exported)
         classes = None if figures is None else figures.classes
         return MemberFiles(files, accuracy, devices, self._measured_latency_ns(files), gates, classes)

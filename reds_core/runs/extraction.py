@@ -40,6 +40,7 @@ from reds_core.runs.member_training import recalibrate_member, train_member, tra
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.publishing import Companions, complete, publish, withdraw
+from reds_core.runs.recounting import recount
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import SHARED, RunSettings
@@ -122,9 +123,9 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
-        energy = plan.energy or family.statement.costs.energy
+        energy = plan.energy_source or family.statement.costs.energy
         members = (*plan.subnetworks[:at], record, *plan.subnetworks[at:])
-        plan = dataclasses.replace(plan, subnetworks=members, energy=energy)
+        plan = dataclasses.replace(plan, subnetworks=members, energy_source=energy)
         publish(plan, _with_member(family, plan, member, files, trained), folder, watcher, request.identity)
         _conclude(folder, plan, record.name, request, settings, base, watcher)
         return saved_plan(plan, folder, settings.imports, registry)[record.name]
@@ -323,7 +324,10 @@ def _exporter(
     macs, warn = family.plan.full.usage["macs"], watcher.warn
     measurement = device_measurement(registry, targets, family.folder, settings.task, data.test, macs, warn)
     gate = int8_gate(settings, family.framework, data.validation, data.train, watcher)
-    return Exporter(targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate)
+    counting = recount(registry, latencies, targets, family.folder, warn)
+    return Exporter(
+        targets, family.folder, settings.task, measurement, calibration, data.test, warn, timing, gate, counting
+    )
 
 
 def _shared(

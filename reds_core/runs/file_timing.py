@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reds_core.cost.latency_table import LatencySettings, LatencyTable
+from reds_core.cost.tables import CostTable
 
 
-def timing_here(table: LatencyTable | None, note: Callable[[str], None]) -> LatencySettings | None:
+def timing_here(table: CostTable | None, note: Callable[[str], None]) -> LatencySettings | None:
     """Return how exported files are timed; None if they are not, since there is no table or it is of another machine.
 
     Args:
-        table: The latency table of the run.
+        table: The table of the run. That of a device that counts has no times.
         note: Called with one sentence if the table is of another machine.
     """
-    if table is None or table.machine.is_here:
-        return None if table is None else table.settings
+    if not isinstance(table, LatencyTable):
+        return None
+    if table.machine.is_here:
+        return table.settings
     machine = table.machine
     note(f"exported files are not timed: the latency table is of {machine.name or machine.cpu}, not of this machine")
     return None

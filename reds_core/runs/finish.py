@@ -32,6 +32,7 @@ from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.publishing import Companions, publish
 from reds_core.runs.recipe import save_recipe
+from reds_core.runs.recounting import recount
 from reds_core.runs.session import Session
 from reds_core.runs.settings import SHARED
 from reds_core.runs.targets import run_targets
@@ -60,10 +61,13 @@ def finish(session: Session, checkpoint: Checkpoint, max_drop: MaxDropRecord | N
     usage, warn = session.statement.usage(network.channels), session.watcher.warn
     measurement = device_measurement(session.registry, targets, folder, settings.task, inputs.test, usage["macs"], warn)
     gate = int8_gate(settings, framework, inputs.validation, inputs.train, session.watcher)
-    exporter = Exporter(targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate)
+    counting = recount(session.registry, inputs.latencies, targets, folder, warn)
+    exporter = Exporter(
+        targets, folder, settings.task, measurement, calibration, inputs.test, warn, timing, gate, counting
+    )
     session.watcher.stage("measuring")
     before = exporter.figures(inputs.model)
-    full = exporter.save_full(state.family.full)
+    full = exporter.save_full(state.family.full, usage)
     if state.is_scored:
         save_scores(folder / SCORES_FILE, state.scores.ordered(state.order))
         save_order(folder / ORDER_FILE, state.order)
@@ -135,7 +139,7 @@ def plan_of(
         versions=versions_of(session.registry, session.inputs.framework),
         hashes=session.inputs.hashes,
         max_drop=max_drop,
-        energy=session.statement.costs.energy,
+        energy_source=session.statement.costs.energy,
         family=checkpoint.state.family_record,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.cost.latency_table import LatencyTable
+from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, command
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
@@ -17,13 +17,12 @@ from reds_core.plan import PLAN_FILE, Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
 from reds_core.runs.file_names import full_file
-from reds_core.runs.folder import OPTIONS_OF_OBJECTS, ORDER_FILE, SCORES_FILE
+from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
-from reds_core.system.records import from_plain
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class FinishedFamily:
     statement: Statement
     scores: ScoreTable
     order: Kept
-    latencies: LatencyTable | None
+    latencies: CostTable | None
 
     @property
     def levels(self) -> LayerLevels:
@@ -74,15 +73,12 @@ def settings_of(plan: Plan, folder: Path) -> RunSettings:
         InputError: If the plan does not hold them in the current format.
     """
     try:
-        settings: RunSettings = from_plain(
-            RunSettings, {k: v for k, v in plan.options.items() if k not in ("model", "data", *OPTIONS_OF_OBJECTS)}
-        )
+        return RunRecord(plan.options, plan.hashes).settings()
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
             f"the options in '{folder / PLAN_FILE}' are not those of this version ({type(error).__name__}: {error})",
             f"run {command('prune')} again",
         ) from None
-    return settings
 
 
 def read_family(
@@ -123,7 +119,7 @@ def read_family(
     costs = settings.costs(network, latencies, [budget])
     transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
     space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
-    statement = Statement(network, costs, settings.widths, space)
+    statement = Statement(network, costs, settings.rules(latencies), space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
 

@@ -25,7 +25,7 @@ from reds_core.runs.dataset import OBJECTS
 from reds_core.runs.drop_goal import all_budget_names
 from reds_core.runs.file_names import baseline_file, full_device_file, full_file, is_output, member_files
 from reds_core.runs.recipe import RECIPE_FILE
-from reds_core.runs.settings import SHARED, TRANSFORM_SETTINGS
+from reds_core.runs.settings import SHARED, TRANSFORM_SETTINGS, RunSettings
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import from_plain, parse_json, to_json
@@ -40,6 +40,8 @@ OPTIMIZER = "optimizer"
 OPTIONS_OF_OBJECTS = (VALIDATION, OPTIMIZER)
 """Options that are only recorded if an object in Python is given."""
 
+_INPUTS = ("model", "data")
+"""Options that are no settings."""
 _SOURCES = ("model", "data", "latency_table", "imports")
 """Options that only say where to read from. Hashes detect changes of the model, the data and the latencies."""
 
@@ -64,6 +66,16 @@ class RunRecord:
 
     options: Mapping[str, Any]
     hashes: Hashes
+
+    def settings(self) -> RunSettings:
+        """The settings that the run was started with.
+
+        Raises:
+            TypeError, ValueError, KeyError: If they are not those of this version.
+        """
+        own = {name: value for name, value in self.options.items() if name not in (*_INPUTS, *OPTIONS_OF_OBJECTS)}
+        found: RunSettings = from_plain(RunSettings, own)
+        return found
 
     def source(self, key: str, where: Path) -> str | None:
         """Where the run read its model, data or latency table from: an absolute path, or the name of a data set.
@@ -192,6 +204,20 @@ class RunFolder:
             plan = load_plan(self.path)
             return RunRecord(plan.options, plan.hashes)
         return self._record() if (self.path / CHECKPOINT_FOLDER).exists() else None
+
+    def earlier_settings(self) -> RunSettings | None:
+        """The settings of the run to resume; None if a new run starts, or if they are those of another version.
+
+        Raises:
+            InputError: If the record of the run is damaged.
+        """
+        record = self.known()
+        if record is None:
+            return None
+        try:
+            return record.settings()
+        except (TypeError, ValueError, KeyError):  # the settings that are given are compared with those of the record
+            return None
 
     def accept(self, model: Any, kind: FileKind) -> RunRecord | None:
         """Check that the run may use the folder, and create it.

@@ -15,7 +15,7 @@ from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
-from reds_core.formulation.width_rules import WidthRules
+from reds_core.formulation.width_rules import OfferedWidths, WidthRules
 from reds_core.framework.task import Task
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
@@ -157,6 +157,7 @@ def formulate_model(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
         costs = settings.costs(network, latencies)
+        rules = rules if latencies is None else OfferedWidths.of(rules, latencies.offered)
         rules.check(network)
         thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reds_core.cost.latency_table import LatencyTable
 from reds_core.cost.resources import CostModel
+from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
@@ -60,7 +60,7 @@ class Inputs:
     train: Data | None
     validation: Data | None
     test: Data | None
-    latencies: LatencyTable | None
+    latencies: CostTable | None
     hashes: Hashes
     passes: int = 0
     calibration: Calibration = field(default_factory=Calibration)
@@ -206,13 +206,13 @@ class InputReader:
             return self.framework.load_model(model), file_hash(model)
         return model, None
 
-    def _stated(self, model: Any, latencies: LatencyTable | None) -> Statement:
+    def _stated(self, model: Any, latencies: CostTable | None) -> Statement:
         """The common part of the knapsack problems of the model, once it is accepted."""
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
         space = self.space(network, (self.framework, model))
-        statement = Statement(network, settings.costs(network, latencies), settings.widths, space)
+        statement = Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
         self.accept(statement)
         return statement
 

@@ -78,7 +78,7 @@ def describe(
         layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
     groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
     used = {name: form.at(network.channels) for name, form in forms.items()}
-    return Inspection(groups, tuple(layers), used, energy=energy)
+    return Inspection(groups, tuple(layers), used, energy_source=energy)
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
@@ -180,7 +180,8 @@ def inspect(
         An `Inspection` with the attributes `groups`, `layers` and `usage`, a mapping with the `macs`
         (multiply-accumulates of one inference), `params` (bytes of all weights) and `peak_ram` (bytes of live
         activations). With transforms it also has `levels`: the levels that can be chosen for each layer, and why others
-        cannot. With an energy model, `usage` has the energy in picojoules, and `energy` says where it comes from.
+        cannot. With an energy model, `usage` has the energy in picojoules, and `energy_source`
+        says where it comes from.
         `print` shows it as tables.
 
     Raises:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reds_core.cost.energy_models import EnergySource
 from reds_core.plan import GroupRecord
 from reds_core.report import units
+from reds_core.report.energy import energy_sentences
 from reds_core.report.layer_levels import title_of
 from reds_core.report.plan_table import table_text
 from reds_core.report.table import Cell, Row, Table, one_block
@@ -76,26 +77,30 @@ class Inspection:
         layers: The calls of layers.
         usage: The use of each resource, in base units.
         levels: What transforms can decide about each layer; None if no transforms were given.
-        energy: Where the energy comes from; None if it is not counted.
+        energy_source: Where the energy comes from; None if it is not counted.
     """
 
     groups: tuple[GroupRecord, ...]
     layers: tuple[LayerRecord, ...]
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
-    energy: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __str__(self) -> str:
         tables = [table_text(table) for table in self.tables()]
         lines = [] if self.levels is None else levels_lines(self.levels)
-        return "\n\n".join([*tables, *["\n".join(lines)] * bool(lines), self.totals])
+        sources = [units.on_terminal(sentence) for sentence in energy_sentences([self.energy_source])]
+        return "\n\n".join([*tables, *["\n".join(lines)] * bool(lines), "\n".join([self.totals, *sources])])
 
     def tables(self) -> tuple[Table, ...]:
         """Return the layers, the groups and, if there are any, the levels to choose from as tables."""
         layers = [
-            Row(each.name, tuple(map(Cell, (each.kind, _shape_text(each), *_amounts(each))))) for each in self.layers
+            Row(Cell(each.name), tuple(map(Cell, (each.kind, _shape_text(each), *_amounts(each)))))
+            for each in self.layers
         ]
-        groups = [Row(each.name, (Cell(str(each.channels)), Cell(", ".join(each.layers)))) for each in self.groups]
+        groups = [
+            Row(Cell(each.name), (Cell(str(each.channels)), Cell(", ".join(each.layers)))) for each in self.groups
+        ]
         found = [
             Table("Layers", "layer", ("kind", "output", "MACs", "params"), one_block(layers)),
             Table("Channel groups", "group", ("channels", "layers"), one_block(groups), is_prose=True),
@@ -138,7 +143,9 @@ def levels_tables(levels: Sequence[LevelsRecord]) -> tuple[Table, ...]:
         why = "; ".join(f"not {', '.join(own)}: {reason}" for reason, own in by_reason.items())
         why = why or "; ".join(other.reason for other in each.not_offered)
         offered = ", ".join(map(str, each.levels)) or "none"
-        rows.append(Row(each.layer, tuple(map(Cell, (title_of(each.what), offered, each.home or units.DASH, why)))))
+        rows.append(
+            Row(Cell(each.layer), tuple(map(Cell, (title_of(each.what), offered, each.home or units.DASH, why))))
+        )
     columns = ("decided", "levels", "with group", "not offered")
     return (Table("Levels", "layer", columns, one_block(rows), is_prose=True),) if rows else ()
 

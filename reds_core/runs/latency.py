@@ -1,4 +1,4 @@
-"""Measures the latency table of a network in rounds, so that an interrupted measurement can be resumed."""
+"""Makes the table of a network in rounds, so that it can be resumed: by timing its parts, or by a device."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Unpack, overload
 
 from reds_core.cost.latency_sampling import Sample, Whole, narrow_widths, rounds, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, save_latency_table
+from reds_core.cost.tables import CostTable
 from reds_core.errors import UnsupportedError
 from reds_core.framework.family import member_kept
 from reds_core.framework.framework import Framework
@@ -21,6 +22,8 @@ from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, showing_count
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.counting_devices import COUNTED_POINTS, counting_device
+from reds_core.runs.device_counting import device_table
 from reds_core.runs.elsewhere import given_elsewhere
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
@@ -116,6 +119,8 @@ def measure_latency(
     out: str | PathLike[str],
     settings: LatencySettings | None = ...,
     *,
+    on: None = ...,
+    config: None = ...,
     options: PluginOptions | None = ...,
     imports: Imports = ...,
     input_shape: InputShape | None = ...,
@@ -137,6 +142,8 @@ def measure_latency(
     out: str | PathLike[str],
     settings: LatencySettings | None = ...,
     *,
+    on: None = ...,
+    config: None = ...,
     options: PluginOptions | None = ...,
     imports: Imports = ...,
     input_shape: InputShape | None = ...,
@@ -152,11 +159,36 @@ def measure_latency(
 ) -> None: ...
 
 
+@overload
+def measure_latency(
+    model: Any,
+    out: str | PathLike[str],
+    settings: LatencySettings | None = ...,
+    *,
+    on: str | None = ...,
+    config: str | None = ...,
+    options: PluginOptions | None = ...,
+    imports: Imports = ...,
+    input_shape: InputShape | None = ...,
+    script: str | PathLike[str] | None = ...,
+    records: str | PathLike[str] | None = ...,
+    host: str | None = ...,
+    name: str | None = ...,
+    host_python: str | None = ...,
+    registry: Registry | None = ...,
+    told: Told | None = ...,
+    verbose: Verbose = ...,
+    **more: Unpack[LatencyOptions],
+) -> CostTable | None: ...
+
+
 def measure_latency(
     model: Any,
     out: str | PathLike[str],
     settings: LatencySettings | None = None,
     *,
+    on: str | None = None,
+    config: str | None = None,
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
@@ -169,11 +201,12 @@ def measure_latency(
     told: Told | None = None,
     verbose: Verbose = "auto",
     **more: Unpack[LatencyOptions],
-) -> LatencyTable | None:
-    """Time the parts of a network at several widths on this machine or on another one, for budgets of latency.
+) -> CostTable | None:
+    """Time the parts of a network at several widths on this machine or on another one, or let a device count them.
 
-    This is what `reds latency` does. The parts are timed as they are exported. The table is written after every round
-    of measurements, and the same call resumes an incomplete table.
+    This is what `reds latency` does. The parts are timed as they are exported, for budgets of latency. With `on` and
+    the name of a target that counts, such as "ethos-u", the table holds what this device takes, such as cycles, at
+    every width that it offers. The table is written after every round, and the same call resumes an incomplete table.
 
     For a table of another machine, such as a Raspberry Pi, `script` exports the parts to the folder `OUT-parts` beside
     `out` and writes a program that times them there, and `records` takes back what that wrote; `host` does both by ssh.
@@ -183,6 +216,8 @@ def measure_latency(
         model: The path of a model file, or a model object of an installed framework.
         out: The JSON file to write.
         settings: How to measure: element size, threads, timed runs, widths of each group, whole subnetworks to check.
+        on: The name of the target that times or counts. None means timing.
+        config: A configuration of that target. None means its first one, if it has any.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
@@ -202,12 +237,13 @@ def measure_latency(
             of `settings`; `help(reds_core.LatencyOptions)` explains them.
 
     Returns:
-        The table, whose times are in nanoseconds; None with `script`.
+        A `LatencyTable`, whose times are in nanoseconds, or the `DeviceTable` of a target that counts; None with
+        `script`.
 
     Raises:
         InputError: If the model cannot be read, if `out` holds a table of something else, if another call is writing
             to it, if arguments exclude each other, or if the other machine cannot be reached.
-        UnsupportedError: If the model, or a part of it, cannot be exported.
+        UnsupportedError: If the model, or a part of it, cannot be exported, or if the target neither times nor counts.
         UnavailableError: If a library is not installed.
 
     Example:
@@ -218,15 +254,21 @@ def measure_latency(
     options = with_input_shape(options, input_shape, model, registry)
     check_options(registry, options, (FRAMEWORKS, TARGETS))
     refuse_unknown(more, measure_latency, LatencyOptions)
+    elsewhere = given_elsewhere(script, records, host, name, host_python)
+    device = counting_device(registry, on, config, options, more, elsewhere)
+    if device is not None and settings is None:
+        more = {"points": COUNTED_POINTS, **more}
     settings = changed(settings or LatencySettings(), more)
     path = given_file(out, "out")
-    elsewhere = given_elsewhere(script, records, host, name, host_python)
     shown = 0 if told is not None else verbose
     with locked_file(path, "a measurement"), ExitStack() as bars:
         machine = None if elsewhere.is_asked else this_machine()
         framework, loaded, network = load_for_inspection(model, registry, options=options, imports=imports)
         is_file = isinstance(model, str | PathLike)
         digest = file_hash(Path(model)) if is_file else weights_hash(framework, loaded, network)
+        if device is not None:
+            count = told or bars.enter_context(showing_count(shown, "counting widths"))
+            return device_table(device, config, (framework, loaded, network), digest, settings, path, count)
         probe = _probe(registry, framework, settings, options)
         if machine is None:
             remote = RemoteLatency(

@@ -1,4 +1,4 @@
-"""What a measurement of latencies starts with, and when it goes on with a table that is unfinished."""
+"""What a measurement of latencies starts with, and when it continues a table that is unfinished."""
 
 from __future__ import annotations
 

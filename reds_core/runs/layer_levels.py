@@ -63,7 +63,7 @@ class LayerLevels:
 
         Args:
             scores: The scores of the channels.
-            measuring: Measures what each level of each layer alone costs in loss.
+            measuring: Measures how much the loss rises if a single layer gets one of its levels.
             rate_of: Returns the value of a loss of 1 in the units of the scores, given the measured losses; None for
                 the default of these units.
 

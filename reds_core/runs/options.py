@@ -59,7 +59,7 @@ class PruneOptions(WidthOptions, total=False):
     """The settings of a run that `prune` takes as keyword arguments, besides its own parameters.
 
     Each has the name and the default of an option of `reds prune`. An argument that is not given keeps what the recipe
-    or `settings` say. None clears a setting that can be absent.
+    or `settings` say. None unsets a setting that need not be set.
 
     Attributes:
         keep: One or several shell patterns of the names of layers that are not pruned.

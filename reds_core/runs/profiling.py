@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from reds_core.cost.energy_models import energy_model as model_named
-from reds_core.errors import InputError, UnsupportedError, argument, suggestion
+from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.framework.device import FULL, Device
 from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.framework.timings import load_timings
@@ -16,6 +16,7 @@ from reds_core.plan import FORMAT, PLAN_FILE, Plan, load_plan
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.runs.counting_devices import configuration_of
 from reds_core.runs.elsewhere import given_elsewhere
 from reds_core.runs.participants import check_options
 from reds_core.runs.profile_energy import with_model
@@ -103,7 +104,7 @@ def profile(
     if not place.exists():
         raise InputError(f"'{place}' does not exist", "give the folder of a run, or a file for a device")
     _check_able(registry, device, "timing_script" if elsewhere.is_asked else "profile")
-    chosen = _configuration(device, config)
+    chosen = configuration_of(device, config)
     with following(verbose, watcher) as followed:
         subject = (
             RemoteProfiler(device, chosen, elsewhere, timings, followed)
@@ -141,27 +142,6 @@ def _given_name(on: str | None) -> str:
     if not isinstance(on, str):
         raise InputError(f"{argument('on')} of type {type(on).__name__} is not a name", "give the name of a target")
     return on
-
-
-def _configuration(device: Device, config: str | None) -> str | None:
-    """Return the configuration to use.
-
-    Raises:
-        InputError: If the device has no such configuration.
-        UnavailableError: If the device has to ask for its configurations, and cannot.
-    """
-    with guarded(device):
-        known = device.known_configurations()
-    if config is None:
-        return known[0] if known else None
-    if config not in known:
-        fix = (
-            f"{suggestion(config, known)}choose from: {', '.join(known)}"
-            if known
-            else f"leave out {argument('config')}"
-        )
-        raise InputError(f"target '{device.name}' has no configuration '{config}'", fix)
-    return config
 
 
 def files_on(device: Device, plan: Plan) -> Iterator[tuple[str, str]]:

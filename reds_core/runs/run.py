@@ -100,7 +100,7 @@ class Run:
         kinds = all_kinds(self.registry, framework)
         if known is not None:
             known.check_options(request.options, folder.path)
-        accept = partial(accept_budgets, request.settings, budgets)
+        accept = partial(accept_budgets, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
         space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
@@ -144,14 +144,14 @@ class Run:
             self.watcher.warn(f"the model cannot be saved, so the recipe of this run needs it again: {error.what}")
 
 
-def accept_budgets(settings: RunSettings, budgets: Sequence[SubnetworkBudget], statement: Statement) -> None:
+def accept_budgets(budgets: Sequence[SubnetworkBudget], statement: Statement) -> None:
     """Refuse rules for widths that do not fit the network, and budgets that no subnetwork meets.
 
     Raises:
         InputError: If there is such a rule, or budgets are not ordered alike in every resource.
         InfeasibleError: If there is such a budget.
     """
-    settings.widths.check(statement.network)
+    statement.rules.check(statement.network)
     check_reachable(statement, statement.smallest_first(budgets))
 
 
@@ -171,7 +171,7 @@ def warn_of_inputs(
         budgets: The budgets that the user chose; none if the run looks for one.
         watcher: Notified of the warnings.
     """
-    warnings = [*inputs.network.warnings, thinning_warning(inputs.network, settings.widths)]
+    warnings = [*inputs.network.warnings, thinning_warning(inputs.network, inputs.statement.rules)]
     warnings += inputs.statement.warnings
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:

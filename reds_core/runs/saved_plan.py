@@ -15,6 +15,7 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.plan import FullRecord, Plan, SubnetworkRecord, plan_folder
 from reds_core.plan import load_plan as load_records
 from reds_core.registry import Registry
+from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import Metric, file_kinds_in, metric_of
 from reds_core.report.plan_frame import plan_frame
 from reds_core.report.plan_table import member_table, plan_table, table_html, table_text
@@ -232,7 +233,8 @@ class SavedPlan(_InFolder, Plan):
         return f"{self._title}\n{table_text(table)}\n{table.caption}"
 
     def _repr_html_(self) -> str:
-        return table_html(plan_table(self, self.folder), self._title)
+        sources = energy_sentences([self.energy_source])
+        return table_html(plan_table(self, self.folder), ". ".join((self._title, *sources)))
 
     @property
     def _title(self) -> str:

@@ -12,10 +12,10 @@ from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
 from reds_core.cost.energy_costs import with_energy
 from reds_core.cost.energy_models import energy_model
-from reds_core.cost.latency_table import LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, check_resources, resource_named
+from reds_core.cost.tables import CostTable, load_table
 from reds_core.errors import InputError, argument
-from reds_core.formulation.width_rules import WidthRules
+from reds_core.formulation.width_rules import OfferedWidths, WidthRules
 from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.task import Task
@@ -272,16 +272,24 @@ class RunSettings:
         memory = None if self.memory_limit is None else parse_bytes(self.memory_limit)
         return Controls(self.time_limit_s, self.seed, self.threads, memory_limit_bytes=memory, gap=self.gap)
 
-    def read_latencies(self) -> LatencyTable | None:
-        """Read the latency table; None if there is none.
+    def read_latencies(self) -> CostTable | None:
+        """Read the table of latencies, or of what a device counts; None if there is none.
 
         Raises:
             InputError: If it cannot be read.
         """
-        return None if self.latency_table is None else load_latency_table(Path(self.latency_table))
+        return None if self.latency_table is None else load_table(Path(self.latency_table))
+
+    def rules(self, latencies: CostTable | None) -> WidthRules:
+        """The rules for widths, which offer those of a table alone if it states a few.
+
+        Args:
+            latencies: The table that `read_latencies` returned.
+        """
+        return self.widths if latencies is None else OfferedWidths.of(self.widths, latencies.offered)
 
     def costs(
-        self, network: Network, latencies: LatencyTable | None, budgets: Sequence[SubnetworkBudget] = ()
+        self, network: Network, latencies: CostTable | None, budgets: Sequence[SubnetworkBudget] = ()
     ) -> CostModel:
         """How the resources of `network` are counted.
 

@@ -31,7 +31,7 @@ def take_steps(session: Session) -> Checkpoint:
         ContractViolation: If the family does not keep the contract.
     """
     pruner, inputs = session.plugins.pruner, session.inputs
-    free = session.settings.widths.free(inputs.network)
+    free = session.statement.rules.free(inputs.network)
     steps = pruner.steps_where(free, inputs.network, session.budgets, session.settings.finetune.epochs)
     initial = PruningState.initial(inputs.network, inputs.model)
     checkpoint = load_checkpoint(session.folder, inputs.framework, initial) or Checkpoint(initial, (), inputs.passes)

@@ -122,7 +122,7 @@ class RunTools(Tools):
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         search = self._session.plugins.search
         with self._slots.interruption.immediate():
-            rules, channels = self._settings.widths, self.network.channels
+            rules, channels = self._session.statement.rules, self.network.channels
             solution = search.choose(problem) if exact else choose(search, problem, rules, channels)
         self.search_s = (self.search_s or 0.0) + solution.wall_s
         return solution
@@ -130,7 +130,7 @@ class RunTools(Tools):
     def choose_family(self, problems: Sequence[KnapsackProblem]) -> FamilySolution:
         started = time.perf_counter()
         with self._slots.interruption.immediate():
-            rules, channels = self._settings.widths, self.network.channels
+            rules, channels = self._session.statement.rules, self.network.channels
             family = choose_family(self._session.plugins.search, problems, rules, channels)
         seconds = time.perf_counter() - started
         self.search_s = (self.search_s or 0.0) + seconds

@@ -1,4 +1,4 @@
-"""What each level of each layer alone costs in loss, measured before training."""
+"""How much the loss rises if a single layer gets one of its levels, before training."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class LevelLosses:
 def level_losses(
     measuring: LossMeasurement, offers: Sequence[LevelsOffered], told: Callable[[int, int], None] | None = None
 ) -> LevelLosses:
-    """Measure what each level of each layer alone costs in loss, with recalibrated batch norms.
+    """Measure how much the loss rises if a single layer gets one of its levels, with recalibrated batch norms.
 
     Costs one measurement for each level of each layer except the last, and one for the untouched model.
 

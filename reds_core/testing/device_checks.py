@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from reds_core.cost.energy_models import BOARD_MODEL, NPU_MODEL, RAPL
 from reds_core.errors import InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework.device import Device, Profile
 from reds_core.framework.exported import ExportedFigures, ExportedModel
@@ -22,8 +23,9 @@ from reds_core.testing.runner import Check
 from reds_core.testing.target_checks import ALLOWED, CERTAIN
 from reds_core.testing.target_subject import TargetSubject
 
-WHOLE = ("cycles", "instructions", "arena", "arena_head", "flash", "flash_weights", "flash_metadata")
+WHOLE = ("cycles", "instructions", "arena", "arena_head", "flash", "flash_weights", "flash_metadata", "macs")
 """The figures of a profile that are whole numbers."""
+ENERGY_SOURCES = (RAPL, BOARD_MODEL, NPU_MODEL)
 
 
 class DeviceSubject(PluginSubject[Device]):
@@ -118,7 +120,7 @@ def declares_what_it_is(subject: DeviceSubject) -> None:
 def profiles_files(subject: DeviceSubject) -> None:
     """Reports show what files take, so figures are None or numbers in base units, and parts are no larger than wholes.
 
-    At least one of the sample models can be profiled.
+    Energies name their source. At least one of the sample models can be profiled.
     """
     for name, profile in subject.profiled():
         if not isinstance(profile, Profile):
@@ -130,6 +132,20 @@ def profiles_files(subject: DeviceSubject) -> None:
         if profile.latency_ns is not None and not 0 < profile.latency_ns < float("inf"):
             raise Failure(f"latency_ns of {name} is {profile.latency_ns!r}")
         _check_parts(name, profile)
+        _check_energy(name, profile)
+
+
+def _check_energy(name: str, profile: Profile) -> None:
+    energy = profile.energy
+    if energy is None:
+        return
+    if energy.source not in ENERGY_SOURCES or not energy.reference:
+        raise Failure(
+            f"the energy of {name} has source {energy.source!r} and reference {energy.reference!r}, not one of "
+            f"{', '.join(ENERGY_SOURCES)} and what it refers to"
+        )
+    if not 0 < energy.uJ < float("inf"):
+        raise Failure(f"the energy of {name} is {energy.uJ!r} uJ")
 
 
 def _check_parts(name: str, profile: Profile) -> None:
@@ -145,7 +161,7 @@ def _check_parts(name: str, profile: Profile) -> None:
 def profiles_the_same_twice(subject: DeviceSubject) -> None:
     """Profiles are compared, so everything that is counted and not measured is the same for the same file."""
     first, second = (
-        [dataclasses.replace(profile, latency_ns=None, energy=None) for _, profile in subject.profiled()]
+        [dataclasses.replace(profile, latency_ns=None, energy=None, notes=()) for _, profile in subject.profiled()]
         for _ in range(2)
     )
     if first != second:

@@ -66,7 +66,10 @@ def test_without_a_command_help_is_shown_and_it_is_an_error(reds: Reds) -> None:
         (["solve", "a.npz", "--threads", "0"], "threads 0 is below 1"),
         (["solve", "a.npz", "--option", "dp"], "option 'dp' is malformed; write NAME.KEY=VALUE"),
         (["solve", "a.npz", "--option", "brute.x"], "option 'brute.x' is malformed"),
-        (["solve", "a.npz", "--option", "brute.x=1"], "solver 'brute' has no option 'x'; its options: none"),
+        (
+            ["solve", "a.npz", "--option", "brute.x=1"],
+            "solver 'brute' has no option 'x'; leave it out, as it has no options",
+        ),
         (["solve", "a.npz", "--option", "nobody.x=1"], "names 'nobody', which is not a plugin"),
         (["inspect"], "Missing argument"),
         (["formulate", "m.keras"], "Missing option '--out'"),

@@ -70,7 +70,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "4",
         ),
         *("--seed", "4", "--int8", "separate", "--calibration", "64"),
-        *("--int8-drop", "99%"),
+        *("--int8-drop", "99%", "--energy-model", "nucleo-l4r5zi"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options
@@ -103,6 +103,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
     assert (options["int8"], options["calibration"]) == ("separate", "64")
     assert options["int8_drop"] == 99.0
+    assert options["energy_model"] == "board-model:nucleo-l4r5zi"
 
 
 def test_int8_files_are_shared_separate_or_none(reds: Reds, place: Workplace) -> None:
@@ -170,6 +171,16 @@ def test_prune_refuses_resumes_and_overwrites(reds: Reds, place: Workplace) -> N
     pruned(reds, place, "--resume", "--seed", "1").check_error(2, "started with seed 0, not 1")
     assert pruned(reds, place, "--overwrite", "--seed", "1").status == 0
     assert load_plan(place.out).seed == 1
+
+
+def test_a_resumed_run_takes_its_settings_from_the_folder(reds: Reds, place: Workplace) -> None:
+    assert pruned(reds, place, "--seed", "3", "--min-width", "2").status == 0
+    expected = load_plan(place.out)
+    assert reds("prune", "--resume", "--out", place.out).status == 0
+    assert load_plan(place.out) == expected
+    assert reds("prune", "--resume", "--out", place.out, "--seed", "3").status == 0
+    reds("prune", "--resume", "--out", place.out, "--seed", "0").check_error(2, "started with seed 3, not 0")
+    reds("prune", "--resume", "--out", place.out, "--no-int8").check_error(2, "started with int8 shared, not")
 
 
 def test_prune_exit_statuses(reds: Reds, place: Workplace) -> None:

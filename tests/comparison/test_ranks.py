@@ -56,7 +56,7 @@ def test_what_is_told_apart_makes_bars_and_sentences() -> None:
     assert near.alike("a") == ("b",)
     assert ranks_sentence(near, "problem").endswith("a has the best, 1.00, but it cannot be told from b.")
     rows = ranks_table(near, "ranks", "solver").blocks[0].rows
-    assert [(row.heading, row.cells[0].text, row.cells[2].text) for row in rows] == [
+    assert [(row.heading.text, row.cells[0].text, row.cells[2].text) for row in rows] == [
         ("a", "1.00", "b"), ("b", "2.00", "a, c"), ("c", "3.00", "b"),
     ]  # fmt: skip
     picture = ranks_picture(near, trace_styles(list("abc")), "ranks", "time")

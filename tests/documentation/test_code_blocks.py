@@ -28,8 +28,8 @@ BLOCKS = all_blocks()
 RUN = sorted({block.page for block in BLOCKS if block.way is Way.RUN})
 CHECKED = [block for block in BLOCKS if block.way is Way.CHECKED]
 OTHERS = (
-    *("cd", "check-jsonschema", "dask", "git", "highs", "make", "mkdocs", "mypy", "pip", "pre-commit", "pytest"),
-    *("python", "python3", "ruff", "toulbar2"),
+    *("cd", "check-jsonschema", "dask", "export", "git", "highs", "make", "mkdocs", "mypy", "pip", "pre-commit"),
+    *("pytest", "python", "python3", "ruff", "toulbar2"),
 )
 """Programs of others, which are not run."""
 RUNNING = ("plugins", "solve", "new", "suite")

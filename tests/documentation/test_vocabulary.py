@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from prose import CODE, ROOT, Prose, blanked, pages, prose_of_page, texts, texts_of_module
+from prose import CODE, ROOT, Prose, blanked, errors_of_module, modules, pages, prose_of_page, texts, texts_of_module
 
 LIST = Path(__file__).with_name("vocabulary.toml")
 GLOSSARY = "docs/about/glossary.md"
@@ -45,8 +46,13 @@ class Term:
 
 
 @cache
+def _listed() -> dict[str, Any]:
+    return tomllib.loads(LIST.read_text(encoding="utf-8"))
+
+
 def terms() -> tuple[Term, ...]:
-    return tuple(Term(**term) for term in tomllib.loads(LIST.read_text(encoding="utf-8"))["term"])
+    """The words to avoid."""
+    return tuple(Term(**term) for term in _listed()["term"])
 
 
 def avoided(prose: Iterable[Prose]) -> Iterator[str]:
@@ -72,6 +78,16 @@ def unfinished(page: Prose) -> Iterator[str]:
             yield f"{page.path}:{line}: ... {' '.join(text[-40:].split())}"
 
 
+def malformed(path: str, source: str) -> Iterator[str]:
+    """Errors of a module that are not of the form "clause; imperative", which is shown as one line."""
+    for line, what, fix in errors_of_module(source):
+        first = fix.split(maxsplit=1)[0].rstrip(":,") if fix else ""
+        if first and not first.startswith("{") and first not in _listed()["imperatives"]:
+            yield f"{path}:{line}: '{fix}' does not begin with a verb such as {_listed()['imperatives'][0]}"
+        if what.endswith((".", "!", ";")) or fix.endswith((".", "!", ";")):
+            yield f"{path}:{line}: '{what}; {fix}' has parts that end like sentences"
+
+
 def entries(glossary: str) -> list[str]:
     """The terms of the glossary."""
     return re.findall(r"^### (.+)$", glossary, re.M)
@@ -91,6 +107,12 @@ def test_words_to_avoid_are_not_used(prose: object) -> None:
 
 def test_paragraphs_of_pages_end_like_sentences() -> None:
     assert [found for page in pages() for found in unfinished(page)] == []
+
+
+def test_errors_say_what_to_do_in_the_imperative() -> None:
+    sources = [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in modules()]
+    assert sum(len(list(errors_of_module(source))) for _, source in sources) > 300
+    assert [found for path, source in sources for found in malformed(path, source)] == []
 
 
 def test_terms_of_the_glossary_are_in_order_explained_and_used() -> None:
@@ -171,6 +193,20 @@ def test_bad_words_of_pages_are_found_and_code_is_not_read(text: str, words: lis
 )
 def test_paragraphs_without_an_end_are_found(text: str, is_finished: bool) -> None:
     assert (not list(unfinished(Prose("page.md", 1, prose_of_page(text))))) is is_finished
+
+
+@pytest.mark.parametrize(
+    ("call", "is_malformed"),
+    [
+        ('InputError(f"{name} is empty", "give a value")', False),
+        ('InputError(f"{name} is empty", f"{near}choose another")', False),
+        ('InputError(f"{name} is empty", "its options: a")', True),
+        ('errors.InputError(f"{name} is empty.", "give" " a value")', True),
+        ('InputError(f"{name} is empty", fix)', False),
+    ],
+)
+def test_errors_of_another_form_are_found(call: str, is_malformed: bool) -> None:
+    assert bool(list(malformed("bad.py", f"raise {call}"))) is is_malformed
 
 
 def test_terms_that_no_page_uses_are_found() -> None:

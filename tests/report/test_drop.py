@@ -62,7 +62,7 @@ def test_the_full_network() -> None:
 def test_the_table() -> None:
     plan = searched()
     short, full = drop_table(record_of(plan), plan).blocks
-    texts = [[row.heading, *(cell.text for cell in row.cells)] for row in (*short.rows, *full.rows)]
+    texts = [[row.heading.text, *(cell.text for cell in row.cells)] for row in (*short.rows, *full.rows)]
     assert [[cell.replace("\u202f", " ") for cell in row] for row in texts] == [
         ["52 %", "52.0 %", "89.2 %", "0.75", "2", "25.0 s"],
         ["26 %", "26.0 %", "86.0 %", "4.00", "2", "25.0 s"],

@@ -20,7 +20,7 @@ def test_the_levels_of_each_layer_are_in_a_table(tmp_path: Path) -> None:
     table = levels_table(plan, gather(plan, tmp_path))
     assert table.columns == ("Decided", f"50{THIN}%", f"25{THIN}%")
     (block,) = table.blocks
-    assert [row.heading for row in block.rows] == list(DS_CNN_S)
+    assert [row.heading.text for row in block.rows] == list(DS_CNN_S)
     assert [[cell.text for cell in row.cells] for row in block.rows[:3]] == [
         ["weight bits", "4", "4"],
         ["weight bits", "4", "4"],

@@ -17,11 +17,21 @@ from html_pages import (
     assert_tables_and_figures_are_whole,
     plot_of,
 )
-from sample_details import FULL_VALUE, LAYERS, details, network, write_details
+from sample_details import FULL_VALUE, LAYERS, NETWORKS, details, explored, network, write_details
 from sample_plans import complete
 
 from reds_core.errors import InputError
-from reds_core.plan_details import DETAILS_FILE, ClassDetails, Details, LayerDetails
+from reds_core.plan_details import (
+    DETAILS_FILE,
+    ClassDetails,
+    Details,
+    Exploration,
+    LayerCost,
+    LayerDetails,
+    MemoryStep,
+    NetworkDetails,
+    save_details,
+)
 from reds_core.report import write_report
 from reds_core.report.budget_explorer import explorers
 from reds_core.report.class_accuracy import class_report
@@ -51,6 +61,26 @@ def test_the_page_is_whole_and_fetches_nothing(html: str) -> None:
     assert_drawings_are_whole(html)
     assert_tables_and_figures_are_whole(html)
     assert len(html.encode()) < 5_000_000
+
+
+def test_the_page_of_a_deep_network_stays_small(tmp_path: Path) -> None:
+    count = 150
+    plan = complete()
+    names = [f"block_{i}_convolution" for i in range(count)]
+    groups = tuple(dataclasses.replace(plan.groups[0], name=name) for name in names)
+    widths = dict.fromkeys(names, 1)
+    members = tuple(dataclasses.replace(r, widths=widths) for r in plan.subnetworks)
+    deep = dataclasses.replace(plan, groups=groups, subnetworks=members)
+    layers = tuple(LayerDetails(n, "Conv2D", (names[max(i - 1, 0)],), n) for i, n in enumerate(names))
+    costs = tuple(LayerCost(name, (8, 8, 64), {"macs": 1000, "params": 100}) for name in names)
+    steps = tuple(MemoryStep(name, {f"{name}_input": 64, name: 4096}) for name in names)
+    networks = tuple(NetworkDetails(name, costs, steps) for name in NETWORKS)
+    points = tuple(dataclasses.replace(explored(i / 8, None), widths=dict.fromkeys(names, i)) for i in range(1, 9))
+    save_details(Details(layers, networks, (), (Exploration("macs", points, 2**31),)), tmp_path)
+    text = write_report(deep, tmp_path).read_text(encoding="utf-8")
+    (control,) = re.findall(r'data-control="explore-0">(.*?)</script>', text)
+    assert text.count('class="network"') == 3
+    assert len(text) + 100 * len(control) / len(points) < 4_000_000  # as with two resources at 50 limits each
 
 
 def test_the_same_files_give_the_same_page(html: str, tmp_path: Path) -> None:
@@ -186,7 +216,7 @@ def test_the_classes_that_suffer_are_named(tmp_path: Path) -> None:
     assert report.sentences[-1].endswith("the largest losses are in no (−30.0 points), yes (−10.0 points).")
     assert report.sentences[0] == "input model: its lowest recall is 90.0\u202f%, in no."
     assert "no class is recognised less often" in report.sentences[1]
-    assert [row.heading for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
+    assert [row.heading.text for row in report.table.blocks[0].rows] == ["no", "yes", "<b>up</b>"]
     assert class_report(gather(complete(), tmp_path), ()) is None
 
 

@@ -96,7 +96,7 @@ def test_an_odd_name_is_drawn_as_text_not_as_formula(tmp_path: Path) -> None:
 
 
 def test_no_page_has_markup_from_a_cell() -> None:
-    table = Table("<b>", "<i>", ("<u>",), (Block("<s>", (Row("<q>", (Cell("<a>", 1, "<em>"),)),)),))
+    table = Table("<b>", "<i>", ("<u>",), (Block("<s>", (Row(Cell("<q>"), (Cell("<a>", 1, "<em>"),)),)),))
     from reds_core.report.page import render
 
     html = render("run.html", **{**EMPTY_PAGE, "results": table})
@@ -162,3 +162,15 @@ def test_importing_the_report_imports_no_optional_library() -> None:
         "print(sorted({'matplotlib', 'plotly', 'jinja2', 'rich', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_tile_of_proofs_has_the_largest_gap_if_no_choice_is_proven_optimal(tmp_path: Path) -> None:
+    plan = complete()
+    open_choices = tuple(
+        dataclasses.replace(record, status="feasible", value=1000, bound=1000 + extra, gap=extra / 1000)
+        for extra, record in enumerate(plan.subnetworks, start=1)
+    )
+    text = html_of(dataclasses.replace(plan, subnetworks=open_choices), tmp_path)
+    assert (
+        f'<dd class="big">{units.small_percent(0.003)}</dd><dd class="note">from the best possible choice, at' in text
+    )

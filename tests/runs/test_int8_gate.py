@@ -252,7 +252,7 @@ def test_the_report_says_what_files_lose_and_which_layers_fell_back(place: Workp
     plan = place.prune(registry=registry, settings=asked, budgets={"macs": [0.5]})
     block = results_table(gather(plan, place.out)).blocks[-1]
     assert block.title == "Loss to int8 on held-back data, at most 4 points"
-    texts = {row.heading: [cell.text for cell in row.cells] for row in block.rows}
+    texts = {row.heading.text: [cell.text for cell in row.cells] for row in block.rows}
     assert [cells[1] for heading, cells in texts.items() if heading.endswith("points lost")] == ["4.00"]
     assert texts["with all layers in 8 bits"][1] == "8.00"
     assert texts["layers with more exact numbers"][1] == "1 of 4 (float)"

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from command_line import Reds
 from html_pages import Page
-from toy_devices import Lacking, ToyDevice
+from toy_devices import AbsentService, AskingDevice, Lacking, ToyDevice
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace
 
 import reds_core
-from reds_core.errors import InputError, PluginFailure, UnsupportedError
+from reds_core.errors import InputError, PluginFailure, UnavailableError, UnsupportedError
 from reds_core.framework.device import Device, Energy, Profile
 from reds_core.framework.profile_records import PROFILE_FILE, ProfileRecord, load_profiles
 from reds_core.framework.target import Target
@@ -57,11 +57,14 @@ def test_a_record_has_the_fields_of_the_format(out: Path) -> None:
     plain = json.loads(to_json(record))
     assert list(plain) == [
         *("file", "member", "on", "config", "latency_ns", "cycles", "instructions", "arena", "arena_head"),
-        *("flash", "flash_weights", "flash_metadata", "operators", "energy"),
+        *("flash", "flash_weights", "flash_metadata", "operators", "macs", "energy"),
     ]
     assert plain["cycles"] is None
-    assert plain["energy"] == {"uJ": 0.5, "source": "measured", "reference": "a toy"}
-    assert record.energy == Energy(0.5, "measured", "a toy")
+    assert plain["energy"] == {
+        **{"uJ": 0.5, "source": "rapl", "reference": "a toy", "constants": {}},
+        **{"error_percent": None, "about": ""},
+    }
+    assert record.energy == Energy(0.5, "rapl", "a toy")
 
 
 def test_profiles_are_kept_by_device_and_configuration(out: Path) -> None:
@@ -72,6 +75,20 @@ def test_profiles_are_kept_by_device_and_configuration(out: Path) -> None:
     assert again == first
     assert load_profiles(out) == (*second, *first)
     assert json.loads((out / PROFILE_FILE).read_text())["format"] == "reds-profile/1"
+
+
+def test_a_device_may_ask_for_its_configurations(place: Workplace) -> None:
+    registry = toy_registry(AskingDevice)
+    [record] = profiled(place.model, "toy-service", registry=registry)
+    assert record.config == "fast"
+    [other] = profiled(place.model, "toy-service", registry=registry, config="slow")
+    assert (record.latency_ns or 0) * 5 == other.latency_ns
+    with pytest.raises(InputError, match=r"no configuration 'slwo'; did you mean 'slow'.* choose from: fast, slow"):
+        profiled(place.model, "toy-service", registry=registry, config="slwo")
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        profiled(place.model, "toy-service", registry=toy_registry(AbsentService))
+    with pytest.raises(InputError, match="does not exist"):  # told before anyone is asked
+        profiled(place.folder / "none.tflite", "toy-service", registry=toy_registry(AbsentService))
 
 
 def test_the_report_shows_them(out: Path) -> None:
@@ -180,9 +197,10 @@ def test_the_command(reds: Reds, out: Path) -> None:
     shown = reds("profile", out, "--on", "toy-micro", "--config", "fast")
     assert shown.status == 0, shown.err
     lines = shown.out.splitlines()
-    assert lines[0].split() == ["file", "network", "latency", "activations", "arena", "flash", "weights", "energy"]
+    assert lines[0].split()[:7] == ["file", "network", "latency", "activations", "arena", "flash", "weights"]
+    assert lines[0].endswith("energy (measured)")
     assert [line.split()[:2] for line in lines[1:3]] == [["subnet-50-int8.tflite", "50"], ["subnet-50.tflite", "50"]]
-    assert lines[-1] == "Latency is made up."
+    assert lines[-1] == "Latency is made up. Energy is measured (source rapl): a toy."
     printed = reds("profile", out, "--on", "toy-micro", "--json")
     assert printed.json == json.loads(to_json(profiled(out)))
     reds("profile", out).check_error(2, "--on is missing; give the name of a target that profiles")

@@ -182,6 +182,7 @@ SETTINGS = st.builds(
     gap=st.none() | st.floats(0, 1),
     score_level=st.sampled_from(ScoreLevel),
     element_size_bytes=st.sampled_from((1, 4)),
+    energy_model=st.none() | st.just("board-model:nucleo-u575zi-q"),
     latency_table=st.none() | st.just("/latencies/table.json"),
     widths=st.builds(
         WidthRules,
@@ -219,7 +220,7 @@ def test_a_written_recipe_makes_the_same_plan(place: Workplace) -> None:
 def test_a_run_without_a_model_is_run_again_with_the_same_small_network(place: Workplace) -> None:
     plan = place.prune(model=None, data="toyset")
     text = (place.out / "recipe.yaml").read_text()
-    assert "model:" not in text
+    assert "\nmodel:" not in text
     same = prune(recipe=place.out / "recipe.yaml", out=place.folder / "again", registry=toy_registry())
     assert without_times(same) == without_times(plan)
 

@@ -33,6 +33,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "memory_limit": ("memory_limit: 2GiB", ("--memory-limit", "none")),
     "element_size": ("element_size_bytes: 4", ("--element-size", "1")),
     "latency_table": ("latency_table: t.json", ("--latency-table", "none")),
+    "energy_model": ("energy_model: nucleo-l4r5zi", ("--energy-model", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "transforms": ("transforms: [weight-bits]", ("--transform", "none")),
     "targets": ("targets: [tflite-int8]", ("--target", "none")),
@@ -190,7 +191,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 28
+    assert len(arguments) == 2 * 29
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

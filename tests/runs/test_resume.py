@@ -15,6 +15,7 @@ from reds_core.errors import InputError
 from reds_core.framework.data import Arrays
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.plan import Plan
+from reds_core.runs import api
 from reds_core.runs.dataset import Dataset, dataset_from_arrays
 from reds_core.runs.extraction import extract
 from reds_core.runs.extraction_request import ExtractionRequest
@@ -23,6 +24,8 @@ from reds_core.runs.folder import Mode
 
 def test_resuming_where_nothing_is_there_starts(place: Workplace) -> None:
     assert without_times(place.resume()) == without_times(place.prune(out=place.folder / "again"))
+    with pytest.raises(InputError, match="nothing' holds no run to resume; give a model or data to start one"):
+        api.prune(out=place.folder / "nothing", mode="resume", default_data="digits", registry=toy_registry())
 
 
 @pytest.mark.parametrize("baseline", [False, True])
@@ -117,6 +120,17 @@ def test_resuming_with_other_options_is_refused(
     with pytest.raises(InputError, match="was started with budgets"):
         place.resume(budgets={"macs": [0.75, 0.5, 0.2]})
     assert contents(place.out) == before
+
+
+def test_a_stopped_run_is_resumed_with_its_folder_alone(place: Workplace) -> None:
+    expected = place.prune(out=place.folder / "whole", settings=settings(seed=3))
+    with pytest.raises(Interrupted):
+        place.prune(registry=tripping_registry(Tripwire(20)), settings=settings(seed=3))
+    with pytest.raises(InputError, match="was started with seed 3, not 4"):
+        api.prune(out=place.out, mode="resume", seed=4, registry=toy_registry())
+    resumed = api.prune(out=place.out, mode="resume", registry=toy_registry())
+    assert without_times(resumed) == without_times(expected)
+    assert contents(place.out) == contents(place.folder / "whole")
 
 
 @pytest.mark.parametrize("finished", [False, True])

@@ -195,7 +195,7 @@ def test_the_command_says_what_to_do_next(reds: Reds, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     outcome = reds("new", "solver", "acme")
     assert outcome.status == 0
-    assert "pip install -e reds-acme\n" in outcome.out
+    assert "pip install -e './reds-acme[test]'\n" in outcome.out
     assert "reds check acme\n" in outcome.out
     assert (tmp_path / "reds-acme" / "pyproject.toml").is_file()
     reds("new", "solver", "acme").check_error(2, "'reds-acme' exists")

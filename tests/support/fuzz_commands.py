@@ -29,7 +29,7 @@ WORDS = (
 NUMBERS = ("0", "1", "-1", "2", "0.5", "nan", "inf", "-inf", "1e400", "1e-400", "9" * 30, "0x10", "1_000", "½", "٣")
 BUDGETS = ("macs", "macs=", "macs=0", "macs=-1", "macs=nan", "macs=1e400", "macs=1e-9", "macs=1", "macs=0.9", "=0.5")
 BUDGETS += ("macs=0.5,0.25", "macs=0.5,0.5", "macs=0.5,x", "params=1KiB", "peak_ram=64", "latency=0.5", "mcas=0.5")
-BUDGETS += ("arena=96",)
+BUDGETS += ("arena=96", "energy=0.5", "energy=3uJ", "energy=3")
 BUDGETS += ("macs=" + "9" * 400, "macs=0.5,", "MACS=0.5", "macs=50%", "macs=0.5=0.5", "macs=0.1234567890123456789")
 OPTIONS = ("dp", "dp.x=1", ".=", "taylor.batch_size=0", "taylor.batch_size=-1", "magnitude.norm=l9", "tensorflow.x=y")
 OPTIONS += ("dp.table_limit=nan", "cpsat.presolve=maybe", "magnitude.norm=l1", "nobody.x=1", "a.b.c=d", "dp.=", "=.")
@@ -37,6 +37,7 @@ NAMES = ("auto", "dp", "greedy", "taylor", "magnitude", "random", "nested", "uni
 NAMES += ("no", "reds_core.cli:main", "reds_greedy:GreedySolver", "os:path", ":", "a:", ":a", "json:nothing", "..:x")
 
 IMPORTS = (*PATHS, "json", "no.module", "missing.py", "слой.py", "folder.py", "..", "/", "m.keras.py")
+ENERGY_MODELS = (*WORDS, "board-model:nucleo-l4r5zi", "NUCLEO-U575ZI-Q", "npu-model:horowitz", "board-model:")
 SHAPES = (*WORDS, "4", "4,4,1", "0", "-1", "image=4", "a=1;b=2", "4;4", "9" * 30)
 AMOUNTS = (*NUMBERS, "4GiB", "1k", "1QB", "iB", "none")
 
@@ -54,6 +55,7 @@ _EPOCHS = ("0", "-1", "nan", "0.5", "x", "", "½")
 _WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": NUMBERS, "--min-width": NUMBERS}
 _WIDTH_RULES |= {"--max-options": NUMBERS}
 _SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
+_SHARED |= {"--energy-model": ENERGY_MODELS}
 _SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
 CLASS_WEIGHTS = (*WORDS, "balanced", "0=2,1=nan", "x=1")
 _TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
@@ -82,7 +84,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("m.keras",),
         (),
         {"--json": None, "--input-shape": SHAPES, "--option": OPTIONS, "--element-size": NUMBERS, "--strict": None}
-        | {"--import": IMPORTS, "--transform": NAMES, "--target": NAMES},
+        | {"--import": IMPORTS, "--transform": NAMES, "--target": NAMES, "--energy-model": ENERGY_MODELS},
     ),
     "solve": (
         ("p.npz",),
@@ -123,7 +125,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--budget", "macs=0.7"),),
         {"--budget": BUDGETS, "--data": PATHS, "--finetune-epochs": _SMALL, "--solver": NAMES, "--time-limit": NUMBERS}
-        | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS, "--calibration": (*NUMBERS, *PATHS)},
+        | {"--option": OPTIONS, "--json": None, "--gap": AMOUNTS, "--calibration": (*NUMBERS, *PATHS)}
+        | {"--energy-model": ENERGY_MODELS},
     ),
     "export": (
         ("done",),
@@ -178,7 +181,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--on", "litert"),),
         {"--on": (*NAMES, "tflite-micro", "litert"), "--config": WORDS, "--option": OPTIONS, "--json": None}
-        | {"--import": PATHS}
+        | {"--energy-model": ENERGY_MODELS, "--import": PATHS}
         | _ELSEWHERE,
     ),
     "report": (("done",), (), {}),

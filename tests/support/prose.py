@@ -83,17 +83,34 @@ def _text(node: ast.AST) -> str | None:
     return None
 
 
+def errors_of_module(source: str) -> Iterator[tuple[int, str, str]]:
+    """The errors that a module raises with two texts, what is wrong and how to fix it, with their lines.
+
+    Expressions inside of a text become "{}". A text that is an expression itself is empty.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and len(node.args) == len(("what", "fix")):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name.endswith("Error"):
+                what, fix = (_text(argument) or "" for argument in node.args)
+                yield node.lineno, what, fix
+
+
 def pages() -> Iterator[Prose]:
     """The prose of every page."""
     for path in sorted({path for pattern in PAGES for path in ROOT.glob(pattern)}):
         yield Prose(str(path.relative_to(ROOT)), 1, prose_of_page(path.read_text(encoding="utf-8")))
 
 
+def modules() -> list[Path]:
+    """The modules of reds and its plugins, without those of tests."""
+    found = {path for pattern in MODULES for path in ROOT.glob(pattern)}
+    return sorted(path for path in found if "tests" not in path.relative_to(ROOT).parts)
+
+
 def texts() -> Iterator[Prose]:
     """The docstrings, help texts and messages of every module."""
-    for path in sorted({path for pattern in MODULES for path in ROOT.glob(pattern)}):
-        if "tests" in path.parts:
-            continue
+    for path in modules():
         for line, text in texts_of_module(path.read_text(encoding="utf-8")):
             yield Prose(str(path.relative_to(ROOT)), line, text)
 

@@ -10,7 +10,7 @@ import numpy as np
 from toy_framework import ToyFile, ToyFramework
 from toy_targets import toy
 
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnavailableError, UnsupportedError
 from reds_core.framework.data import Data
 from reds_core.framework.device import Device, Energy, Profile
 from reds_core.framework.exported import ExportedFigures, ExportedModel
@@ -44,11 +44,29 @@ class ToyDevice(Device):
             flash_weights=weights,
             flash_metadata=size - weights,
             operators={"DENSE": len(model.layers)},
-            energy=Energy(0.5, "measured", "a toy"),
+            macs=weights,
+            energy=Energy(0.5, "rapl", "a toy"),
         )
 
     def load(self, framework: Framework, path: Path) -> ExportedModel:
         return loaded(ToyFile(toy(framework), path))
+
+
+class AskingDevice(ToyDevice):
+    """Asks a service for its configurations."""
+
+    name = "toy-service"
+    configurations = ()
+
+    def known_configurations(self) -> tuple[str, ...]:
+        return ("fast", "slow")
+
+
+class AbsentService(AskingDevice):
+    """Asks a service that is not there."""
+
+    def known_configurations(self) -> tuple[str, ...]:
+        raise UnavailableError("the toy service cannot be reached", "try again later")
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,11 @@ class Tipped(Changed):
 class Leaking(Changed):
     def changed(self, profile: Profile) -> Any:
         return replace(profile, flash=7)
+
+
+class Nameless(Changed):
+    def changed(self, profile: Profile) -> Any:
+        return replace(profile, energy=Energy(1.0, "measured", "a toy"))
 
 
 class Untyped(Changed):

@@ -20,6 +20,11 @@ BAD_DEVICES: list[tuple[type[Device], str, str]] = [
     (toy_devices.Idle, "declares_what_it_is", "neither profiles, nor runs, nor deploys files"),
     (toy_devices.Real, "profiles_files", "is 0.5, not None or a whole number"),
     (toy_devices.Tipped, "profiles_files", "is larger than the arena"),
+    (
+        toy_devices.Nameless,
+        "profiles_files",
+        "has source 'measured' and reference 'a toy', not one of rapl, board-model",
+    ),
     (toy_devices.Leaking, "profiles_files", "do not add up to flash"),
     (toy_devices.Untyped, "profiles_files", "not a Profile"),
     (toy_devices.Lacking, "profiles_files", "refuses to profile the file of every sample"),
@@ -64,3 +69,20 @@ def test_a_device_without_a_target_that_writes_its_files_is_only_looked_at() -> 
     assert failed(report) == {}
     skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
     assert skipped["profiles_files"] == "no installed target writes files that it reads"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_device_is_asked_for_its_configurations() -> None:
+    report = check_device(toy_devices.AskingDevice, registry=TOYS)
+    assert failed(report) == {}
+    assert not report.with_outcome(CheckOutcome.SKIPPED)
+
+
+@pytest.mark.usefixtures("quick")
+def test_checks_of_profiles_are_skipped_where_a_service_cannot_be_used() -> None:
+    report = check_device(toy_devices.AbsentService, registry=TOYS)
+    assert failed(report) == {}
+    skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert skipped == dict.fromkeys(
+        ("profiles_files", "profiles_the_same_twice", "refuses_damaged_files"), "the toy service cannot be reached"
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reds_core.errors import InputError, UnsupportedError, suggestion
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import MemberFile
 from reds_core.system import write_bytes
 from reds_edge_impulse.connection import unreadable
@@ -66,7 +66,7 @@ def write_archives(
     if order.target not in known:
         raise InputError(
             f"Edge Impulse has no deployment '{order.target}'",
-            f"{suggestion(order.target, known)}give edge-impulse.deploy_target one of: {', '.join(known)}",
+            f"give edge-impulse.deploy_target one of: {', '.join(known)}",
         )
     return tuple(_written(order, name, file, out, open_project()) for name, file in read)
 

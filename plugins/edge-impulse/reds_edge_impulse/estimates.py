@@ -13,6 +13,7 @@ Engine = Literal["tflite", "eon", "eon-ram-optimized"]
 """What runs a model on a device: TensorFlow Lite for Microcontrollers, or code that Edge Impulse's EON Compiler writes,
 as it is or for less RAM."""
 NS_PER_MS = 1_000_000
+SHORT = "Edge Impulse states the latency in whole milliseconds, and some files take less than one"
 
 
 def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Profile:
@@ -37,8 +38,6 @@ def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Pro
     found = None if kinds is None else getattr(kinds, file.numbers) or kinds.float32 or kinds.int8
     if found is None:
         raise _unsupported(f"Edge Impulse has no profile of '{file.path}' on {device}")
-    if found.device != device:
-        raise unreadable(f"it is a profile on {found.device} and not on {device}")
     if found.is_supported_on_mcu is False or found.profiling_error:
         reason = found.profiling_error or found.mcu_support_error or "no reason is given"
         raise _unsupported(f"'{file.path}' cannot run on {device} ({str(reason).rstrip('.')})")
@@ -49,6 +48,8 @@ def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Pro
         arena=None if memory is None else _whole(memory.arena_size, "arenaSize"),
         flash=None if memory is None else _whole(memory.rom, "rom"),
         operators=file.operators,
+        macs=file.macs,
+        notes=(SHORT,) if latency_ms == 0 else (),
     )
     if found.has_performance is False and profile.latency_ns is None and memory is None:
         raise _unsupported(f"Edge Impulse has no figures for {device}")

@@ -15,11 +15,13 @@ class ModelFile:
         path: Its path.
         is_int8: Whether its inputs are int8, so that Edge Impulse counts it as quantised.
         operators: The number of operators of each kind.
+        macs: The number of multiply-accumulates; None if that is not known.
     """
 
     path: Path
     is_int8: bool
     operators: Mapping[str, int]
+    macs: int | None
 
     @property
     def numbers(self) -> str:
@@ -39,7 +41,7 @@ class ModelFile:
         from reds_litert.graph import read_graph
 
         content = content_of(path)
-        operators = footprint_of(path, content).operators
+        footprint = footprint_of(path, content)
         graph = read_graph(content)
         inputs = [graph.tensors[index].dtype for index in graph.inputs]
-        return ModelFile(path, any(dtype == np.int8 for dtype in inputs), operators)
+        return ModelFile(path, any(dtype == np.int8 for dtype in inputs), footprint.operators, footprint.macs)

@@ -13,8 +13,8 @@ from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
 from toy_targets import ToyInt8
 
+from reds_core import Registry
 from reds_core.framework import ExportSource
-from reds_core.registry import Registry
 from reds_core.testing import CheckOutcome, check, device_conformance
 
 

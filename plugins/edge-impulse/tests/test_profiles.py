@@ -10,13 +10,13 @@ import pytest
 from command_line import Reds
 from model_files import dense
 from reds_edge_impulse.device import EdgeImpulse, EdgeImpulseOptions
+from reds_edge_impulse.estimates import SHORT
 from stand_in import KEY, StandIn, memory_of
 from toy_framework import ToyFramework
 from toy_plugins import FIRST_PARTY, PluginModule
 from toy_runs import NO_TRAINING, make_workplace
 
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
-from reds_core.framework.profile_records import load_profiles
 
 M4, M7 = "cortex-m4f-80mhz", "cortex-m7-216mhz"
 OF_ONE_FILE = [
@@ -42,7 +42,7 @@ def test_a_file_is_uploaded_profiled_and_asked_for(service: StandIn, int8_file: 
     memory = memory_of(int8_file.read_bytes())["tflite"]
     assert (profile.arena, profile.flash) == (memory["arenaSize"], memory["rom"])
     assert profile.latency_ns == 3_000_000.0
-    assert profile.operators == {"FULLY_CONNECTED": 1}
+    assert (profile.operators, profile.macs, profile.notes) == ({"FULLY_CONNECTED": 1}, 12 * 4, ())
     assert (profile.cycles, profile.arena_head, profile.energy) == (None, None, None)
     assert service.lines == OF_ONE_FILE
     upload = service.requests[1]
@@ -73,7 +73,9 @@ def test_configurations_are_the_devices_of_the_service(service: StandIn) -> None
 
 def test_less_than_a_millisecond_is_not_known(service: StandIn, int8_file: Path) -> None:
     service.behaviour.profile["timePerInferenceMs"] = 0
-    assert EdgeImpulse().profile(int8_file, M4).latency_ns is None
+    profile = EdgeImpulse().profile(int8_file, M4)
+    assert profile.latency_ns is None
+    assert profile.notes == (SHORT,)
     assert "less than one counts as not known" in EdgeImpulse.remark
 
 
@@ -134,7 +136,6 @@ def test_files_that_the_service_cannot_profile(
         ({}, {"timePerInferenceMs": -1}, "timePerInferenceMs is -1"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": "2", "arenaSize": 3}}}, "rom is '2'"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": 2, "arenaSize": True}}}, "arenaSize is True"),
-        ({}, {"device": M7}, f"a profile on {M7} and not on {M4}"),
         ({"profileInfo": [1]}, {}, "cannot be read"),
     ],
 )
@@ -204,5 +205,5 @@ def test_the_files_of_a_run(impulse: Reds, service: StandIn, tmp_path: Path) -> 
     assert found["full-int8.tflite"]["member"] == "full"
     assert [request.file_name for request in service.requests if request.file] == [r["file"] for r in done.json]
     assert service.lines == ["GET /projects", "GET /N", *OF_ONE_FILE * 3]
-    assert {record.config for record in load_profiles(place.out)} == {M4}
-    assert json.loads((place.out / "profile.json").read_text())["records"][0]["on"] == "edge-impulse"
+    kept = json.loads((place.out / "profile.json").read_text())["records"]
+    assert {(record["on"], record["config"]) for record in kept} == {("edge-impulse", M4)}

@@ -1,4 +1,7 @@
-"""What Vela counts for files, as records. It runs in a process of its own, since it prints, and damaged files crash it."""
+"""What Vela counts for files, as records.
+
+It runs in a process of its own, since it prints to standard output, and damaged files can crash it.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ class Row:
     Attributes:
         operator: The index of the operator of the file that it belongs to; -1 if it belongs to none.
         kind: What it does, such as "Conv2D".
+        moment: The first moment at which it runs; -1 if it does not run on the NPU.
         cycles: Its cycles, an estimate of Vela.
         macs: Its multiply-accumulates.
         bytes_moved: How many bytes it reads from and writes to each memory, by name.
@@ -36,6 +40,7 @@ class Row:
 
     operator: int
     kind: str
+    moment: int
     cycles: int
     macs: int
     bytes_moved: Mapping[str, int]
@@ -125,7 +130,8 @@ def _record(found: Mapping[str, Any]) -> Compiled:
         flash_bytes=sum(sizes[name] for name in _FLASHES),
         bytes_moved={memory: int(float(summary[f"{name}_total_bytes"])) for name, memory in names.items()},
         rows=tuple(
-            Row(row["operator"], row["kind"], row["cycles"], row["macs"], row["bytes"]) for row in found["rows"]
+            Row(row["operator"], row["kind"], row["moment"], row["cycles"], row["macs"], row["bytes"])
+            for row in found["rows"]
         ),
         buffers=tuple(
             Buffer(each["name"], each["first"], each["last"], each["begin"], each["end"])

@@ -52,6 +52,7 @@ def _tables(text: str) -> dict[str, Any]:
         {
             "operator": sources.get(row["source_id"], -1),
             "kind": row["operator"],
+            "moment": int(moved.get(row["id"], {}).get("time_index") or -1),
             "cycles": int(row["op_cycles"]),
             "macs": int(row["mac_count"]),
             "bytes": {memory: _bytes(moved.get(row["id"], {}), memory) for memory in _MEMORIES},

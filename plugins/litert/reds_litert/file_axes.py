@@ -25,17 +25,18 @@ SHAPED = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 REDUCING = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
 
 
-def followed_axes(graph: FileGraph, outputs: Mapping[int, Axis]) -> dict[int, TensorAxes]:
+def followed_axes(graph: FileGraph, outputs: Mapping[int, Axis], channels: Mapping[str, int]) -> dict[int, TensorAxes]:
     """Return the axes of the tensors that depend on the widths of groups, constants among them, by index.
 
     Args:
         graph: The graph of the file at full width.
         outputs: The axis of the output channels of each kernel that is found, by the index of the kernel's tensor.
+        channels: The full width of each group.
 
     Raises:
         UnsupportedError: If an operator reads pruned channels, and what it makes of them is not known.
     """
-    follower = _Follower(graph, outputs)
+    follower = _Follower(graph, outputs, channels)
     for operator in graph.operators:
         follower.follow(operator)
     return follower.axes
@@ -74,8 +75,8 @@ class _Follower:
         axes: The axes of the tensors that depend on widths, by index.
     """
 
-    def __init__(self, graph: FileGraph, outputs: Mapping[int, Axis]) -> None:
-        self._graph, self._outputs = graph, outputs
+    def __init__(self, graph: FileGraph, outputs: Mapping[int, Axis], channels: Mapping[str, int]) -> None:
+        self._graph, self._outputs, self._channels = graph, outputs, channels
         self.axes: dict[int, TensorAxes] = {}
 
     def follow(self, operator: FileOperator) -> None:
@@ -127,11 +128,7 @@ class _Follower:
     def _found(self, operator: FileOperator, index: int, axes: TensorAxes) -> None:
         shape = self.shape(index)
         fitted = [axis if axis.groups() else Fixed(length) for axis, length in zip(axes, shape, strict=False)]
-        channels = {group: 1 for axis in fitted for group in axis.groups()}
-        is_fitting = len(axes) == len(shape) and not any(
-            axis.full(channels) > n for axis, n in zip(fitted, shape, strict=True)
-        )
-        if not is_fitting:
+        if tuple(axis.full(self._channels) for axis in fitted) != shape:
             raise self._unknown(operator)
         if is_moving(fitted):
             self.axes[index] = tuple(fitted)
@@ -147,11 +144,8 @@ class _Follower:
             count = math.prod(self.shape(source)) // shape[-1]
             flat = regrouped(given, self.shape(source), (count, shape[-1])) if is_moving(given) else (Fixed(shape[-1]),)
             last = None if flat is None else flat[-1]
-        if (
-            operator.kind not in (CONV, DEPTHWISE, DENSE)
-            or last is None
-            or is_moving(given[:-1]) > (operator.kind == DENSE)
-        ):
+        is_known = operator.kind == DENSE or (operator.kind in (CONV, DEPTHWISE) and not is_moving(given[:-1]))
+        if not is_known or last is None:
             raise self._unknown(operator)
         if operator.kind == DEPTHWISE:
             multiplier = shape[-1] // self.shape(source)[-1]

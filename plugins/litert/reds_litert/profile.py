@@ -46,6 +46,7 @@ class LiteRt(Device):
         "Latency is the median of many inferences on the machine that profiled, which is not that of a device. Energy "
         "that is measured is that of the whole processor of this machine, with its idle power."
     )
+    times_layers = True
     Options = ProfileOptions
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:

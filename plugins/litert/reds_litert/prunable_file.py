@@ -23,6 +23,10 @@ from reds_litert.schema import drop_unused_content, elements, give_content, pack
 class PrunableFile:
     """The int8 file of a full network, from which files of other widths are cut.
 
+    Attributes:
+        graph: The graph of the file.
+        channels: The full width of each group.
+
     Args:
         content: The content of the file.
         network: The description of the model from which it was converted.
@@ -36,26 +40,26 @@ class PrunableFile:
         model = unpacked(content)
         if len(model.subgraphs) != 1:
             raise UnsupportedError(f"the file has {len(model.subgraphs)} graphs, as with loops", "unroll the loops")
-        self._content, self._channels = content, dict(network.channels)
+        self._content, self.channels = content, dict(network.channels)
         self.graph: FileGraph = graph_of(model, model.subgraphs[0])
         found = weights_at(model, kernels_of(network, weights))
         outputs = {tensor: output_axis(network.weights[weight]) for (_, tensor), weight in found.items()}
-        self._axes = followed_axes(self.graph, outputs)
+        self._axes = followed_axes(self.graph, outputs, self.channels)
         self._check_groups(network)
 
     def groups_of(self, tensor: int) -> tuple[str, ...]:
         """The names of the groups on whose widths the shape of a tensor depends, in the network's order."""
         found = {group for axis in self._axes.get(tensor, ()) for group in axis.groups()}
-        return tuple(group for group in self._channels if group in found)
+        return tuple(group for group in self.channels if group in found)
 
     def groups_at(self, operator: int) -> tuple[str, ...]:
         """The names of the groups on whose widths the shapes of what an operator reads and writes depend."""
         each = self.graph.operators[operator]
         found = {group for index in (*each.inputs, *each.outputs) for group in self.groups_of(index)}
-        return tuple(group for group in self._channels if group in found)
+        return tuple(group for group in self.channels if group in found)
 
     def at(self, widths: Mapping[str, int]) -> bytes:
-        """Return the content of the file in which each group has the first so many of its channels.
+        """Return the content of the file in which each group has the given number of its channels, the first ones.
 
         Tensors are named `tensor_name` of their index. Metadata, such as a memory plan, is left out.
 
@@ -77,7 +81,7 @@ class PrunableFile:
 
     def _cut(self, model: Any, tensor: Any, axes: TensorAxes, kept: Kept) -> None:
         """Leave a tensor the channels that are kept."""
-        positions = [axis.positions(kept, self._channels) for axis in axes]
+        positions = [axis.positions(kept, self.channels) for axis in axes]
         values = elements(model, tensor)
         if values is not None:
             data = np.ascontiguousarray(values[np.ix_(*positions)])

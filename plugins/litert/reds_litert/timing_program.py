@@ -5,7 +5,7 @@
 
 FOLDER holds the files; by default it is the folder of this program. The program needs Python 3.9 or later and one of
 the packages ai-edge-litert and tflite-runtime. It refuses files that are not those that it was written for. The records
-are written after every file, and the same command goes on with records that are unfinished.
+are written after every file, and the same command continues records that are unfinished.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Call:
 
         There is no warning for a single channel, which is never pruned.
         """
-        warning = f"{self.where} {why}, so the channels it touches stay at full width"
+        warning = f"{self.where} {why}, so the channels that it reads or writes are not pruned"
         for axis in axes:
             self._builder.freeze(axis, warning if self.size(axis) > 1 else None)
 
@@ -306,7 +306,7 @@ class Call:
         told = [f"its {work.macs * self.times} MACs are fixed"] if work.macs or not work.missing else []
         told += [f"{work.missing} is not in the MACs"] if work.missing else []
         self._builder.warn(
-            f"{self.where} {why}, so the channels it touches stay at full width and {' and '.join(told)}"
+            f"{self.where} {why}, so the channels that it reads or writes are not pruned and {' and '.join(told)}"
         )
         return tuple(fixed_dims(shape) for shape in self.output_shapes)
 

@@ -347,7 +347,7 @@ def test_open_sizes_of_a_file_are_filled(tmp_path: Path, suffix: str, text: str,
     [
         ("9,7", r"input 'image' of shape \? x \? x 3 cannot have the shape 9 x 7"),
         ("9,7,4", "cannot have the shape 9 x 7 x 4"),
-        ("picture=9,7,3", "the model has no input 'picture' to give a shape; its inputs: image"),
+        ("picture=9,7,3", "the model has no input 'picture' to give a shape; choose from its inputs: image"),
         ("9x7x3", "input shape '9x7x3' cannot be read; write 224,224,3"),
         ("0,7,3", "input shape '0,7,3' cannot be read"),
     ],

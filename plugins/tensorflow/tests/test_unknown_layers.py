@@ -252,7 +252,7 @@ def test_the_work_of_what_is_not_known_is_counted_as_fixed(name: str) -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Looping(name="mine"), r"stay at full width and what it computes in a loop is not in the MACs \("),
+        (Looping(name="mine"), r"are not pruned and what it computes in a loop is not in the MACs \("),
         (
             Counting(name="mine"),
             r"what it computes, since it did not run on shapes alone \(.*\), is not in the MACs \(",

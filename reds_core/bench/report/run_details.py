@@ -42,7 +42,7 @@ def _reasons_table(caption: str, column: str, found: Iterable[_Remark]) -> Table
         others = len({r.reason for r in remarks}) - 1
         note = f"and {others} that differ only in names and numbers" if others else ""
         listed = Cell(units.listed(tuple(dict.fromkeys(r.problem for r in remarks)), _PROBLEMS_LISTED))
-        rows.append(Row(solver, (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
+        rows.append(Row(Cell(solver), (Cell(kind), Cell(remarks[0].reason, note=note), whole(len(remarks)), listed)))
     return Table(caption, "Solver", (column, "Reason", "Solves", "Problems"), one_block(rows))
 
 
@@ -90,7 +90,7 @@ def remarks_table(comparison: Comparison) -> Table:
         others = len({remark for _, remark in remarks}) - 1
         note = f"one of {others + 1} that differ only in names and numbers" if others else ""
         speakers = ", ".join(dict.fromkeys(label for label, _ in remarks))
-        rows.append(Row(remarks[0][1], (whole(len(remarks)), Cell(speakers, note=note))))
+        rows.append(Row(Cell(remarks[0][1]), (whole(len(remarks)), Cell(speakers, note=note))))
     return Table("Remarks of the solvers", "Remark", ("Solves", "Solvers"), one_block(rows))
 
 
@@ -131,7 +131,7 @@ def machines_table(comparison: Comparison) -> Table:
         key = (m.cpu, m.system, m.cores, m.memory_bytes, m.python)
         counts[key] = counts.get(key, 0) + 1
     rows = [
-        Row(cpu, (whole(cores), Cell(units.byte_size(memory), memory), Cell(system), Cell(python), whole(count)))
+        Row(Cell(cpu), (whole(cores), Cell(units.byte_size(memory), memory), Cell(system), Cell(python), whole(count)))
         for (cpu, system, cores, memory, python), count in counts.items()
     ]
     return Table("Machines", "Processor", ("Cores", "Memory", "System", "Python", "Solves"), one_block(rows))
@@ -144,7 +144,7 @@ def contenders_table(comparison: Comparison) -> Table:
         records = [s.record for run in solver.runs.values() for s in run.solves]
         options = ", ".join(f"{k}={v}" for k, v in sorted(solver.contender.options.items()))
         package = f"{solver.contender.distribution} {solver.contender.version}"
-        rows.append(Row(solver.label, (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
+        rows.append(Row(Cell(solver.label), (Cell(package), Cell(options or units.DASH), Cell(_versions(records)))))
     return Table("Solvers and libraries", "Solver", ("Package", "Options", "Libraries"), one_block(rows))
 
 
@@ -164,7 +164,7 @@ def left_out_table(comparison: Comparison, runs: Sequence[BenchRun]) -> Table:
     """Requested solvers that could not take part in any run, with what to install."""
     took_part = {e.contender.solver for e in comparison.solvers}
     texts = {left.name: left for run in runs for left in run.left_out if left.name not in took_part}
-    rows = [Row(left.name, (Cell(left.status), Cell(left.detail or units.DASH))) for left in texts.values()]
+    rows = [Row(Cell(left.name), (Cell(left.status), Cell(left.detail or units.DASH))) for left in texts.values()]
     return Table("Solvers that could not take part", "Solver", ("Status", "What to do"), one_block(rows))
 
 
@@ -181,7 +181,7 @@ def runs_table(runs: Sequence[BenchRun]) -> Table:
             Cell(f"{units.count(run.jobs)}, {run.backend}"),
             Cell(", ".join(run.suites) or units.DASH),
         )
-        rows.append(Row(run.started_at, cells))
+        rows.append(Row(Cell(run.started_at), cells))
     columns = ("Ending", "Solves", "Already recorded", "Done", "At the same time", "Suites")
     return Table("Runs of the command", "Started", columns, one_block(rows))
 

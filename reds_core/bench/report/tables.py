@@ -81,7 +81,7 @@ def overview_table(comparison: Comparison) -> Table:
         lost = losses_of(solver)
         rows.append(
             Row(
-                solver.label,
+                Cell(solver.label),
                 (
                     whole(len(solver.runs)),
                     whole(solver.proofs),
@@ -152,7 +152,7 @@ def speed_table(comparison: Comparison) -> Table:
             share(gaps.median if gaps else None),
             share(gaps.worst if gaps else None, gaps.worst_on if gaps else ""),
         )
-        rows.append(Row(other.label, cells))
+        rows.append(Row(Cell(other.label), cells))
     caption = f"Time to a proof, compared with {reference.label}"
     return Table(caption, "Solver", columns, one_block(rows), is_sortable=True)
 
@@ -182,7 +182,7 @@ def losses_table(comparison: Comparison) -> Table:
         if lost is not None:
             hits = sum(loss == 0 for loss in asked.values())
             cells = (whole(len(asked)), whole(lost.count), whole(hits), share(lost.median))
-            rows.append(Row(solver.label, (*cells, share(lost.worst, lost.worst_on if lost.worst > 0 else ""))))
+            rows.append(Row(Cell(solver.label), (*cells, share(lost.worst, lost.worst_on if lost.worst > 0 else ""))))
     return Table("Value lost against the proven optimum", "Solver", columns, one_block(rows), is_sortable=True)
 
 
@@ -197,7 +197,7 @@ def memory_table(comparison: Comparison) -> Table:
                 figure(most.median, units.byte_size(most.median)),
                 figure(most.worst, units.byte_size(most.worst), most.worst_on),
             )
-            rows.append(Row(solver.label, cells))
+            rows.append(Row(Cell(solver.label), cells))
     caption = "Peak memory of a solve, Python and libraries included"
     return Table(caption, "Solver", ("Median", "Most"), one_block(rows), is_sortable=True)
 
@@ -223,7 +223,7 @@ def presolve_table(pairs: Sequence[PresolvePair]) -> Table:
             factor(ratios.least if ratios else None, ratios.least_on if ratios else ""),
             factor(ratios.most if ratios else None, ratios.most_on if ratios else ""),
         )
-        rows.append(Row(pair.label, cells))
+        rows.append(Row(Cell(pair.label), cells))
     return Table("Presolve on and off", "Solver", columns, one_block(rows), is_sortable=True)
 
 
@@ -245,7 +245,7 @@ def proofs_table(comparison: Comparison) -> Table:
     for name in _problem_order(comparison):
         runs = [e.runs.get(name) for e in comparison.solvers]
         proved = sum(run is not None and math.isfinite(run.proof_s) for run in runs)
-        rows.append(Row(name, (whole(proved), *map(_mark, runs))))
+        rows.append(Row(Cell(name), (whole(proved), *map(_mark, runs))))
     columns = ("Proofs", *(e.label for e in comparison.solvers))
     return Table("Who proved what", "Problem", columns, one_block(rows), is_sortable=True)
 
@@ -269,7 +269,7 @@ def results_table(comparison: Comparison) -> Table:
         elif known.is_infeasible:
             best = Cell("infeasible")
         runs = (_run(e.runs.get(name)) for e in comparison.solvers)
-        rows.append(Row(name, (whole(facts.groups), whole(facts.options), best, *runs)))
+        rows.append(Row(Cell(name), (whole(facts.groups), whole(facts.options), best, *runs)))
     columns = ("Groups", "Options", "Value", *(e.label for e in comparison.solvers))
     return Table("Every problem and solver", "Problem", columns, one_block(rows), is_sortable=True)
 

@@ -43,7 +43,7 @@ def _row(recipe: RecipeResults, record: ResultRecord, is_linked: bool) -> Row:
     budget = next((b for b in recipe.budgets if b.name == made.name), None)
     share = None if budget is None else made.share.get(budget.resource)
     return Row(
-        recipe.name,
+        Cell(recipe.name),
         (
             Cell(recipe.label(record.run)),
             Cell(str(record.run.seed), record.run.seed),

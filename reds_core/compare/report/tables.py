@@ -41,7 +41,7 @@ def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, be
     worth = entry.spread(value)
     against = NOTHING if best is None or is_best else texts.difference_cell(entry.above(best), metric)
     return Row(
-        entry.label,
+        Cell(entry.label),
         (
             texts.mean_cell(entry.spread(accuracy), metric, with_count=True, tone="proved" if is_best else ""),
             Cell("best") if is_best else against,
@@ -59,7 +59,7 @@ def time_table(recipe: RecipeResults) -> Table:
     columns = ("Runs", "Search", "Fine-tuning", "Whole run", "Epochs", "Steps")
     rows = [
         Row(
-            label,
+            Cell(label),
             (
                 whole(len(runs)),
                 seconds(_mean(runs, lambda r: r.search_s)),
@@ -84,7 +84,7 @@ def failures_table(comparison: RunComparison) -> Table:
     """Failed runs with the reasons."""
     rows = [
         Row(
-            recipe.name,
+            Cell(recipe.name),
             (
                 Cell(recipe.label(r.run)),
                 Cell(str(r.run.seed)),
@@ -113,7 +113,7 @@ def recipes_table(comparison: RunComparison) -> Table:
             Cell(_listed(sorted(keys, key=lambda k: k.seed), lambda k: str(k.seed))),
             NOTHING if full is None else Cell(texts.mean(full, recipe.metric), full.mean),
         )
-        rows.append(Row(recipe.name, cells))
+        rows.append(Row(Cell(recipe.name), cells))
     return Table(
         "Recipes",
         "Recipe",

@@ -53,7 +53,7 @@ def fill_open_shapes(config: dict[str, Any], shapes: Shapes) -> None:
     if unknown or not inputs:
         raise InputError(
             f"the model has no input '{unknown[0] if unknown else ''}' to give a shape",
-            f"its inputs: {', '.join(inputs)}",
+            f"choose from its inputs: {', '.join(inputs)}",
         )
     for name, known in inputs.items():
         shape = shapes.get(name, shapes.get(""))

@@ -1,0 +1,119 @@
+"""Files and tables as Vela counts them. Each run of Vela takes half a second, most of it to start."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from reds_ethos_u.configurations import ACCELERATORS, Configuration
+from reds_ethos_u.device import EthosU
+from reds_ethos_u.vela import compiled
+from reds_litert.targets import FloatTarget, Int8Target
+from reds_tensorflow.framework import TensorFlowFramework
+
+from reds_core.cost import DeviceTable, LatencySettings
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework import Arrays, ExportSource
+from reds_core.runs.device_counting import device_table
+
+pytest.importorskip("ethosu", reason="ethos-u-vela is not installed")
+FRAMEWORK = TensorFlowFramework()
+
+
+@pytest.fixture(scope="session")
+def model() -> Any:
+    """A small convolutional network with a branch, for images of 12 x 12 x 2 and five classes."""
+    keras.utils.set_random_seed(3)
+    x = inputs = keras.Input((12, 12, 2), name="image")
+    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(16, 3, padding="same", use_bias=False)(x)))
+    x = L.Add()([x, L.DepthwiseConv2D(3, padding="same")(x)])
+    x = L.Conv2D(24, 1, strides=2, activation="relu")(x)
+    return keras.Model(inputs, L.Dense(5, activation="softmax")(L.GlobalAveragePooling2D()(x)))
+
+
+@pytest.fixture(scope="session")
+def source(model: Any) -> ExportSource:
+    examples = np.random.default_rng(0).normal(size=(8, 12, 12, 2)).astype(np.float32)
+    return ExportSource(FRAMEWORK, model, FRAMEWORK.inspect(model), calibration=Arrays(examples, np.zeros(8)))
+
+
+@pytest.fixture(scope="session")
+def file(source: ExportSource, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / "small-int8.tflite"
+    Int8Target().export(source, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def table(source: ExportSource, tmp_path_factory: pytest.TempPathFactory) -> DeviceTable:
+    path = tmp_path_factory.mktemp("tables") / "table.json"
+    given = (FRAMEWORK, source.model, source.network)
+    return device_table(EthosU(), None, given, "hash", LatencySettings(points=4, checks=4), path, lambda *_: None)
+
+
+def test_a_profile_is_what_vela_counts(file: Path) -> None:
+    profile = EthosU().profile(file, "ethos-u55-128")
+    (found,) = compiled([file.read_bytes()], Configuration.of("ethos-u55-128", "", ""))
+    assert (profile.cycles, profile.sram, profile.flash) == (found.cycles, found.sram_bytes, found.flash_bytes)
+    assert found.clock_hz == 500e6
+    assert profile.latency_ns == pytest.approx(2.0 * found.cycles)
+    assert profile.cpu_operators == {}
+    assert profile.operators["CONV_2D"] == 2
+    assert sum(row.cycles for row in found.rows) == found.cycles
+    moved = {memory: sum(row.bytes_moved[memory] for row in found.rows) for memory in found.bytes_moved}
+    assert moved == found.bytes_moved
+
+
+def test_operators_of_floats_run_on_the_processor(source: ExportSource, tmp_path: Path) -> None:
+    path = tmp_path / "float.tflite"
+    FloatTarget().export(dataclasses.replace(source, calibration=None), path)
+    profile = EthosU().profile(path, "ethos-u55-128")
+    assert (profile.cycles, profile.latency_ns) == (None, None)
+    assert profile.cpu_operators == profile.operators
+
+
+def test_damaged_files_and_unknown_systems_are_refused(file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(file.read_bytes()[:-3000])
+    with pytest.raises(InputError, match="cannot be read"):
+        EthosU().profile(damaged, "ethos-u55-128")
+    strange = EthosU(EthosU.Options(system_config="Mine"))
+    with pytest.raises(UnsupportedError, match="Vela cannot compile the file"):
+        strange.profile(file, "ethos-u55-128")
+
+
+def test_every_accelerator_has_a_system() -> None:
+    for name in ACCELERATORS:
+        assert Configuration.of(name, "", "").arguments[3] == name
+
+
+def test_the_sum_of_parts_is_the_whole_network(table: DeviceTable, source: ExportSource) -> None:
+    assert table.complete
+    assert table.channels == source.network.channels
+    assert table.repeats.different == 0 < table.repeats.equal
+    assert len(table.checks) == 4
+    for check in table.checks:
+        assert check.predicted["cycles"] == check.counted["cycles"]
+        excess = check.predicted["npu_sram"] - check.counted["npu_sram"]
+        assert 0 <= excess <= table.peaks["npu_sram"].slack + 16
+
+
+def test_what_determines_the_figures_is_in_the_table(table: DeviceTable) -> None:
+    assert (table.on, table.config) == ("ethos-u", "ethos-u55-128")
+    assert table.options == {"system_config": "Ethos_U55_High_End_Embedded", "memory_mode": "Shared_Sram"}
+    assert table.facts["clock_MHz"] == "500"
+    assert "ethos-u-vela" in table.versions
+    assert all(widths[-1] == table.channels[group] for group, widths in table.widths.items())
+
+
+def test_the_full_network_takes_what_its_exported_file_takes(table: DeviceTable, file: Path) -> None:
+    """The file has another calibration, so that compressed weights differ by a few bytes."""
+    cycles = table.forms()["cycles"].at(table.channels)
+    counted = EthosU().profile(file, "ethos-u55-128").cycles
+    assert counted is not None
+    assert abs(cycles - counted) <= 0.01 * counted

@@ -1,0 +1,109 @@
+"""Counts exported files on the device of the run's table, beside what the table predicts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reds_core.cost.device_table import DeviceTable
+from reds_core.cost.tables import CostTable
+from reds_core.errors import RedsError
+from reds_core.framework.device import Device, Profile
+from reds_core.plan import DeviceRecord
+from reds_core.plugin import guarded
+from reds_core.registry import Registry
+from reds_core.runs.targets import RunTargets
+
+DIFFERENCE = 0.01
+"""The relative difference between what is counted and what was planned above which there is a warning."""
+FIGURES: Mapping[str, Callable[[Profile], int | None]] = {
+    "cycles": lambda profile: profile.cycles,
+    "npu_sram": lambda profile: profile.sram,
+}
+"""The figures of profiles by the names of the resources that they are."""
+
+
+@dataclass(frozen=True)
+class Recount:
+    """Counts the int8 files of a run on the device of its table.
+
+    Attributes:
+        device: The device, with the options of the table.
+        table: The table.
+        targets: The targets that write the files.
+        folder: The folder of the run.
+        warn: Called with a sentence on each file that takes more than planned, or that cannot be counted.
+    """
+
+    device: Device
+    table: DeviceTable
+    targets: RunTargets
+    folder: Path
+    warn: Callable[[str], None]
+
+    def records(
+        self,
+        files: Mapping[str, str | None] | Mapping[str, str],
+        planned: Mapping[str, int],
+        capacities: Mapping[str, int],
+    ) -> Mapping[str, DeviceRecord]:
+        """Return what the device counts for the files of one network, by its name; empty if it reads none of them.
+
+        Args:
+            files: The names of the files by kind, as in the plan.
+            planned: What the plan states that the network uses of each resource.
+            capacities: What the budget allows of each resource that it limits.
+        """
+        kinds = {target.name: self.targets.kind(target).name for target in self.targets.targets}
+        names = (files.get(kinds[kind]) for kind in self.device.kinds if kind in kinds)
+        name = next((each for each in names if each is not None), None)
+        if name is None:
+            return {}
+        try:
+            with guarded(self.device):
+                profile = self.device.profile(self.folder / name, self.table.config)
+        except RedsError as error:  # the network is trained by then, so that the run goes on
+            self.warn(f"'{name}' is not counted on {self.device.name}: {error.what}")
+            return {}
+        for resource, figure in FIGURES.items():
+            counted = figure(profile)
+            if counted is not None and resource in planned:
+                self._compare(name, resource, counted, planned[resource], capacities.get(resource))
+        return {self.device.name: DeviceRecord(name, cycles=profile.cycles, sram=profile.sram)}
+
+    def _compare(self, name: str, resource: str, counted: int, planned: int, capacity: int | None) -> None:
+        """Warn of a file that takes more than the budget allows, or that the table does not predict."""
+        if capacity is not None and counted > capacity:
+            self.warn(
+                f"'{name}' takes {counted} {resource} on {self.device.name}, which is {counted - capacity} above the "
+                f"budget, where {planned} are planned"
+            )
+        elif resource in self.table.sums and abs(counted - planned) > DIFFERENCE * planned:
+            self.warn(f"'{name}' takes {counted} {resource} on {self.device.name} where {planned} are planned")
+
+
+def recount(
+    registry: Registry,
+    table: CostTable | None,
+    targets: RunTargets,
+    folder: Path,
+    warn: Callable[[str], None],
+) -> Recount | None:
+    """Return what counts the files of a run on the device of its table; None without a table of a device.
+
+    Args:
+        registry: The plugins that are installed.
+        table: The table of the run.
+        targets: The targets of the run.
+        folder: The folder of the run.
+        warn: Called with sentences on files, and if the device cannot be used here.
+    """
+    if not isinstance(table, DeviceTable):
+        return None
+    try:
+        device = registry.create(Device, table.on, {table.on: table.options})
+    except RedsError as error:
+        warn(f"files are not counted on {table.on}: {error.what}")
+        return None
+    return Recount(device, table, targets, folder, warn)
