@@ -20,6 +20,9 @@ from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_repo
 import reds_core
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.plan import load_plan
+from reds_core.report.latency_source import latency_sentences
+from reds_core.report.run_page import run_page
 
 SETTINGS = LatencySettings(points=3, checks=2)
 REGISTRY = toy_registry(framework=PortableToyFramework)
@@ -89,6 +92,10 @@ def test_a_run_keeps_to_it_and_times_nothing_here(place: Workplace) -> None:
     assert record.latency_measured_ns is None
     said = "exported files are not timed: the latency table is of toy-pi, not of this machine"
     assert said in heard.notes
+    assert load_plan(place.out).latency_machine == table.machine
+    sentence = "Latencies are predicted from times that were measured on toy-pi (Cortex-A72, Linux, 4 cores)."
+    assert latency_sentences(plan.latency_machine) == (sentence,)
+    assert sentence in run_page(plan, place.out)
 
 
 def test_an_unfinished_table_is_gone_on_with(place: Workplace) -> None:
