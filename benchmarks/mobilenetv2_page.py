@@ -61,7 +61,10 @@ that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite fi
 bytes are those of an engine that stores masks ([c-engine.md](../guide/c-engine.md)). `slimming-threshold` and
 `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
 batch-norm scales, as the paper demands."""
-NO_ENERGY = "Energy is not compared, because the project has no model of it yet."
+NO_ENERGY = (
+    "Energy is not compared: without a measurement, it would be a multiple of the MACs "
+    "([energy](../guide/energy.md))."
+)
 
 
 def page(records: Sequence[CellRecord], folder: Path) -> str:

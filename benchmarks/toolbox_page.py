@@ -59,8 +59,9 @@ A difference is the accuracy of `{first}` less that of the other arm on the same
 seeds on one example for independent, so trust the interval where they disagree. Nothing is corrected for the number
 of comparisons."""
 NO_ENERGY = """\
-Energy is not compared, because the project has no model of it yet. Latency on a microcontroller was not measured
-here; [devices.md](devices.md) counts instructions of the C engine on emulated cores."""
+Energy is not compared: without a measurement, it would be a multiple of the MACs ([energy](../guide/energy.md)).
+Latency on a microcontroller was not measured here; [devices.md](devices.md) counts instructions of the C engine on
+emulated cores."""
 
 
 def page(records: Sequence[CellRecord], folder: Path) -> str:

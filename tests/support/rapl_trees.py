@@ -30,5 +30,6 @@ class PowercapTree:
 
     def add(self, zone: Path, uJ: int) -> None:
         """Raise the counter of a zone."""
-        counter = zone / "energy_uj"
-        counter.write_text(f"{(int(counter.read_text()) + uJ) % RANGE_UJ}\n")
+        counter, new = zone / "energy_uj", zone / "new"
+        new.write_text(f"{(int(counter.read_text()) + uJ) % RANGE_UJ}\n")
+        new.replace(counter)  # at once, since another thread may read it

@@ -21,12 +21,15 @@ pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 from engines import SANITIZERS, STRICT, CompiledEngine, KernelObjects, compiled, compiler
 from family_graphs import KernelSource, family, member
 from int8_graphs import GraphBuilder, examples, integers, options, tflite_micro_outputs
+from rapl_trees import PowercapTree
 from reds_litert.graph import read_graph
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import MemberFile
 
 EXAMPLES = 24
+MACS = 8 * 7 * (8 * 18 + 8 * 8 + 6 * 72 + 10 * 8 + 16 * 9) + 4 * 4 * 8 * (9 * 16 + 9) + 5 * 32
+"""The multiply-accumulates of the full network of `family`."""
 Contents = Sequence[tuple[str, bytes]]
 
 
@@ -320,6 +323,18 @@ def test_profiles_on_this_machine(eight_bits: Contents, tmp_path: Path) -> None:
     assert (found.instructions, found.flash, found.flash_weights) == (None, None, len(family_of(eight_bits).store))
     assert found.arena == found.arena_head == 8 * 7 * (6 + 10 + 16)
     assert found.operators["CONV_2D"] == 5
+    assert found.macs == MACS
+
+
+def test_a_profile_on_this_machine_says_why_it_has_no_energy(eight_bits: Contents, tmp_path: Path) -> None:
+    compiler()
+    path, tree = tmp_path / "full.tflite", PowercapTree(tmp_path / "powercap")
+    path.write_bytes(eight_bits[-1][1])
+    tree.zone("intel-rapl:0", "package-0")
+    found = CEngine(EngineOptions(powercap=str(tree.root))).profile(path, "host")
+    assert found.energy is None
+    (note,) = found.notes
+    assert note.startswith("energy is not measured: the energy counter of package-0 did not rise in ")
 
 
 @pytest.mark.slow
@@ -330,10 +345,9 @@ def test_profiles_on_an_emulated_core(eight_bits: Contents, tmp_path: Path) -> N
     path = tmp_path / "full.tflite"
     path.write_bytes(eight_bits[-1][1])
     found = CEngine().profile(path, "cortex-m4")
-    macs = 8 * 7 * (8 * 18 + 8 * 8 + 6 * 72 + 10 * 8) + 4 * 4 * 8 * (9 * 16 + 9) + 5 * 32
     assert found.latency_ns is None
     assert found.instructions is not None
-    assert macs < found.instructions < 30 * macs
+    assert MACS < found.instructions < 30 * MACS
     assert found.flash is not None
     assert found.flash_weights is not None
     assert found.flash_weights < found.flash < found.flash_weights + 12_000
