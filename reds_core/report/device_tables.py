@@ -96,7 +96,7 @@ def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
 ENERGY = "Energy"
 _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
-    "Spread": lambda record: _figure(record.timing and record.timing.spread_ns, units.NANOSECONDS.text),
+    "Spread": lambda record: _figure(record.timing.spread_ns if record.timing else None, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
