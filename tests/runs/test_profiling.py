@@ -57,7 +57,7 @@ def test_a_record_has_the_fields_of_the_format(out: Path) -> None:
     plain = json.loads(to_json(record))
     assert list(plain) == [
         *("file", "member", "on", "config", "latency_ns", "cycles", "instructions", "arena", "arena_head"),
-        *("flash", "flash_weights", "flash_metadata", "operators", "macs", "energy"),
+        *("sram", "flash", "flash_weights", "flash_metadata", "operators", "cpu_operators", "macs", "energy"),
     ]
     assert plain["cycles"] is None
     assert plain["energy"] == {
