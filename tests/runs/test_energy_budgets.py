@@ -67,7 +67,7 @@ def test_a_plan_and_its_report_name_the_source(place: Workplace) -> None:
         "Energy is not measured (source board-model): model of NUCLEO-L4R5ZI, from MACs, ± 27 %; 1 170 pJ for each MAC."
     )
     page = on_terminal(Page(write_report(plan, place.out).read_text()).text)
-    assert "Energy (model)" in page
+    assert "Energy (model ± 27 %)" in page
     assert sentence in page
     assert sentence in on_terminal(model_card(plan, place.out)).replace("\\", "")
     assert "energy_pJ" in reds_core.load_plan(place.out).to_frame().columns
@@ -225,7 +225,10 @@ def test_a_report_names_each_source(out: Path, tmp_path: Path) -> None:
     assert {record["energy"]["source"] for record in records} == {"rapl", "board-model", "npu-model"}
     assert all(record["energy"]["reference"] for record in records)
     page = on_terminal(Page(write_report(load_plan(out), out).read_text()).text)
-    assert "Energy is measured (source rapl): RAPL counters of 1 processor package, with idle power" in page
+    assert (
+        "Energy is measured (source rapl): RAPL counters of 1 processor package of the machine that profiled, with"
+        in page
+    )
     assert "Energy is not measured (source board-model): model of NUCLEO-U575ZI-Q, from MACs, ± 29 %; 405 pJ" in page
     assert "Energy is not measured (source npu-model): model of a 45 nm chip, upper bound." in page
     assert "Horowitz" in page
