@@ -127,7 +127,7 @@ NO_TABLE = Table("", "", (), ())
 EMPTY_PAGE: dict[str, Any] = {
     **dict.fromkeys(("title", "headline", "smallest", "scorer", "pruner"), ""),
     **dict.fromkeys(("tiles", "devices", "accuracy_pictures", "additions", "verdicts"), ()),
-    **dict.fromkeys(("training", "explorers"), ()),
+    **dict.fromkeys(("training", "explorers", "energy_sentences"), ()),
     **dict.fromkeys(
         ("channels", "levels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE
     ),
