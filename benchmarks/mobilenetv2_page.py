@@ -62,8 +62,7 @@ bytes are those of an engine that stores masks ([c-engine.md](../guide/c-engine.
 `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
 batch-norm scales, as the paper demands."""
 NO_ENERGY = (
-    "Energy is not compared: without a measurement, it would be a multiple of the MACs "
-    "([energy](../guide/energy.md))."
+    "Energy is not compared: without a measurement, it would be a multiple of the MACs ([energy](../guide/energy.md))."
 )
 
 

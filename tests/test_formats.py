@@ -17,6 +17,7 @@ import sample_comparisons
 import sample_plans
 import yaml
 from compare_tools import failure, result
+from other_machine import toy_records
 from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.bench.history import BenchHistory, read_history, write_history
@@ -217,6 +218,13 @@ LATENCIES: dict[str, Any] = {
     "complete": False,
     "format": "reds-latency/1",
 }
+
+
+def test_records_of_another_machine() -> None:
+    content = toy_records("litert", {"m.tflite": "0" * 64})
+    check("reds-timings-1.json", content)
+    assert refuses("reds-timings-1.json", content | {"format": "reds-timings/2"})
+    assert refuses("reds-timings-1.json", content | {"heat": 3})
 
 
 def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class LatencyTable:
         complete: whether the table has all samples and checks.
         macs: MACs of the full network, which distinguish networks with the same channels but other input sizes; None if
             the table does not state them.
+        format: name and version of the file format.
     """
 
     network: str

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from reds_core.cost.energy_models import BOARD_MODEL, NPU_MODEL, RAPL
 from reds_core.errors import InputError, RedsError, UnavailableError, UnsupportedError
 from reds_core.framework.device import Device, Profile
 from reds_core.framework.exported import ExportedFigures, ExportedModel
+from reds_core.framework.timings import hash_of, load_timings
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_checks import questions
 from reds_core.testing.plugin_checks import PluginSubject, check_declaration, imports_nothing_heavy
@@ -231,6 +234,40 @@ def prints_nothing(subject: DeviceSubject) -> None:
         raise Failure(f"printed {captured.text[:80]!r}")
 
 
+def times_files_elsewhere(subject: DeviceSubject) -> None:
+    """The program for other machines runs there without reds, so it is run as there, on a file and then on another one.
+
+    It times the file that it was written for, and refuses one of other content.
+    """
+    if not subject.overrides("timing_script"):
+        raise Skip("times no files on other machines")
+    trial, content = subject.files.expressed[0]
+    with subject.files.written(trial, content) as path:
+        program, records = path.with_name("time_files.py"), path.with_name("records.json")
+        program.write_text(subject.make().timing_script({path.name: hash_of(content)}), encoding="utf-8")
+        command = [sys.executable, str(program), str(path.parent), "--out", str(records), "--stop-with-input"]
+
+        def run() -> subprocess.CompletedProcess[bytes]:
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                assert process.stderr is not None
+                complaint = process.stderr.read()  # before its standard input is closed
+                return subprocess.CompletedProcess(command, process.wait(), None, complaint)
+
+        ran = run()
+        if ran.returncode:
+            said = ran.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise Failure(f"the program ends with status {ran.returncode}: {said}")
+        try:
+            found = load_timings(records)
+        except InputError as error:
+            raise Failure(f"the program writes something else: {error.what}") from error
+        if found.on != subject.plugin.name or [each.file for each in found.files] != [path.name]:
+            raise Failure(f"the program writes records of {found.on} for {[each.file for each in found.files]}")
+        path.write_bytes(content + b" ")
+        if not run().returncode:
+            raise Failure("the program accepts a file of other content")
+
+
 DEVICE_CHECKS: tuple[Check[DeviceSubject], ...] = (
     Check(declares_what_it_is),
     Check(imports_nothing_heavy),
@@ -239,5 +276,6 @@ DEVICE_CHECKS: tuple[Check[DeviceSubject], ...] = (
     Check(runs_files, ("declares_what_it_is",)),
     Check(refuses_damaged_files, ("declares_what_it_is",)),
     Check(prints_nothing, ("declares_what_it_is",)),
+    Check(times_files_elsewhere, ("declares_what_it_is",)),
 )
 """Every check of a device, in the order of the report."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 import reds_core
 from reds_core import cli
@@ -42,6 +44,17 @@ def shown(files: Any, uri: str, markdown: str) -> str:
     page = SimpleNamespace(file=files[0].get_file_from_path(uri))
     changed: str = hook("outside")["on_page_markdown"](markdown, page, files[1], files[0])
     return changed
+
+
+def test_the_search_needs_nothing_from_elsewhere() -> None:
+    """The plugin `offline` fetches the script `iframe-worker` from a server, unless a file has its name."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    settings = yaml.safe_load(re.sub(r"!!python/\S+", "", text))
+    assert "offline" in settings["plugins"]
+    assert settings["theme"]["font"] is False
+    (script,) = settings["extra"]["polyfills"]
+    assert "iframe-worker" in script
+    assert "window.Worker=" in (ROOT / "docs" / script).read_text(encoding="utf-8")
 
 
 # --- public names ---------------------------------------------------------------------------------------------------

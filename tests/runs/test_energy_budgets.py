@@ -131,7 +131,9 @@ def test_energy_is_power_times_latency_on_the_board(place: Workplace, monkeypatc
 
 def test_latencies_of_this_machine_are_refused(place: Workplace) -> None:
     settings = replace(WITH_MODEL, latency_table=str(table_of_board(place, "a processor")))
-    with pytest.raises(InputError, match="was made on 'a processor, Linux', and the power of NUCLEO-L4R5ZI says noth"):
+    with pytest.raises(
+        InputError, match="was made on 'a processor, Linux', and the power of NUCLEO-L4R5ZI says nothing"
+    ):
         place.prune(settings=settings, registry=timed_registry(), budgets={"energy": [0.8]})
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from other_machine import toy_program
 from toy_framework import ToyFile, ToyFramework
 from toy_targets import toy
 
@@ -67,6 +69,16 @@ class AbsentService(AskingDevice):
 
     def known_configurations(self) -> tuple[str, ...]:
         raise UnavailableError("the toy service cannot be reached", "try again later")
+
+
+class Portable(ToyDevice):
+    """Can be timed on other machines."""
+
+    def counted(self, path: Path, configuration: str | None = None) -> Profile:
+        return Profile(flash=path.stat().st_size)
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        return toy_program(files, self.name)
 
 
 @dataclass(frozen=True)
@@ -145,6 +157,13 @@ class Leaking(Changed):
 class Nameless(Changed):
     def changed(self, profile: Profile) -> Any:
         return replace(profile, energy=Energy(1.0, "measured", "a toy"))
+
+
+class Trusting(Portable):
+    """Writes a program that times whatever it finds."""
+
+    def timing_script(self, files: Mapping[str, str]) -> str:
+        return super().timing_script(files).replace("== digest", "!= ''")
 
 
 class Untyped(Changed):

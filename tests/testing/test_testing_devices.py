@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import toy_devices
 from kit_reports import failed
-from toy_devices import ToyDevice
+from toy_devices import Portable, ToyDevice
 from toy_plugins import toy_registry
 
 from reds_core.framework.device import Device
@@ -31,6 +31,7 @@ BAD_DEVICES: list[tuple[type[Device], str, str]] = [
     (toy_devices.Restless, "profiles_the_same_twice", "profiles of the same files differ"),
     (toy_devices.Wrong, "runs_files", "elsewhere"),
     (toy_devices.Crashing, "refuses_damaged_files", "raises FileNotFoundError, not InputError, for a missing file"),
+    (toy_devices.Trusting, "times_files_elsewhere", "the program accepts a file of other content"),
     (toy_devices.Printing, "prints_nothing", "printed 'profiled"),
 ]
 
@@ -49,7 +50,7 @@ def test_every_check_has_a_device_that_fails_it_and_says_why() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@device_conformance(ToyDevice, registry=TOYS)
+@device_conformance(Portable, registry=TOYS)
 def test_an_honest_device_passes(check: Callable[[], None]) -> None:
     check()
 
@@ -75,7 +76,7 @@ def test_a_device_without_a_target_that_writes_its_files_is_only_looked_at() -> 
 def test_a_device_is_asked_for_its_configurations() -> None:
     report = check_device(toy_devices.AskingDevice, registry=TOYS)
     assert failed(report) == {}
-    assert not report.with_outcome(CheckOutcome.SKIPPED)
+    assert [r.name for r in report.with_outcome(CheckOutcome.SKIPPED)] == ["times_files_elsewhere"]
 
 
 @pytest.mark.usefixtures("quick")
@@ -83,6 +84,7 @@ def test_checks_of_profiles_are_skipped_where_a_service_cannot_be_used() -> None
     report = check_device(toy_devices.AbsentService, registry=TOYS)
     assert failed(report) == {}
     skipped = {r.name: r.reason for r in report.with_outcome(CheckOutcome.SKIPPED)}
+    assert skipped.pop("times_files_elsewhere") == "times no files on other machines"
     assert skipped == dict.fromkeys(
         ("profiles_files", "profiles_the_same_twice", "refuses_damaged_files"), "the toy service cannot be reached"
     )

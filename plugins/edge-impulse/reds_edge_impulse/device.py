@@ -49,7 +49,7 @@ class EdgeImpulse(Device):
     reads = ("tflite-int8", "tflite")
     remark = (
         "Figures are estimates of Edge Impulse. Latency is given in whole milliseconds; less than one counts as not "
-        "known. Flash is all that it counts as ROM, and the arena is a part of the RAM that it shows."
+        "known. Flash is what it states as ROM, and the arena is not all of the RAM that it shows."
     )
     Options = EdgeImpulseOptions
 

@@ -107,8 +107,8 @@ def test_names_of_archives(
 
 
 def test_an_unknown_deployment(service: StandIn, members: list[MemberFile], out: Path) -> None:
-    with pytest.raises(InputError, match=r"no deployment 'ardiuno'; give .*deploy_target one of: zip, arduino, run"):
-        EdgeImpulse(EdgeImpulseOptions(deploy_target="ardiuno")).deploy(members, out)
+    with pytest.raises(InputError, match=r"no deployment 'arduino-2'; give .*deploy_target one of: zip, arduino, run"):
+        EdgeImpulse(EdgeImpulseOptions(deploy_target="arduino-2")).deploy(members, out)
     assert service.lines == ["GET /projects", "GET /N/deployment/targets/data-sources"]
 
 

@@ -94,5 +94,5 @@ def test_an_operator_that_is_not_known_is_named() -> None:
     x = L.LSTM(8, unroll=False)(L.Conv1D(6, 1, name="before")(inputs))
     lstm = keras.Model(inputs, L.Dense(3)(x))
     network = FRAMEWORK.inspect(lstm)
-    with pytest.raises(UnsupportedError, match="operator|graphs|not found"):
+    with pytest.raises(UnsupportedError, match=r"operator|graphs|not found"):
         PrunableFile(int8(lstm), network, FRAMEWORK.weights(lstm, network))
