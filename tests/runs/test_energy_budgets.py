@@ -17,6 +17,7 @@ from toy_framework import ToyFramework, describe, residual_model
 from toy_latency import MACHINE, timed_registry, toy_latencies
 from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, skip_report
+from toy_transforms import ToyBits, ToyTarget
 
 import reds_core
 from reds_core.cost.energy_models import BOARDS, Energy, energy_model, npu_energy
@@ -105,6 +106,20 @@ def test_without_a_model_there_is_no_energy(place: Workplace) -> None:
     with pytest.raises(InputError, match="energy can only be counted with a model of it") as caught:
         place.prune(settings=NO_TRAINING, budgets={"energy": [0.5]})
     assert caught.value.fix.startswith('give energy_model="board-model:nucleo-l4r5zi"')
+
+
+def test_energy_is_decided_together_with_levels_of_layers(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer bits take as many MACs, so that this budget is met by widths alone, beside one that bits help to meet."""
+    skip_report(monkeypatch)
+    transforms = {"transforms": ("toy-bits",), "targets": ("toy-device",)}
+    plan = place.prune(
+        settings=replace(WITH_MODEL, **transforms),
+        registry=toy_registry(ToyBits, ToyTarget),
+        budgets={"energy": [0.5], "weight_bytes": [0.3]},
+    )
+    (record,) = plan.subnetworks
+    assert record.usage["energy"] == 1170 * record.usage["macs"] <= 0.5 * plan.full.usage["energy"]
+    assert record.usage["weight_bytes"] <= 0.3 * plan.full.usage["weight_bytes"]
 
 
 # --- tables of latency ----------------------------------------------------------------------------------------------
