@@ -7,13 +7,22 @@ from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import SumForm, macs, params
 from reds_core.cost.device_energy import ON_PROCESSOR, device_energy
 from reds_core.cost.device_table import DeviceTable, load_device_table
-from reds_core.cost.energy_models import BOARDS, Energy, EnergyModel, EnergySource, energy_model, npu_energy
+from reds_core.cost.energy_models import (
+    BOARDS,
+    LARGEST_SRAM,
+    Energy,
+    EnergyModel,
+    EnergySource,
+    energy_model,
+    npu_energy,
+)
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_forms, usage
 
 __all__ = [
     "BOARDS",
+    "LARGEST_SRAM",
     "ON_PROCESSOR",
     "RESOURCES",
     "CostModel",

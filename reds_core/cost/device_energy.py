@@ -11,11 +11,10 @@ from reds_core.arrays import IntArray
 from reds_core.cost.counting import TableForm
 from reds_core.cost.device_figures import sum_table
 from reds_core.cost.device_table import DeviceTable
-from reds_core.cost.energy_models import EnergySource, npu_energy
+from reds_core.cost.energy_models import LARGEST_SRAM, EnergySource, npu_energy
 
 MACS, SRAM_BYTES, FLASH_BYTES = "macs", "sram_bytes", "flash_bytes"
 """The figures of parts that the model needs: multiply-accumulates, and bytes that are read and written."""
-SRAM = "npu_sram"
 ON_PROCESSOR = "on_processor"
 """The fact of a table that names operators which the processor runs, and whose energy is not known."""
 
@@ -23,7 +22,8 @@ ON_PROCESSOR = "on_processor"
 def device_energy(table: DeviceTable) -> tuple[TableForm, EnergySource] | None:
     """Return the energy in picojoules as a form, and its source; None if the table lacks what the model needs.
 
-    The SRAM counts as one of the size that the full network needs, for all widths alike.
+    The SRAM counts as the largest one of which there is a figure, as in profiles, so that energies of networks that
+    need SRAM of different sizes can be compared.
 
     Args:
         table: A complete table.
@@ -33,14 +33,13 @@ def device_energy(table: DeviceTable) -> tuple[TableForm, EnergySource] | None:
         return None
     figures = {name: sum_table(table, name) for name in (MACS, SRAM_BYTES, FLASH_BYTES)}
     forms = replace(table, sums=figures).forms()
-    size = forms[SRAM].at(table.channels) if SRAM in forms else 2**30  # the largest SRAM of which there is a figure
     rates = {
-        MACS: npu_energy(1, 0, size, 0).uJ,
-        SRAM_BYTES: npu_energy(0, 1, size, 0).uJ,
-        FLASH_BYTES: npu_energy(0, 0, size, 1).uJ,
+        MACS: npu_energy(1, 0, LARGEST_SRAM, 0).uJ,
+        SRAM_BYTES: npu_energy(0, 1, LARGEST_SRAM, 0).uJ,
+        FLASH_BYTES: npu_energy(0, 0, LARGEST_SRAM, 1).uJ,
     }
     summed = {name: form for name, form in forms.items() if name in rates and isinstance(form, TableForm)}
-    return _weighted(summed, {name: 1e6 * uJ for name, uJ in rates.items()}), npu_energy(0, 0, size, 0).origin
+    return _weighted(summed, {name: 1e6 * uJ for name, uJ in rates.items()}), npu_energy(0, 0, LARGEST_SRAM, 0).origin
 
 
 def _weighted(forms: Mapping[str, TableForm], rates: Mapping[str, float]) -> TableForm:

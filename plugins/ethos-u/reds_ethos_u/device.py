@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reds_core.cost import npu_energy
+from reds_core.cost import LARGEST_SRAM, npu_energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework import Device, DeviceCounter, ExportSource, Framework, Profile
 from reds_core.network import Network
@@ -68,7 +68,7 @@ class EthosU(Device):
             flash=found.flash_bytes,
             operators=footprint.operators,
             macs=footprint.macs,
-            energy=None if on_cpu else npu_energy(found.macs, moved["Sram"], found.sram_bytes, outside),
+            energy=None if on_cpu else npu_energy(found.macs, moved["Sram"], LARGEST_SRAM, outside),
             cpu_operators={kind: on_cpu.count(kind) for kind in dict.fromkeys(on_cpu)},
         )
 

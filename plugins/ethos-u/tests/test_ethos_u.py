@@ -16,7 +16,7 @@ from reds_ethos_u.vela import compiled
 from reds_litert.targets import FloatTarget, Int8Target
 from reds_tensorflow.framework import TensorFlowFramework
 
-from reds_core.cost import ON_PROCESSOR, DeviceTable, LatencySettings, device_energy, npu_energy
+from reds_core.cost import LARGEST_SRAM, ON_PROCESSOR, DeviceTable, LatencySettings, device_energy, npu_energy
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Arrays, ExportSource
 from reds_core.runs.device_counting import device_table
@@ -68,7 +68,7 @@ def test_a_profile_is_what_vela_counts(file: Path) -> None:
     moved = {memory: sum(row.bytes_moved[memory] for row in found.rows) for memory in found.bytes_moved}
     assert moved == found.bytes_moved
     assert profile.macs is not None
-    assert profile.energy == npu_energy(found.macs, moved["Sram"], found.sram_bytes, moved["OffChipFlash"])
+    assert profile.energy == npu_energy(found.macs, moved["Sram"], LARGEST_SRAM, moved["OffChipFlash"])
     assert (profile.energy.source, profile.energy.error_percent) == ("npu-model", None)
 
 
@@ -112,7 +112,7 @@ def test_energy_is_a_sum_of_parts(table: DeviceTable, source: ExportSource) -> N
     found = device_energy(table)
     assert found is not None
     form, origin = found
-    assert origin == npu_energy(0, 0, table.forms()["npu_sram"].at(table.channels), 0).origin
+    assert origin == npu_energy(0, 0, LARGEST_SRAM, 0).origin
     counter = EthosU().counter(FRAMEWORK, source.model, source.network)
     rates = origin.constants
     for check, counted in zip(table.checks, counter.counted([c.widths for c in table.checks]), strict=True):
