@@ -99,6 +99,7 @@ _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Spread": lambda record: _figure(record.timing.spread_ns if record.timing else None, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
+    ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),
     "SRAM": lambda record: _figure(record.sram, units.byte_size),
@@ -107,9 +108,7 @@ _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
     "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
     "On the processor": lambda record: Cell(", ".join(record.cpu_operators)) if record.cpu_operators else NOTHING,
-    "MACs": lambda record: _figure(record.macs, units.MACS.text),
-    ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
 }
 """The columns by title. Those without any figure are left out."""
-BEYOND_TERMINALS = ("Metadata", "Operators", "MACs")
+BEYOND_TERMINALS = ("Metadata", "Operators")
 """The columns for which a terminal has no room beside the others."""

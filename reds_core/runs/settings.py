@@ -302,10 +302,8 @@ class RunSettings:
             InputError: If the table is of another network, or not of the board of the energy model.
         """
         measured = {} if latencies is None else latencies.forms_for(network, self.element_size_bytes)
-        energy = None
-        if self.energy_model is not None:
-            machines = None if latencies is None else latencies.machines
-            measured, energy = with_energy(measured, energy_model(self.energy_model), machines)
+        model = None if self.energy_model is None else energy_model(self.energy_model)
+        measured, energy = with_energy(measured, model, latencies)
         return CostModel(self.element_size_bytes, measured, self._asked_resources(budgets), energy)
 
     def check_countable(self, budgets: Iterable[SubnetworkBudget]) -> None:

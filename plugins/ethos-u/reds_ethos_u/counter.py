@@ -13,6 +13,7 @@ from functools import cached_property
 
 from reds_litert.prunable_file import PrunableFile
 
+from reds_core.cost import ON_PROCESSOR
 from reds_core.framework import Counted, CountingConditions, DeviceCounter, Part
 from reds_ethos_u.configurations import Configuration
 from reds_ethos_u.memory import MOMENTS, Fetched, Held, MemoryLayout
@@ -21,7 +22,8 @@ from reds_ethos_u.vela import Compiled, compiled
 CYCLES, SRAM = "cycles", "npu_sram"
 """The resources that the tables state."""
 MACS, SRAM_BYTES, FLASH_BYTES = "macs", "sram_bytes", "flash_bytes"
-"""What else the samples of tables hold: multiply-accumulates, and bytes that are moved from and to memories."""
+"""What else the samples of tables hold, from which energy follows: multiply-accumulates, bytes that are moved from and
+to SRAM, and those from and to slower memories, such as flash."""
 _TENSOR = re.compile(r"t(\d+)(?:_.*)?")
 """The name of a tensor of the file, or of one that Vela makes on the way to it."""
 
@@ -51,6 +53,8 @@ class VelaCounter(DeviceCounter):
     @property
     def conditions(self) -> CountingConditions:
         facts = {"clock_MHz": f"{self._full.clock_hz / 1e6:g}", "source": "estimates of Vela, not measured"}
+        if self._on_cpu:
+            facts[ON_PROCESSOR] = ", ".join(dict.fromkeys(self._on_cpu))
         return CountingConditions(self._configuration.options, {"ethos-u-vela": self._version}, facts)
 
     @cached_property
@@ -65,11 +69,16 @@ class VelaCounter(DeviceCounter):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        kinds = [self._file.graph.operators[index].kind for index in self._full.on_cpu if index >= 0]
+        kinds = self._on_cpu
         if not kinds:
             return ()
         named = ", ".join(dict.fromkeys(kinds))
         return (f"operators that run on the processor have no cycles in this table: {named} ({len(kinds)})",)
+
+    @property
+    def _on_cpu(self) -> list[str]:
+        """The kinds of the operators that are left to the processor."""
+        return [self._file.graph.operators[index].kind for index in self._full.on_cpu if index >= 0]
 
     def counted(self, choices: Sequence[Mapping[str, int]]) -> list[Counted]:
         return [self._counted(each) for each in compiled([self._file.at(c) for c in choices], self._configuration)]
@@ -103,10 +112,10 @@ def _held_name(part: Held) -> str:
 
 def _figures(found: Compiled, operator: int) -> Mapping[str, int]:
     rows = [row for row in found.rows if row.operator == operator]
-    flash = sum(row.bytes_moved["OffChipFlash"] + row.bytes_moved["OnChipFlash"] for row in rows)
+    outside = sum(sum(row.bytes_moved.values()) - row.bytes_moved["Sram"] for row in rows)
     return {
         CYCLES: sum(row.cycles for row in rows),
         MACS: sum(row.macs for row in rows),
         SRAM_BYTES: sum(row.bytes_moved["Sram"] for row in rows),
-        FLASH_BYTES: flash,
+        FLASH_BYTES: outside,
     }

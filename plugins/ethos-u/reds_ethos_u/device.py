@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reds_core.cost import LARGEST_SRAM, npu_energy
 from reds_core.errors import UnsupportedError
 from reds_core.framework import Device, DeviceCounter, ExportSource, Framework, Profile
 from reds_core.network import Network
@@ -41,7 +42,8 @@ class EthosU(Device):
     configurations = ACCELERATORS
     remark = (
         "Cycles are estimates of Arm's compiler Vela, not measured, and latency is cycles at the clock of the system "
-        "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take."
+        "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take. "
+        "There is no energy where operators run on the processor."
     )
     Options = EthosOptions
 
@@ -57,12 +59,16 @@ class EthosU(Device):
         operators = read_graph(content).operators
         on_cpu = [operators[index].kind for index in found.on_cpu if 0 <= index < len(operators)]
         is_on_npu = len(on_cpu) < len(operators)
+        moved = found.bytes_moved
+        outside = sum(moved.values()) - moved["Sram"]
         return Profile(
             latency_ns=1e9 * found.cycles / found.clock_hz if is_on_npu else None,
             cycles=found.cycles if is_on_npu else None,
             sram=found.sram_bytes,
             flash=found.flash_bytes,
             operators=footprint.operators,
+            macs=footprint.macs,
+            energy=None if on_cpu else npu_energy(found.macs, moved["Sram"], LARGEST_SRAM, outside),
             cpu_operators={kind: on_cpu.count(kind) for kind in dict.fromkeys(on_cpu)},
         )
 
