@@ -244,9 +244,11 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
     ]
     for row in tables:
         over = "–" if row.sram_over is None else f"{row.sram_over[0]} to {row.sram_over[1]}"
+        slack = "–" if row.slack is None else row.slack
+        error = f"{row.least_percent:+.2f} to {row.most_percent:+.2f} %"
         lines.append(
             f"| {row.network} | {row.config} | {row.widths} | {row.repeats} | {row.different} | "
-            f"{row.exact} of {row.checks} | {row.least_percent:+.2f} to {row.most_percent:+.2f} % | {over} | {'–' if row.slack is None else row.slack} |"
+            f"{row.exact} of {row.checks} | {error} | {over} | {slack} |"
         )
     lines += [
         "",

@@ -5,14 +5,25 @@ from __future__ import annotations
 from reds_core.cost.activation_memory import peak_ram
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import SumForm, macs, params
+from reds_core.cost.device_energy import ON_PROCESSOR, device_energy
 from reds_core.cost.device_table import DeviceTable, load_device_table
-from reds_core.cost.energy_models import BOARDS, Energy, EnergyModel, EnergySource, energy_model, npu_energy
+from reds_core.cost.energy_models import (
+    BOARDS,
+    LARGEST_SRAM,
+    Energy,
+    EnergyModel,
+    EnergySource,
+    energy_model,
+    npu_energy,
+)
 from reds_core.cost.latency_sampling import Segment, Timing, touched_groups, wanted_samples
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_forms, usage
 
 __all__ = [
     "BOARDS",
+    "LARGEST_SRAM",
+    "ON_PROCESSOR",
     "RESOURCES",
     "CostModel",
     "DeviceTable",
@@ -26,6 +37,7 @@ __all__ = [
     "SubnetworkBudget",
     "SumForm",
     "Timing",
+    "device_energy",
     "energy_model",
     "load_device_table",
     "load_latency_table",

@@ -307,6 +307,8 @@ PJ_OF_INT8_MAC = 0.3
 """Of a product of two int8 numbers (0.2 pJ) and a sum of two int32 numbers (0.1 pJ)."""
 PJ_OF_SRAM_BYTE: Mapping[int, float] = {8 * 1024: 1.25, 32 * 1024: 2.5, 1024 * 1024: 12.5}
 """Of an access to one byte, by the size of the SRAM in bytes: an eighth of that to 64 bits."""
+LARGEST_SRAM = max(PJ_OF_SRAM_BYTE)
+"""The largest SRAM of which there is a figure, in bytes."""
 PJ_OF_DRAM_BYTE = (162.0, 325.0)
 """The lowest and highest figure of an access to one byte outside the chip."""
 
@@ -324,7 +326,7 @@ def npu_energy(macs: int, sram_bytes: int, sram_size: int, flash_bytes: int) -> 
             largest one.
         flash_bytes: how many bytes are read from flash outside the chip.
     """
-    size = next((size for size in PJ_OF_SRAM_BYTE if size >= sram_size), max(PJ_OF_SRAM_BYTE))
+    size = next((size for size in PJ_OF_SRAM_BYTE if size >= sram_size), LARGEST_SRAM)
     constants = {
         "pJ_per_int8_MAC": PJ_OF_INT8_MAC,
         "pJ_per_SRAM_byte": PJ_OF_SRAM_BYTE[size],

@@ -191,7 +191,14 @@ RESOURCES: Mapping[str, Resource] = {
         Resource.measuring("cycles", "Cycles", "cycles", CYCLES, is_of_device=True),
         Resource.measuring("npu_sram", "SRAM of the NPU", "SRAM of the NPU", BYTES, is_of_device=True),
         Resource(
-            "energy", "Energy", "energy", ENERGY, _energy, is_measured=True, is_modelled=True, terms=_energy_terms
+            "energy",
+            "Energy (model)",
+            "modelled energy",
+            ENERGY,
+            _energy,
+            is_measured=True,
+            is_modelled=True,
+            terms=_energy_terms,
         ),
     )
 }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.energy_models import PJ_PER_UJ, RAPL, Energy, EnergySource
-from reds_core.scales import count
 from reds_core.system.rapl import LEAST_S, POWERCAP, NotMeasured, measured_energy
 
 
@@ -35,7 +34,7 @@ def processor_energy(
     source = EnergySource(
         RAPL,
         "measured, whole processor package",
-        f"RAPL counters of {packages}, with idle power and other programs, over {count(found.runs)} inferences",
+        f"RAPL counters of {packages} of the machine that profiled, with idle power and other programs",
         {"inferences": found.runs, "seconds": round(found.seconds, 6), "packages": found.packages},
     )
     return Energy.of(found.uJ * PJ_PER_UJ / found.runs, source), ()

@@ -66,7 +66,8 @@ def _machine_remark(records: Sequence[ProfileRecord]) -> str:
     return units.printable(
         f"Latency is the median of up to {units.count(runs)} inferences on {machine.name} ({machine.cpu}, "
         f"{machine.system}, {units.many(machine.cores, 'core')}), with {units.many(details.threads, 'thread')}"
-        f"{' and ' if versions else ''}{versions}. Flash and operators are counted from the files."
+        f"{' and ' if versions else ''}{versions}. "
+        "Spread is the upper less the lower decile. Flash and operators are counted from the files."
     )
 
 
@@ -95,8 +96,10 @@ def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
 ENERGY = "Energy"
 _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
+    "Spread": lambda record: _figure(record.timing.spread_ns if record.timing else None, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
+    ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),
     "SRAM": lambda record: _figure(record.sram, units.byte_size),
@@ -105,9 +108,7 @@ _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Metadata": lambda record: _figure(record.flash_metadata, units.byte_size),
     "Operators": lambda record: _figure(sum(record.operators.values()) or None, units.count),
     "On the processor": lambda record: Cell(", ".join(record.cpu_operators)) if record.cpu_operators else NOTHING,
-    "MACs": lambda record: _figure(record.macs, units.MACS.text),
-    ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
 }
 """The columns by title. Those without any figure are left out."""
-BEYOND_TERMINALS = ("Metadata", "Operators", "MACs")
+BEYOND_TERMINALS = ("Metadata", "Operators")
 """The columns for which a terminal has no room beside the others."""

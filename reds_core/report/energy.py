@@ -29,6 +29,13 @@ def energy_title(sources: Iterable[EnergySource | None]) -> str:
     return f"Energy ({kinds.pop()})" if len(kinds) == 1 else "Energy"
 
 
+def resource_title(resource: str, source: EnergySource | None) -> str:
+    """Return the heading of a resource. That of modelled energy states the band: Energy (model ± 27 %)."""
+    if resource != "energy" or source is None or source.error_percent is None:
+        return units.resource_title(resource)
+    return f"Energy (model{_band(source.error_percent)})"
+
+
 def energy_sentences(sources: Iterable[EnergySource | None]) -> tuple[str, ...]:
     """Return a sentence on each source of energies, which names it."""
     return tuple(dict.fromkeys(_sentence(source) for source in sources if source is not None))

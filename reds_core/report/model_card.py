@@ -7,7 +7,7 @@ from typing import Any
 
 from reds_core.plan import Plan
 from reds_core.report import units
-from reds_core.report.energy import energy_sentences, energy_title
+from reds_core.report.energy import energy_sentences, resource_title
 from reds_core.report.facts import FamilyFacts, Member, gather
 from reds_core.report.markdown import escaped
 from reds_core.system.files import write_text
@@ -116,8 +116,7 @@ def _name(member: Member) -> str:
 
 
 def _members(facts: FamilyFacts) -> str:
-    titles = {"energy": energy_title([facts.energy])}
-    columns = ["network", *(titles.get(r) or units.resource_title(r) for r in facts.resources), facts.metric.name]
+    columns = ["network", *(resource_title(r, facts.energy) for r in facts.resources), facts.metric.name]
     columns += [f"{facts.metric.name} as {kind.title}" for kind in facts.kinds.exported]
     rows = [
         [

@@ -8,7 +8,7 @@ from functools import partial
 from reds_core.framework.file_kinds import FileKind
 from reds_core.plan import DeviceRecord, Plan, SubnetworkRecord
 from reds_core.report import units
-from reds_core.report.energy import energy_title
+from reds_core.report.energy import resource_title
 from reds_core.report.facts import UNTRAINED, FamilyFacts, Member
 from reds_core.report.gates import gates_block
 from reds_core.report.layer_levels import counts_text, decided, title_of
@@ -25,7 +25,7 @@ def results_table(family: FamilyFacts) -> Table:
 
     costs = []
     for resource in family.resources:
-        title = energy_title([family.energy]) if resource == "energy" else units.resource_title(resource)
+        title = resource_title(resource, family.energy)
         costs.append(row(title, partial(_usage, resource=resource)))
         costs.append(row(f"{title}, budget", partial(_budget, resource=resource)))
     metric = family.metric

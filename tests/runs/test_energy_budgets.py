@@ -17,6 +17,7 @@ from toy_framework import ToyFramework, describe, residual_model
 from toy_latency import MACHINE, timed_registry, toy_latencies
 from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, skip_report
+from toy_transforms import ToyBits, ToyTarget
 
 import reds_core
 from reds_core.cost.energy_models import BOARDS, Energy, energy_model, npu_energy
@@ -67,7 +68,7 @@ def test_a_plan_and_its_report_name_the_source(place: Workplace) -> None:
         "Energy is not measured (source board-model): model of NUCLEO-L4R5ZI, from MACs, ± 27 %; 1 170 pJ for each MAC."
     )
     page = on_terminal(Page(write_report(plan, place.out).read_text()).text)
-    assert "Energy (model)" in page
+    assert "Energy (model ± 27 %)" in page
     assert sentence in page
     assert sentence in on_terminal(model_card(plan, place.out)).replace("\\", "")
     assert "energy_pJ" in reds_core.load_plan(place.out).to_frame().columns
@@ -105,6 +106,20 @@ def test_without_a_model_there_is_no_energy(place: Workplace) -> None:
     with pytest.raises(InputError, match="energy can only be counted with a model of it") as caught:
         place.prune(settings=NO_TRAINING, budgets={"energy": [0.5]})
     assert caught.value.fix.startswith('give energy_model="board-model:nucleo-l4r5zi"')
+
+
+def test_energy_is_decided_together_with_levels_of_layers(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer bits take as many MACs, so that this budget is met by widths alone, beside one that bits help to meet."""
+    skip_report(monkeypatch)
+    transforms = {"transforms": ("toy-bits",), "targets": ("toy-device",)}
+    plan = place.prune(
+        settings=replace(WITH_MODEL, **transforms),
+        registry=toy_registry(ToyBits, ToyTarget),
+        budgets={"energy": [0.5], "weight_bytes": [0.3]},
+    )
+    (record,) = plan.subnetworks
+    assert record.usage["energy"] == 1170 * record.usage["macs"] <= 0.5 * plan.full.usage["energy"]
+    assert record.usage["weight_bytes"] <= 0.3 * plan.full.usage["weight_bytes"]
 
 
 # --- tables of latency ----------------------------------------------------------------------------------------------
@@ -227,7 +242,10 @@ def test_a_report_names_each_source(out: Path, tmp_path: Path) -> None:
     assert {record["energy"]["source"] for record in records} == {"rapl", "board-model", "npu-model"}
     assert all(record["energy"]["reference"] for record in records)
     page = on_terminal(Page(write_report(load_plan(out), out).read_text()).text)
-    assert "Energy is measured (source rapl): RAPL counters of 1 processor package, with idle power" in page
+    assert (
+        "Energy is measured (source rapl): RAPL counters of 1 processor package of the machine that profiled, with"
+        in page
+    )
     assert "Energy is not measured (source board-model): model of NUCLEO-U575ZI-Q, from MACs, ± 29 %; 405 pJ" in page
     assert "Energy is not measured (source npu-model): model of a 45 nm chip, upper bound." in page
     assert "Horowitz" in page

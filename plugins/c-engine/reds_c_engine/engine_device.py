@@ -65,8 +65,7 @@ class CEngine(Target):
     configurations = ("host", "cortex-m4", "cortex-m7", "cortex-m55")
     remark = (
         "Instructions are counted in an emulator that knows no cycles. Flash holds code and constants, without the C "
-        "library. Latency and measured energy, of the configuration host, are those of the machine that profiled, and "
-        "the energy is that of its whole processor, with idle power."
+        "library. Latency, of the configuration host, is that of the machine that profiled."
     )
     Options = EngineOptions
 

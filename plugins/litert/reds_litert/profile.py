@@ -42,10 +42,7 @@ class LiteRt(Device):
     requires = ("ai_edge_litert", "flatbuffers")
     install = "pip install 'reds-core[tensorflow]'"
     reads = ("tflite-int8", "tflite", "tflite-16x8", "tflite-float16", "tflite-dynamic", "c-engine")
-    remark = (
-        "Latency is the median of many inferences on the machine that profiled, which is not that of a device. Energy "
-        "that is measured is that of the whole processor of this machine, with its idle power."
-    )
+    remark = "Latency is the median of many inferences on the machine that profiled, which is not that of a device."
     times_layers = True
     Options = ProfileOptions
 
