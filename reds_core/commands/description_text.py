@@ -29,7 +29,7 @@ def description_text(plugin: PluginDescription, columns: int) -> str:
     blocks.append("\n".join(_filled(f"{name:<{indent}}{text}", width, " " * indent) for name, text in named))
     if plugin.options:
         blocks.append("Options:\n" + "\n".join(_option(option, width) for option in plugin.options))
-        blocks.append(f"Example: --option {plugin.example}")
+        blocks.append("" if plugin.example is None else f"Example: --option {plugin.example}")
     else:
         blocks.append("It has no options.")
     return "\n\n".join(block for block in blocks if block)
