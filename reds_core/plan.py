@@ -18,6 +18,7 @@ from reds_core.errors import InputError, command
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.search_records import FamilyRecord, GateRecord, MaxDropRecord
 from reds_core.system.files import given_path, write_text
+from reds_core.system.machine import Machine
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
 __all__ = [
@@ -303,6 +304,7 @@ class Plan:
         max_drop: how the subnetwork was found if the run looked for the smallest that loses at most the given points;
             None if budgets were given.
         energy_source: where the energies of networks come from; None if they are not counted.
+        latency_machine: the machine whose latency table predicted the latencies of networks; None without such a table.
         family: how the subnetworks of the run were chosen if all were decided together, without those that were added
             later; None if they were decided one after the other.
     """
@@ -320,6 +322,7 @@ class Plan:
     hashes: Hashes
     max_drop: MaxDropRecord | None = field(default=None, metadata={LEFT_OUT: True})
     energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    latency_machine: Machine | None = field(default=None, metadata={LEFT_OUT: True})
     family: FamilyRecord | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:

@@ -66,7 +66,8 @@ def _machine_remark(records: Sequence[ProfileRecord]) -> str:
     return units.printable(
         f"Latency is the median of up to {units.count(runs)} inferences on {machine.name} ({machine.cpu}, "
         f"{machine.system}, {units.many(machine.cores, 'core')}), with {units.many(details.threads, 'thread')}"
-        f"{' and ' if versions else ''}{versions}. Flash and operators are counted from the files."
+        f"{' and ' if versions else ''}{versions}. "
+        "Spread is the upper less the lower decile. Flash and operators are counted from the files."
     )
 
 
@@ -95,6 +96,7 @@ def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
 ENERGY = "Energy"
 _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
+    "Spread": lambda record: _figure(record.timing.spread_ns if record.timing else None, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
     ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),

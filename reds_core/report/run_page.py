@@ -17,6 +17,7 @@ from reds_core.report.device_tables import device_tables
 from reds_core.report.drop import drop_sentences, drop_table
 from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
+from reds_core.report.latency_source import latency_sentences
 from reds_core.report.layer_levels import levels_picture, levels_table
 from reds_core.report.network_view import network_view
 from reds_core.report.page import render
@@ -86,7 +87,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         metric=family.metric,
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
-        energy_sentences=energy_sentences([plan.energy_source]),
+        sources=(*energy_sentences([plan.energy_source]), *latency_sentences(plan.latency_machine)),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=accuracy_pictures(family),
         usage_picture=usage_picture(family),

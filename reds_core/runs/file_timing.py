@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from reds_core.cost.latency_table import LatencySettings, LatencyTable
 from reds_core.cost.tables import CostTable
+from reds_core.system.machine import Machine
 
 
 def timing_here(table: CostTable | None, note: Callable[[str], None]) -> LatencySettings | None:
@@ -22,3 +23,8 @@ def timing_here(table: CostTable | None, note: Callable[[str], None]) -> Latency
     machine = table.machine
     note(f"exported files are not timed: the latency table is of {machine.name or machine.cpu}, not of this machine")
     return None
+
+
+def machine_of(table: CostTable | None) -> Machine | None:
+    """Return the machine that measured a table; None if there is no table, or nothing was measured for it."""
+    return table.machine if isinstance(table, LatencyTable) else None

@@ -24,7 +24,7 @@ from reds_core.runs.details import BEFORE, counts_of, run_details
 from reds_core.runs.device_figures import device_measurement
 from reds_core.runs.exporting import Exporter, FullFiles, MemberFiles
 from reds_core.runs.file_names import baseline_file
-from reds_core.runs.file_timing import timing_here
+from reds_core.runs.file_timing import machine_of, timing_here
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE
 from reds_core.runs.history import FULL
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
@@ -140,6 +140,7 @@ def plan_of(
         hashes=session.inputs.hashes,
         max_drop=max_drop,
         energy_source=session.statement.costs.energy,
+        latency_machine=machine_of(session.inputs.latencies),
         family=checkpoint.state.family_record,
     )
 

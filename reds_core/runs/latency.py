@@ -270,16 +270,12 @@ def measure_latency(
             count = told or bars.enter_context(showing_count(shown, "counting widths"))
             return device_table(device, config, (framework, loaded, network), digest, settings, path, count)
         probe = _probe(registry, framework, settings, options)
+
+        def shows(what: str) -> Told:
+            bars.close()  # a terminal shows one bar at a time
+            return told or bars.enter_context(showing_count(shown, what))
+
         if machine is None:
-            remote = RemoteLatency(
-                framework,
-                probe,
-                loaded,
-                network,
-                path,
-                elsewhere,
-                lambda what: told or bars.enter_context(showing_count(shown, what)),
-            )
-            return remote.table(digest, settings)
-        count = told or bars.enter_context(showing_count(shown, "timing segments"))
+            return RemoteLatency(framework, probe, loaded, network, path, elsewhere, shows).table(digest, settings)
+        count = shows("timing segments")
         return measured_table(framework, probe, loaded, network, digest, settings, machine, path, count)

@@ -126,8 +126,8 @@ def test_in_an_untrained_family_nothing_is_marked(tmp_path: Path) -> None:
 NO_TABLE = Table("", "", (), ())
 EMPTY_PAGE: dict[str, Any] = {
     **dict.fromkeys(("title", "headline", "smallest", "scorer", "pruner"), ""),
-    **dict.fromkeys(("tiles", "devices", "accuracy_pictures", "additions", "verdicts"), ()),
-    **dict.fromkeys(("training", "explorers", "energy_sentences"), ()),
+    **dict.fromkeys(("tiles", "devices", "accuracy_pictures", "sources", "additions", "verdicts"), ()),
+    **dict.fromkeys(("training", "explorers"), ()),
     **dict.fromkeys(
         ("channels", "levels", "search", "steps", "files", "settings", "options", "versions", "hashes"), NO_TABLE
     ),

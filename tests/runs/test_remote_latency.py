@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -12,14 +13,19 @@ from typing import Any
 import pytest
 from command_line import Reds
 from other_machine import OtherMachine
+from rich.console import Console
 from toy_framework import describe, residual_model
 from toy_latency import PortableToyFramework, timed_registry, toy_latencies
 from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_report
 
 import reds_core
+from reds_core import progress
 from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_latency_table
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.plan import load_plan
+from reds_core.report.latency_source import latency_sentences
+from reds_core.report.run_page import run_page
 
 SETTINGS = LatencySettings(points=3, checks=2)
 REGISTRY = toy_registry(framework=PortableToyFramework)
@@ -89,6 +95,10 @@ def test_a_run_keeps_to_it_and_times_nothing_here(place: Workplace) -> None:
     assert record.latency_measured_ns is None
     said = "exported files are not timed: the latency table is of toy-pi, not of this machine"
     assert said in heard.notes
+    assert load_plan(place.out).latency_machine == table.machine
+    sentence = "Latencies are predicted from times that were measured on toy-pi (Cortex-A72, Linux, 4 cores)."
+    assert latency_sentences(plan.latency_machine) == (sentence,)
+    assert sentence in run_page(plan, place.out)
 
 
 def test_an_unfinished_table_is_gone_on_with(place: Workplace) -> None:
@@ -159,6 +169,18 @@ def test_by_ssh(place: Workplace, machine: OtherMachine) -> None:
     assert same_times(table, place)
     assert machine.left == []
     assert not (place.folder / "t-parts").exists()
+
+
+def test_one_bar_is_shown_after_the_other(
+    place: Workplace, machine: OtherMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "_shows_bars", lambda verbose: True)
+    monkeypatch.setattr(progress, "status_console", lambda: console)
+    assert measured(place, host="ssh:pi", verbose="auto").complete
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert -1 < shown.rfind("exporting segments") < shown.index("timing segments on pi")
 
 
 def test_a_lost_connection_keeps_what_was_timed(place: Workplace, machine: OtherMachine) -> None:

@@ -91,7 +91,7 @@ def test_machines_are_kept_beside_each_other(out: Path, tmp_path: Path) -> None:
     assert shown[of("")].startswith("Latency is made up.")
     assert shown[of(" on Pixel 8")] == (
         "Latency is the median of up to 9 inferences on Pixel 8 (Cortex-A72, Linux, 4 cores), with 1 thread and "
-        "toys 1.2. Flash and operators are counted from the files."
+        "toys 1.2. Spread is the upper less the lower decile. Flash and operators are counted from the files."
     )
     assert again[0].latency_ns == 2000
 
