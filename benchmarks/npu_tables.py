@@ -12,20 +12,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 import reds_core
-from reds_core import RunSettings
-from reds_core.cost import DeviceTable, load_device_table
-from reds_core.runs.latency import measure_latency
+from reds_core import Registry, RunSettings, load_data, measure_latency
+from reds_core.cost import CostModel, DeviceTable, load_device_table, parse_budgets
+from reds_core.formulation import FULL_VALUE, OfferedWidths, Statement, WidthRules
+from reds_core.framework import Arrays, Device, Framework, Task
+from reds_core.network import Network
+from reds_core.scoring import Scorer, ScoreTable, score
 
 NETWORKS = ("arm_kws_ds_cnn_s.keras", "mlperf_tiny_resnet8_cifar10.h5", "mlperf_tiny_vww_96.keras")
 CONFIGURATIONS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
 PRUNED = ("arm_kws_ds_cnn_s.keras", "mlperf_tiny_vww_96.keras")
 SHARE = 0.6
 CHECKS = 10
+SHARES_OF_MACS = tuple(round(0.02 * step, 2) for step in range(8, 46))
+PRUNED_POINTS = 16
 POINTS = 8
 """The most widths of each group for the tables that are only checked."""
 
@@ -63,7 +71,8 @@ class Pruned:
         budget: the budget.
         value: the value of the choice as a share of that of the full network.
         macs_share: its MACs as a share of those of the full network.
-        predicted, counted: cycles by the table, and by Vela for the exported file; None if there is none.
+        predicted: cycles by the table; None for widths that it does not state.
+        counted: cycles by Vela: for the exported file of the budget of cycles, for a file that is cut for others.
         capacity: the cycles that may be used.
     """
 
@@ -71,7 +80,7 @@ class Pruned:
     budget: str
     value: float
     macs_share: float
-    predicted: int
+    predicted: int | None
     counted: int | None
     capacity: int
 
@@ -102,42 +111,105 @@ def exactness(table: DeviceTable) -> Exactness:
     )
 
 
-def pruned(model: Path, data: Path | None, table: Path, budgets: Mapping[str, object], out: Path) -> reds_core.Plan:
-    """A run without training on a network, whose table offers the widths."""
-    scorer = "magnitude" if data is None else "taylor"
-    settings = RunSettings(latency_table=str(table), scorer=scorer)
-    calibration = "random" if data is None else None
-    return reds_core.prune(
-        model, data, budgets, out=out, settings=settings, finetune_epochs=0, calibration=calibration, mode="resume"
-    )
+def noise(shape: Sequence[int], out: Path) -> Path:
+    """Random images on which int8 files are calibrated: cycles hardly depend on values."""
+    path, random = out / "noise.npz", np.random.default_rng(0)
+    x = random.random((8, *shape), np.float32)
+    np.savez(path, x_train=x, y_train=np.arange(8) % 2, x_test=x, y_test=np.arange(8) % 2)
+    return path
 
 
-def compared(model: Path, data: Path | None, out: Path) -> list[Pruned]:
-    """A network under a budget of cycles, and under the budget of MACs whose choice takes as many cycles."""
-    config = CONFIGURATIONS[0]
-    table = table_of(model, config, 16, out)
-    path = out / f"{model.stem}-{config}-16.json"
-    by_cycles = pruned(model, data, path, {"cycles": SHARE}, out / f"{model.stem}-cycles")
-    capacity = int(SHARE * by_cycles.full.usage["cycles"])
-    shares = [round(0.02 * step, 2) for step in range(5, 48)]
-    by_macs = pruned(model, data, path, {"macs": shares}, out / f"{model.stem}-macs")
-    within = [member for member in by_macs.subnetworks if member.usage["cycles"] <= capacity]
-    best = max(within, key=lambda member: member.usage["macs"])
-    full = 2.0**31
-    rows = []
-    for name, plan, member in ((f"cycles={SHARE}", by_cycles, by_cycles.subnetworks[0]), ("macs", by_macs, best)):
-        device = member.devices.get(table.on)
-        rows.append(
-            Pruned(
-                network=model.stem,
-                budget=name if name != "macs" else f"macs={member.budget['macs']}",
-                value=(member.value or 0) / full,
-                macs_share=member.usage["macs"] / plan.full.usage["macs"],
-                predicted=member.usage["cycles"],
-                counted=None if device is None else device.cycles,
-                capacity=capacity,
-            )
+class Subject:
+    """A model with its table, and the scores of its channels: by Taylor with data, by magnitude without."""
+
+    def __init__(self, path: Path, data: Path | None, out: Path) -> None:
+        self.path, self.data, self.out = path, data, out
+        self.table = table_of(path, CONFIGURATIONS[0], PRUNED_POINTS, out)
+        self.registry = Registry()
+        self.framework: Framework = self.registry.default_framework()
+        self.model = self.framework.load_model(path)
+        self.network: Network = self.framework.inspect(self.model)
+        self.costs = CostModel(measured=self.table.forms_for(self.network, 1))
+
+    @cached_property
+    def scores(self) -> ScoreTable:
+        train = None
+        if self.data is not None:
+            dataset = load_data(str(self.data), self.framework, self.framework.input_shape(self.model), 0)
+            checked = self.framework.check_data(self.model, dataset.train, Task(), "training data")
+            assert isinstance(checked, Arrays)
+            train = checked
+        scorer = self.registry.create(Scorer, "magnitude" if train is None else "taylor")
+        return score(scorer, self.framework, self.model, self.network, train, Task(), seed=0)
+
+    def solved(self, resource: str, share: float, rules: WidthRules) -> tuple[dict[str, int], float]:
+        """The best widths within a share of a resource, and their value as a share of that of the full network."""
+        statement = Statement(self.network, self.costs, rules)
+        (budget,) = parse_budgets([f"{resource}={share}"])
+        solution = reds_core.solve(statement.formulate(self.scores, budget).problem, time_limit=60.0)
+        assert solution.widths is not None
+        assert solution.value is not None
+        return dict(solution.widths), solution.value / FULL_VALUE
+
+    def counted(self, choices: Sequence[dict[str, int]]) -> list[int]:
+        """The cycles that Vela counts at some widths."""
+        device = self.registry.create(Device, "ethos-u", {"ethos-u": self.table.options})
+        counter = device.counter(self.framework, self.model, self.network, self.table.config)
+        return [found.totals["cycles"] for found in counter.counted(choices)]
+
+    def exported(self) -> reds_core.Plan:
+        """A run without training under the budget of cycles, with an int8 file that is calibrated on noise or data."""
+        path = self.out / f"{self.path.stem}-{CONFIGURATIONS[0]}-{PRUNED_POINTS}.json"
+        settings = RunSettings(latency_table=str(path), scorer="taylor" if self.data else "magnitude")
+        shape = [n or 1 for n in self.framework.input_shape(self.model)]
+        calibration = None if self.data else str(noise(shape, self.out))
+        return reds_core.prune(
+            self.path,
+            self.data,
+            {"cycles": SHARE},
+            out=self.out / f"{self.path.stem}-cycles",
+            settings=settings,
+            finetune_epochs=0,
+            calibration=calibration,
+            mode="resume",
         )
+
+
+def compared(subject: Subject) -> list[Pruned]:
+    """A network under a budget of cycles, and under budgets of MACs whose choices take no more cycles."""
+    plan = subject.exported()
+    (member,) = plan.subnetworks
+    full_macs, capacity = plan.full.usage["macs"], int(SHARE * plan.full.usage["cycles"])
+    device = member.devices[subject.table.on]
+    name = subject.path.stem
+    macs = member.usage["macs"] / full_macs
+    rows = [
+        Pruned(
+            name,
+            f"cycles={SHARE}",
+            (member.value or 0) / FULL_VALUE,
+            macs,
+            member.usage["cycles"],
+            device.cycles,
+            capacity,
+        )
+    ]
+    form = subject.costs.form(subject.network, "macs")
+    offered = OfferedWidths.of(WidthRules(), subject.table.offered)
+    for label, rules in (
+        ("the same widths", offered),
+        ("any width", WidthRules()),
+        ("multiples of 8", WidthRules(align=8)),
+    ):
+        tried = [(share, *subject.solved("macs", share, rules)) for share in SHARES_OF_MACS]
+        cycles = subject.counted([widths for _, widths, _ in tried])
+        within = [
+            (value, share, widths, n) for (share, widths, value), n in zip(tried, cycles, strict=True) if n <= capacity
+        ]
+        value, share, widths, n = max(within, key=lambda each: each[0])
+        used = form.at(widths) / full_macs
+        predicted = subject.table.forms()["cycles"].at(widths) if rules is offered else None
+        rows.append(Pruned(name, f"macs={share:g}, {label}", value, used, predicted, n, capacity))
     return rows
 
 
@@ -172,16 +244,18 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
         "",
         f"Networks on {CONFIGURATIONS[0]}, pruned without training. The MACs are the most at which the choice takes no",
         "more cycles than the budget of cycles allows. *value* is the sum of the scores that are kept, as a share of",
-        "that of the full network; *counted* is what Vela counts for the exported int8 file.",
+        "that of the full network; *counted* is what Vela counts: for the exported int8 file under the budget of",
+        "cycles, for a file that is cut to the widths under budgets of MACs.",
         "",
         "| network | budget | value | MACs | cycles, predicted | counted | allowed |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
-    lines += [
-        f"| {row.network} | {row.budget} | {100 * row.value:.2f} % | {100 * row.macs_share:.1f} % | "
-        f"{row.predicted:,} | {'–' if row.counted is None else f'{row.counted:,}'} | {row.capacity:,} |"
-        for row in choices
-    ]
+    for row in choices:
+        predicted, counted = ("–" if n is None else f"{n:,}" for n in (row.predicted, row.counted))
+        lines.append(
+            f"| {row.network} | {row.budget} | {100 * row.value:.2f} % | {100 * row.macs_share:.1f} % | {predicted} | "
+            f"{counted} | {row.capacity:,} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -196,7 +270,7 @@ def main() -> None:
     choices = [
         row
         for name, data in zip(PRUNED, (given.data, None), strict=True)
-        for row in compared(given.models / name, data, given.out)
+        for row in compared(Subject(given.models / name, data, given.out))
     ]
     tables = [
         exactness(table_of(given.models / name, config, POINTS, given.out))

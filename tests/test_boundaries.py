@@ -231,7 +231,9 @@ def test_dp_and_greedy_need_nothing_but_numpy() -> None:
             assert {i.top for i in imports(path)} <= EVERYWHERE | {own}, path
 
 
-BUILT_UPON = {name: {"reds_litert"} for name in ("reds_tflite_micro", "reds_c_engine", "reds_edge_impulse")}
+BUILT_UPON = {
+    name: {"reds_litert"} for name in ("reds_tflite_micro", "reds_c_engine", "reds_ethos_u", "reds_edge_impulse")
+}
 """The plugins whose modules others use: files of LiteRT are what these devices run."""
 
 

@@ -22,8 +22,11 @@ from toy_runs import NO_TRAINING, make_workplace, skip_report
 
 from reds_core.bench.history import BenchHistory, read_history, write_history
 from reds_core.bench.suite_folder import export_suite
+from reds_core.cost.device_table import DeviceTable, save_device_table
 from reds_core.cost.energy_models import energy_model
 from reds_core.cost.latency_table import load_latency_table, save_latency_table
+from reds_core.cost.tables import load_table
+from reds_core.errors import InputError
 from reds_core.framework.profile_records import ProfileRecord, load_profiles, save_profiles
 from reds_core.knapsack.file import load_problem, save_problem
 from reds_core.knapsack.header import read_header
@@ -37,7 +40,13 @@ INSTANCES = ROOT / ".." / "shared" / "instances"
 NAMES = [
     "reds-details-1.json",
     *("reds-plan-1.json", "reds-plan-2.json", "reds-problem-1.json", "reds-problem-2.json"),
-    *("reds-latency-1.json", "reds-bench-1.json", "reds-suite-1.json", "reds-sensitivity-1.json"),
+    *(
+        "reds-latency-1.json",
+        "reds-device-table-1.json",
+        "reds-bench-1.json",
+        "reds-suite-1.json",
+        "reds-sensitivity-1.json",
+    ),
     "reds-profile-1.json",
     *("reds-timings-1.json", "reds-latency-parts-1.json"),
     *("bench-record.json", "compare-record.json", "recipe.json"),
@@ -235,6 +244,64 @@ def test_a_latency_table_keeps_its_digest(tmp_path: Path) -> None:
     table = load_latency_table(tmp_path / "table.json")
     save_latency_table(table, tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == text
+
+
+DEVICE_TABLE: dict[str, Any] = {
+    "network": "net",
+    "model": "0f",
+    "channels": {"a": 8, "b": 4},
+    "on": "npu",
+    "config": "small",
+    "options": {"memory": "shared"},
+    "versions": {"compiler": "1.0"},
+    "points": 16,
+    "check_count": 1,
+    "facts": {"clock_MHz": "500"},
+    "element_size_bytes": 1,
+    "macs": 32,
+    "widths": {"a": [4, 8], "b": [4]},
+    "multiples": {"a": 4, "b": 4},
+    "parts": [{"name": "0 CONV_2D", "groups": ["a", "b"]}],
+    "moments": [[0]],
+    "samples": [{"part": 0, "widths": [4, 4], "figures": {"cycles": 7}}],
+    "repeats": {"equal": 3, "different": 0, "largest": {}},
+    "sums": {"cycles": {"constant": 5, "groups": {"b": [1]}, "pairs": [{"groups": ["a", "b"], "costs": [[7], [9]]}]}},
+    "peaks": {"npu_sram": {"steps": [{"base": 16, "groups": {"a": [64, 128]}}], "slack": 0}},
+    "checks": [{"widths": {"a": 4, "b": 4}, "predicted": {"cycles": 13}, "counted": {"cycles": 13}}],
+    "notes": [],
+    "complete": True,
+    "format": "reds-device-table/1",
+}
+
+
+def test_a_device_table_keeps_its_digest(tmp_path: Path) -> None:
+    text = json.dumps(DEVICE_TABLE) + "\n"
+    check("reds-device-table-1.json", DEVICE_TABLE)
+    (tmp_path / "table.json").write_text(text)
+    table = load_table(tmp_path / "table.json")
+    assert isinstance(table, DeviceTable)
+    save_device_table(table, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == text
+    assert table.forms()["cycles"].at({"a": 8, "b": 4}) == 15
+    assert table.forms()["npu_sram"].at({"a": 3, "b": 4}) == 80
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"widths": {"a": [4, 4, 8], "b": [4]}},
+        {"widths": {"a": [4], "b": [4]}},
+        {"widths": {"b": [4]}},
+        {"sums": {"cycles": {"constant": 5, "groups": {"a": [1]}, "pairs": []}}},
+        {"sums": {"cycles": {"constant": 5, "groups": {}, "pairs": [{"groups": ["a", "b"], "costs": [[7]]}]}}},
+        {"peaks": {"npu_sram": {"steps": [{"base": 16, "groups": {"a": [64]}}], "slack": 0}}},
+        {"samples": [{"part": 0, "widths": [4], "figures": {}}]},
+    ],
+)
+def test_a_device_table_with_other_entries_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text(json.dumps(DEVICE_TABLE | change))
+    with pytest.raises(InputError, match="is not a table of format reds-device-table/1"):
+        load_table(tmp_path / "table.json")
 
 
 def test_profiles_of_a_run(tmp_path: Path) -> None:

@@ -21,12 +21,15 @@ ROOT = Path(__file__).parents[1]
 PLUGINS = {p.parent.name: tomllib.loads(p.read_text()) for p in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE_DEPENDENCIES = {"numpy", "pluggy", "typer", "rich", "pyyaml", "cattrs", "filelock"}
-DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"}
+DISTRIBUTION = {
+    **{"PIL": "pillow", "sklearn": "scikit-learn", "keras": "tensorflow", "h5py": "tensorflow"},
+    "ethosu": "ethos-u-vela",
+}
 """Import names that differ from the distribution that brings them."""
 RIVALS = ("toulbar2", "highs", "scip", "gurobi")
 EXTRA = (
     {"litert": "litert", "tensorflow": "tensorflow", "tflite-micro": "edge", "c-engine": "litert"}
-    | {"edge-impulse": "edge-impulse"}
+    | {"edge-impulse": "edge-impulse", "ethos-u": "edge"}
     | dict.fromkeys(RIVALS, "rivals")
 )
 """The extras that install the libraries of plugins, where the distribution itself does not."""

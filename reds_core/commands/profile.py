@@ -24,7 +24,8 @@ def profile_command(
             help="The target that profiles: litert times files on this machine; tflite-micro counts the memory that a "
             "microcontroller needs, where only the activations are exact and the whole arena is an upper bound; "
             "c-engine compiles files to C and times them on this machine, or counts instructions on an emulated core; "
-            "edge-impulse uploads files to Edge Impulse, which estimates what they take on its devices.",
+            "ethos-u lets the compiler of an NPU estimate cycles and memory; edge-impulse uploads files to Edge "
+            "Impulse, which estimates what they take on its devices.",
             autocompletion=device_names("profile"),
             show_default="the one that imported records state",
         ),

@@ -6,7 +6,7 @@ from reds_core.formulation.formulation import FULL_VALUE, Formulation, channel_o
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.space import DecisionSpace, NotOffered, Offer, decision_space
 from reds_core.formulation.statement import Excess, Statement
-from reds_core.formulation.width_rules import WidthRules, thinned_places
+from reds_core.formulation.width_rules import OfferedWidths, WidthRules, thinned_places
 
 __all__ = [
     "FULL_VALUE",
@@ -15,6 +15,7 @@ __all__ = [
     "Formulation",
     "NotOffered",
     "Offer",
+    "OfferedWidths",
     "Statement",
     "WidthRules",
     "channel_order",

@@ -130,7 +130,7 @@ class OfferedWidths(WidthRules):
         stated = ", ".join(str(width) for width in self.offered.get(group.name, ())) or "none"
         raise InputError(
             f"no width of the table is left besides the full ones (those of '{group.name}' are {stated})",
-            f"change {argument('keep')}, {argument('align')} or {argument('min_width')}, or make a table of more "
+            f"leave out {argument('keep')}, {argument('align')} or {argument('min_width')}, or make a table of more "
             f"widths with {command('latency')} and {argument('points')}",
         )
 

@@ -14,7 +14,7 @@ from reds_core.report.table import NOTHING, Cell, Row, Table, file_link, one_blo
 
 
 @dataclass(frozen=True)
-class DeviceTable:
+class ProfileTable:
     """What files take on one device.
 
     Attributes:
@@ -28,7 +28,7 @@ class DeviceTable:
 
 def device_tables(
     records: Sequence[ProfileRecord], labels: Mapping[str, str], registry: Registry | None = None
-) -> tuple[DeviceTable, ...]:
+) -> tuple[ProfileTable, ...]:
     """Return a table for each device, configuration and machine, in the order of the records.
 
     Args:
@@ -44,7 +44,7 @@ def device_tables(
     devices = {r.name: r.plugin for r in (registry or Registry()).records if r.plugin and issubclass(r.plugin, Device)}
     remarks = {name: device.remark for name, device in devices.items()}
     return tuple(
-        DeviceTable(_table(profiled, labels), _remark(profiled, remarks.get(profiled[0].on, "")))
+        ProfileTable(_table(profiled, labels), _remark(profiled, remarks.get(profiled[0].on, "")))
         for profiled in grouped.values()
     )
 

@@ -154,8 +154,8 @@ def _continued(started: DeviceTable, path: Path) -> DeviceTable:
     known = load_device_table(path)
     asked = {
         "of another model": (known.model, known.channels) == (started.model, started.channels),
-        "of another device": (known.on, known.config, known.options, known.facts)
-        == (started.on, started.config, started.options, started.facts),
+        "of another device": (known.on, known.config, known.options, known.facts, known.energy_source)
+        == (started.on, started.config, started.options, started.facts, started.energy_source),
         "with other settings": (known.points, known.check_count) == (started.points, started.check_count),
         "with other versions of libraries": known.versions == started.versions,
     }
@@ -188,7 +188,7 @@ def _narrowed(counter: DeviceCounter, channels: Mapping[str, int]) -> dict[str, 
             for index, part in enumerate(counter.parts):
                 if part.groups in exact:
                     moving = [group for group in part.groups if widths[group] < channels[group]]
-                    amount = sum(found.parts[index].get(name, 0) for name in counter.sums)
+                    amount = found.parts[index].get(counter.sums[0], 0)
                     for group in moving if len(moving) == 1 else (() if moving else part.groups):
                         costs[group].setdefault(widths[group], {})[index] = amount
     return {group: {w: sum(own.values()) for w, own in at.items()} for group, at in costs.items()}

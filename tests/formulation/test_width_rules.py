@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
-from reds_core.formulation.width_rules import WidthRules
+from reds_core.formulation.width_rules import OfferedWidths, WidthRules
 from reds_core.network.description import ChannelGroup, Layer, Network
 
 
@@ -93,3 +93,13 @@ def test_figures_out_of_range_are_refused(rules: dict[str, int]) -> None:
 @pytest.mark.parametrize("rules", [WidthRules(min_width=10**30), WidthRules(align=10**30), WidthRules((), 7, 10**30)])
 def test_figures_beyond_64_bits_leave_layers_whole(rules: WidthRules) -> None:
     assert rules.widths(group(5)).tolist() == [5]
+
+
+def test_a_table_offers_its_widths_alone() -> None:
+    offered = {group(32).name: (8, 16, 24, 32)}
+    assert OfferedWidths.of(WidthRules(align=3), {}) == WidthRules(align=3)
+    assert OfferedWidths.of(WidthRules(), offered).widths(group(32)).tolist() == [8, 16, 24, 32]
+    assert OfferedWidths.of(WidthRules(align=16), offered).widths(group(32)).tolist() == [16, 32]
+    assert OfferedWidths.of(WidthRules(min_width=20), offered).widths(group(32)).tolist() == [24, 32]
+    assert OfferedWidths.of(WidthRules(keep=("*",)), offered).widths(group(32)).tolist() == [32]
+    assert OfferedWidths.of(WidthRules(), {"another": (1,)}).widths(group(32)).tolist() == [32]

@@ -140,6 +140,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         (("--out", "new.json"), ("--repeats", "10"), ("--points", "2"), ("--checks", "0")),
         {"--out": PATHS, "--repeats": _SMALL, "--points": _SMALL, "--checks": _SMALL, "--threads": _SMALL}
         | {"--element-size": NUMBERS, "--option": OPTIONS, "--json": None, "--import": IMPORTS}
+        | {"--on": (*NAMES, "litert"), "--config": WORDS}
         | {"--input-shape": SHAPES}
         | _ELSEWHERE,
     ),

@@ -21,6 +21,7 @@ from reds_core.bench.history import BenchHistory
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
+from reds_core.cost.device_table import DeviceTable
 from reds_core.cost.latency_table import LatencyTable
 from reds_core.framework.profile_records import RunProfiles
 from reds_core.framework.timings import Timings
@@ -144,6 +145,7 @@ def schemas() -> dict[str, str]:
         "reds-problem-1.json": schema_of(ProblemHeader, closed=False),
         "reds-problem-2.json": schema_of(LevelsHeader, closed=False),
         "reds-latency-1.json": schema_of(LatencyTable),
+        "reds-device-table-1.json": schema_of(DeviceTable),
         "reds-latency-parts-1.json": schema_of(LatencyParts),
         "reds-timings-1.json": schema_of(Timings),
         "reds-sensitivity-1.json": schema_of(SensitivityTable),

@@ -1,7 +1,8 @@
 """Int8 files of a pruned network, cut from that of the full network without converting a model again.
 
-Sizes, memory and the work of a device follow from shapes and hardly from values, so that a file whose kernels are the
-first channels of those of the full network stands for that of any network of the same widths.
+Sizes, memory and the work of a device follow from shapes and little from values, so that a file whose kernels are
+slices of those of the full network stands for that of any network of the same widths. Values matter to devices that
+compress weights. Pruning keeps important channels, whose weights compress worst, and so do the slices.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Axis, Kept, Network, Weight, repeat
 from reds_litert.file_axes import SHAPED, TensorAxes, followed_axes
@@ -46,6 +48,7 @@ class PrunableFile:
         outputs = {tensor: output_axis(network.weights[weight]) for (_, tensor), weight in found.items()}
         self._axes = followed_axes(self.graph, outputs, self.channels)
         self._check_groups(network)
+        self._order = {group: np.argsort(-bits, kind="stable") for group, bits in self._contents(model).items()}
 
     def groups_of(self, tensor: int) -> tuple[str, ...]:
         """The names of the groups on whose widths the shape of a tensor depends, in the network's order."""
@@ -66,7 +69,10 @@ class PrunableFile:
         Args:
             widths: The width of each group. Groups that are not named keep all their channels.
         """
-        kept: Kept = {group: np.arange(width, dtype=np.int64) for group, width in widths.items()}
+        kept: Kept = {
+            group: self._order[group][:width] if width < self.channels[group] else np.arange(width, dtype=np.int64)
+            for group, width in widths.items()
+        }
         model = unpacked(self._content)
         graph, model.metadata = model.subgraphs[0], None
         for index, tensor in enumerate(graph.tensors):
@@ -78,6 +84,21 @@ class PrunableFile:
             self._state_shape(model, graph, operator)
         drop_unused_content(model)
         return packed(model)
+
+    def _contents(self, model: Any) -> dict[str, FloatArray]:
+        """How many bits the integers of each channel need, by group: of all kernels that make or read the channel."""
+        found = {group: np.zeros(channels) for group, channels in self.channels.items()}
+        for index, axes in self._axes.items():
+            values = elements(model, model.subgraphs[0].tensors[index])
+            if values is None or values.dtype != np.int8:
+                continue
+            bits = np.log2(1.0 + np.abs(values.astype(np.float64)))
+            for place, axis in enumerate(axes):
+                along = bits.sum(axis=tuple(other for other in range(bits.ndim) if other != place))
+                for group in axis.groups():
+                    owners = axis.owners(group, self.channels)
+                    np.add.at(found[group], owners[owners >= 0], along[owners >= 0])
+        return found
 
     def _cut(self, model: Any, tensor: Any, axes: TensorAxes, kept: Kept) -> None:
         """Leave a tensor the channels that are kept."""
