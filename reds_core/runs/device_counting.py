@@ -2,7 +2,8 @@
 
 First each group is narrowed alone, one channel at a time, to find where its figures step. The widths at the end of a
 step are offered: those before it take as much. Then networks are counted, as few as give every part at every choice of
-offered widths of its groups.
+offered widths of its groups, and some of random widths, because a device may treat a part in another way behind others.
+Of figures that disagree, the larger is kept.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ STEPPED = 0.9
 """The share of the rise that has to lie behind multiples of a number for these to be the ends of steps."""
 SPAN = 32
 """How many widths below the full one are looked at to find the steps."""
-CHECK_SEED = 0
+RANDOM = 192
+"""How many networks of random offered widths are counted besides."""
+RANDOM_SEED, CHECK_SEED = 1, 0
 
 Told = Callable[[int, int], None]
 """Called after every batch with the number of choices of widths that were counted and their total number."""
@@ -103,7 +106,7 @@ def counted_table(counter: DeviceCounter, started: DeviceTable, path: Path, told
         widths = {g: offered_widths(n, multiples[g], table.points) for g, n in table.channels.items()}
         table = replace(table, multiples=multiples, widths=_alike(counter, widths))
         save_device_table(table, path)
-    table = _sampled(counter, table, path, told)
+    table = _randomised(counter, _sampled(counter, table, path, told))
     table = _checked(counter, _with_tables(counter, table), path)
     save_device_table(table, path)
     return table
@@ -234,6 +237,24 @@ def _sampled(counter: DeviceCounter, table: DeviceTable, path: Path, told: Told)
     return table
 
 
+def _randomised(counter: DeviceCounter, table: DeviceTable) -> DeviceTable:
+    """Count networks of random offered widths, and keep the larger of figures that disagree with the samples."""
+    known = {(sample.part, sample.widths): dict(sample.figures) for sample in table.samples}
+    repeats, is_alike = table.repeats, True
+    for choices in _batches(iter(_random_choices(table, RANDOM, RANDOM_SEED))):
+        for widths, found in zip(choices, counter.counted(choices), strict=True):
+            is_alike &= found.is_alike
+            repeats = _recorded(found, table, widths, known, repeats)
+    samples = tuple(CountedSample(part, widths, figures) for (part, widths), figures in known.items())
+    table = replace(table, samples=samples, repeats=repeats)
+    return table if is_alike else _without_peaks(table)
+
+
+def _random_choices(table: DeviceTable, count: int, seed: int) -> list[dict[str, int]]:
+    random = np.random.default_rng(seed)
+    return [{g: int(random.choice(w)) for g, w in table.widths.items()} for _ in range(count)]
+
+
 def _recorded(
     found: Counted,
     table: DeviceTable,
@@ -274,8 +295,7 @@ def _with_tables(counter: DeviceCounter, table: DeviceTable) -> DeviceTable:
 def _checked(counter: DeviceCounter, table: DeviceTable, path: Path) -> DeviceTable:
     """Count whole subnetworks of random offered widths beside what the table predicts."""
     forms = table.forms()
-    random = np.random.default_rng(CHECK_SEED)
-    choices = [{g: int(random.choice(w)) for g, w in table.widths.items()} for _ in range(table.check_count)]
+    choices = _random_choices(table, table.check_count, CHECK_SEED)
     checks = tuple(
         DeviceCheck(
             widths,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.device import Profile
-from reds_core.framework.device_counter import Part
+from reds_core.framework.device_counter import Counted, Part
 from reds_core.runs.device_counting import counted_table, offered_widths
 from reds_core.runs.extraction import ExtractionRequest, extract
 from reds_core.runs.latency import measure_latency
@@ -87,10 +88,10 @@ def test_an_interrupted_count_goes_on(tmp_path: Path) -> None:
     begun = load_device_table(path)
     assert not begun.complete
     assert begun.samples
-    second = ToyCounter(CHANNELS)
+    second, whole = ToyCounter(CHANNELS), ToyCounter(CHANNELS)
     table = counted_table(second, empty(), path, lambda *_: None)
-    assert table == made(tmp_path / "whole.json")
-    assert second.networks < first.networks
+    assert table == made(tmp_path / "whole.json", whole)
+    assert second.networks < whole.networks
     with pytest.raises(InputError, match="holds a table made with other settings"):
         counted_table(second, empty(points=3), path, lambda *_: None)
 
@@ -101,6 +102,29 @@ def test_widths_that_run_in_other_operations_are_not_offered(tmp_path: Path) -> 
     table = made(tmp_path / "t.json", counter)
     assert table.widths["a"] == (8, 12, 16, 20, 24)
     assert table.peaks
+
+
+def test_of_figures_that_disagree_the_larger_is_kept(tmp_path: Path) -> None:
+    class Waiting(ToyCounter):
+        """The last layer waits for its weights behind a short layer."""
+
+        def _one(self, choice: Mapping[str, int]) -> Counted:
+            found = super()._one(choice)
+            if choice.get("a", 24) > 4:
+                return found
+            parts = [dict(part) for part in found.parts]
+            parts[2]["cycles"] += 10
+            return dataclasses.replace(
+                found, parts=tuple(parts), totals={**found.totals, "cycles": found.totals["cycles"] + 10}
+            )
+
+    table = made(tmp_path / "t.json", Waiting(CHANNELS))
+    assert table.repeats.largest == {"cycles": 10}
+    assert table.repeats.different > 0
+    assert {check.predicted["cycles"] - check.counted["cycles"] for check in table.checks} <= {0, 10}
+    narrow = {"a": 4, "b": 8}
+    (found,) = Waiting(CHANNELS).counted([narrow])
+    assert table.forms()["cycles"].at(narrow) == found.totals["cycles"]
 
 
 def test_a_part_of_three_groups_is_refused(tmp_path: Path) -> None:
