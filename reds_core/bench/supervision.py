@@ -96,10 +96,10 @@ def _watch(running: Isolated, tree: ProcessTree, limits: SolveLimits) -> Reply:
         if begun_s is None and WARM in running.marks():
             begun_s = tree.processor_s()
         if running.has_replied:
-            return _with_peak(_reply_of(running, now - started), peak)
+            return _with_peak(_reply_of(running, started), peak)
         if running.process.poll() is not None:
             # it may have replied after the check above
-            return _with_peak(_reply_of(running, now - started) if running.has_replied else _crash(running), peak)
+            return _with_peak(_reply_of(running, started) if running.has_replied else _crash(running), peak)
         ending = _reason_to_end(running.marks(), started, now, peak, limits)
         if ending is not None:
             outcome, reason = ending
@@ -140,8 +140,9 @@ def _spent_s(running: Isolated, now: float) -> float:
     return max(min(marks.get(ANSWERED, now), now) - begun, 0.0)
 
 
-def _reply_of(running: Isolated, elapsed_s: float) -> Reply:
+def _reply_of(running: Isolated, started: float) -> Reply:
     """Parse the reply and check its form and its time; the answer itself is verified by `verification`."""
+    elapsed_s = time.monotonic() - started  # read after the reply, which may have come since any earlier reading
     try:
         arrays = running.reply() or {}
         reply: Reply = from_plain(Reply, parse_json(str(arrays["reply"])))

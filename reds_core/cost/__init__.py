@@ -5,7 +5,6 @@ from __future__ import annotations
 from reds_core.cost.activation_memory import peak_ram
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import SumForm, macs, params
-from reds_core.cost.device_energy import ON_PROCESSOR, device_energy
 from reds_core.cost.device_table import DeviceTable, load_device_table
 from reds_core.cost.energy_models import (
     BOARDS,
@@ -23,7 +22,6 @@ from reds_core.cost.resources import RESOURCES, CostModel, Resource, resource_fo
 __all__ = [
     "BOARDS",
     "LARGEST_SRAM",
-    "ON_PROCESSOR",
     "RESOURCES",
     "CostModel",
     "DeviceTable",
@@ -37,7 +35,6 @@ __all__ = [
     "SubnetworkBudget",
     "SumForm",
     "Timing",
-    "device_energy",
     "energy_model",
     "load_device_table",
     "load_latency_table",

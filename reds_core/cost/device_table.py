@@ -20,6 +20,7 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.cost import counting
 from reds_core.cost.counting import GroupTables, PeakForm, ResourceForm, TableForm
+from reds_core.cost.energy_models import EnergySource
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
 from reds_core.system.files import given_path, write_text
@@ -169,6 +170,7 @@ class DeviceTable:
         peaks: resources that are the most at any moment.
         checks: predicted and counted figures of whole subnetworks.
         notes: what users should know about the figures, one sentence each.
+        energy_source: where energies come from; left out if the table states none.
         complete: whether the table has all samples, tables and checks.
     """
 
@@ -194,6 +196,7 @@ class DeviceTable:
     peaks: Mapping[str, PeakTable] = field(default_factory=dict)
     checks: tuple[DeviceCheck, ...] = ()
     notes: tuple[str, ...] = ()
+    energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
     complete: bool = False
     format: str = FORMAT
 

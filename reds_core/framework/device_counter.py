@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reds_core.cost.energy_models import EnergySource
+
 
 @dataclass(frozen=True)
 class Part:
@@ -44,11 +46,13 @@ class CountingConditions:
         options: The options of the target that lead to the same figures, with their defaults.
         versions: The versions of the software that counts.
         facts: What else the figures follow from, such as the clock, by name.
+        energy: Where energies come from; None if the device counts none.
     """
 
     options: Mapping[str, str]
     versions: Mapping[str, str]
     facts: Mapping[str, str] = field(default_factory=dict)
+    energy: EnergySource | None = None
 
 
 class DeviceCounter(ABC):

@@ -88,6 +88,7 @@ def empty_table(
         options=conditions.options,
         versions=conditions.versions,
         facts=conditions.facts,
+        energy_source=conditions.energy,
         points=settings.points,
         check_count=settings.checks,
         element_size_bytes=INT8_BYTES,

@@ -157,8 +157,8 @@ def _continued(started: DeviceTable, path: Path) -> DeviceTable:
     known = load_device_table(path)
     asked = {
         "of another model": (known.model, known.channels) == (started.model, started.channels),
-        "of another device": (known.on, known.config, known.options, known.facts)
-        == (started.on, started.config, started.options, started.facts),
+        "of another device": (known.on, known.config, known.options, known.facts, known.energy_source)
+        == (started.on, started.config, started.options, started.facts, started.energy_source),
         "with other settings": (known.points, known.check_count) == (started.points, started.check_count),
         "with other versions of libraries": known.versions == started.versions,
     }

@@ -10,6 +10,7 @@ from typing import Literal
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.counting import DEFAULT_ELEMENT_SIZE_BYTES, check_element_size
+from reds_core.cost.device_table import DeviceTable
 from reds_core.cost.energy_costs import with_energy
 from reds_core.cost.energy_models import energy_model
 from reds_core.cost.resources import RESOURCES, CostModel, check_resources, resource_named
@@ -302,8 +303,10 @@ class RunSettings:
             InputError: If the table is of another network, or not of the board of the energy model.
         """
         measured = {} if latencies is None else latencies.forms_for(network, self.element_size_bytes)
-        model = None if self.energy_model is None else energy_model(self.energy_model)
-        measured, energy = with_energy(measured, model, latencies)
+        energy = latencies.energy_source if isinstance(latencies, DeviceTable) else None
+        if self.energy_model is not None:
+            machines = None if latencies is None else latencies.machines
+            measured, energy = with_energy(measured, energy_model(self.energy_model), machines)
         return CostModel(self.element_size_bytes, measured, self._asked_resources(budgets), energy)
 
     def check_countable(self, budgets: Iterable[SubnetworkBudget]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import psutil
+import pytest
 from bench_tools import Place
 from hostile_plugin import BUSY_S
 
+from reds_core.bench.process_tree import ProcessTree
 from reds_core.bench.record import SolveOutcome
 from reds_core.knapsack.solution import Status
 
@@ -32,3 +35,19 @@ def test_libraries_are_loaded_before_the_clock_starts(place: Place) -> None:
     assert record.backend_s is not None
     assert record.wall_s < record.backend_s + 0.25
     assert "ortools" in record.versions
+
+
+def test_an_answer_is_believed_that_comes_while_the_memory_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the process can end between two lines of the one that watches it."""
+    read = ProcessTree.resident_bytes
+
+    def slowly(tree: ProcessTree) -> int:
+        found = read(tree)
+        psutil.wait_procs(psutil.Process().children(), timeout=60)
+        return found
+
+    monkeypatch.setattr(ProcessTree, "resident_bytes", slowly)
+    (record,) = place.solve("plain")
+    assert record.outcome is SolveOutcome.ANSWERED, record.reason

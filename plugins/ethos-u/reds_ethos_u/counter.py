@@ -13,17 +13,17 @@ from functools import cached_property
 
 from reds_litert.prunable_file import PrunableFile
 
-from reds_core.cost import ON_PROCESSOR
+from reds_core.cost import LARGEST_SRAM, EnergySource, npu_energy
 from reds_core.framework import Counted, CountingConditions, DeviceCounter, Part
 from reds_ethos_u.configurations import Configuration
 from reds_ethos_u.memory import MOMENTS, Fetched, Held, MemoryLayout
-from reds_ethos_u.vela import Compiled, compiled
+from reds_ethos_u.vela import Compiled, compiled, moved_bytes
 
-CYCLES, SRAM = "cycles", "npu_sram"
+CYCLES, SRAM, ENERGY = "cycles", "npu_sram", "energy"
 """The resources that the tables state."""
 MACS, SRAM_BYTES, FLASH_BYTES = "macs", "sram_bytes", "flash_bytes"
-"""What else the samples of tables hold, from which energy follows: multiply-accumulates, bytes that are moved from and
-to SRAM, and those from and to slower memories, such as flash."""
+"""What else the samples of tables hold: multiply-accumulates, and bytes that are moved from and to memories."""
+PJ_PER_UJ = 10**6
 _TENSOR = re.compile(r"t(\d+)(?:_.*)?")
 """The name of a tensor of the file, or of one that Vela makes on the way to it."""
 
@@ -40,7 +40,6 @@ class VelaCounter(DeviceCounter):
         UnsupportedError: If Vela cannot compile the file.
     """
 
-    sums = (CYCLES,)
     peaks = (SRAM,)
 
     def __init__(self, file: PrunableFile, configuration: Configuration, version: str) -> None:
@@ -53,9 +52,17 @@ class VelaCounter(DeviceCounter):
     @property
     def conditions(self) -> CountingConditions:
         facts = {"clock_MHz": f"{self._full.clock_hz / 1e6:g}", "source": "estimates of Vela, not measured"}
-        if self._on_cpu:
-            facts[ON_PROCESSOR] = ", ".join(dict.fromkeys(self._on_cpu))
-        return CountingConditions(self._configuration.options, {"ethos-u-vela": self._version}, facts)
+        versions = {"ethos-u-vela": self._version}
+        return CountingConditions(self._configuration.options, versions, facts, self._energy)
+
+    @cached_property
+    def _energy(self) -> EnergySource | None:
+        """Where energies come from. They are not known if operators run on the processor."""
+        return None if self._full.on_cpu else npu_energy(0, 0, LARGEST_SRAM, 0).origin
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        return (CYCLES,) if self._energy is None else (CYCLES, ENERGY)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -69,16 +76,11 @@ class VelaCounter(DeviceCounter):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        kinds = self._on_cpu
+        kinds = [self._file.graph.operators[index].kind for index in self._full.on_cpu if index >= 0]
         if not kinds:
             return ()
         named = ", ".join(dict.fromkeys(kinds))
         return (f"operators that run on the processor have no cycles in this table: {named} ({len(kinds)})",)
-
-    @property
-    def _on_cpu(self) -> list[str]:
-        """The kinds of the operators that are left to the processor."""
-        return [self._file.graph.operators[index].kind for index in self._full.on_cpu if index >= 0]
 
     def counted(self, choices: Sequence[Mapping[str, int]]) -> list[Counted]:
         return [self._counted(each) for each in compiled([self._file.at(c) for c in choices], self._configuration)]
@@ -87,8 +89,21 @@ class VelaCounter(DeviceCounter):
         sizes = self._layout.sizes(found.buffers)
         is_alike = sizes is not None and {row.operator for row in found.rows} <= set(self._operators)
         held = ({SRAM: (sizes or {}).get(part, 0)} for part in self._held)
-        parts = (*(_figures(found, at) for at in self._operators), *held)
-        return Counted({CYCLES: found.cycles, SRAM: found.sram_bytes}, parts, is_alike)
+        operators = [self._figures(found, at) for at in self._operators]
+        totals = {CYCLES: found.cycles, SRAM: found.sram_bytes, ENERGY: sum(each[ENERGY] for each in operators)}
+        return Counted(totals, (*operators, *held), is_alike)
+
+    def _figures(self, found: Compiled, operator: int) -> Mapping[str, int]:
+        rows = [row for row in found.rows if row.operator == operator]
+        macs, moved = sum(row.macs for row in rows), moved_bytes(rows)
+        energy = npu_energy(macs, moved.on_chip, LARGEST_SRAM, moved.outside)
+        return {
+            CYCLES: sum(row.cycles for row in rows),
+            ENERGY: round(energy.uJ * PJ_PER_UJ),
+            MACS: macs,
+            SRAM_BYTES: moved.on_chip,
+            FLASH_BYTES: moved.outside,
+        }
 
     def _name(self, operator: int) -> str:
         return "none" if operator < 0 else f"{operator} {self._file.graph.operators[operator].kind}"
@@ -108,14 +123,3 @@ def _held_name(part: Held) -> str:
     if isinstance(part, Fetched):
         return f"weights of operation {part.operation} at moment {part.moment}"
     return f"tensors {', '.join(part.names)}"
-
-
-def _figures(found: Compiled, operator: int) -> Mapping[str, int]:
-    rows = [row for row in found.rows if row.operator == operator]
-    outside = sum(sum(row.bytes_moved.values()) - row.bytes_moved["Sram"] for row in rows)
-    return {
-        CYCLES: sum(row.cycles for row in rows),
-        MACS: sum(row.macs for row in rows),
-        SRAM_BYTES: sum(row.bytes_moved["Sram"] for row in rows),
-        FLASH_BYTES: outside,
-    }

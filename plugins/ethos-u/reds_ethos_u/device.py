@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reds_core.cost import LARGEST_SRAM, npu_energy
 from reds_core.errors import UnsupportedError
-from reds_core.framework import Device, DeviceCounter, ExportSource, Framework, Profile
+from reds_core.framework import Device, DeviceCounter, Energy, ExportSource, Framework, Profile
 from reds_core.network import Network
 from reds_ethos_u.configurations import ACCELERATORS, Configuration
+
+if TYPE_CHECKING:
+    from reds_ethos_u.vela import Compiled
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class EthosU(Device):
     remark = (
         "Cycles are estimates of Arm's compiler Vela, not measured, and latency is cycles at the clock of the system "
         "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take. "
-        "There is no energy where operators run on the processor."
+        "Energy is the upper bound of a model of a 45 nm chip, and left out where operators run on the processor."
     )
     Options = EthosOptions
 
@@ -59,17 +62,15 @@ class EthosU(Device):
         operators = read_graph(content).operators
         on_cpu = [operators[index].kind for index in found.on_cpu if 0 <= index < len(operators)]
         is_on_npu = len(on_cpu) < len(operators)
-        moved = found.bytes_moved
-        outside = sum(moved.values()) - moved["Sram"]
         return Profile(
             latency_ns=1e9 * found.cycles / found.clock_hz if is_on_npu else None,
             cycles=found.cycles if is_on_npu else None,
             sram=found.sram_bytes,
             flash=found.flash_bytes,
             operators=footprint.operators,
-            macs=footprint.macs,
-            energy=None if on_cpu else npu_energy(found.macs, moved["Sram"], LARGEST_SRAM, outside),
             cpu_operators={kind: on_cpu.count(kind) for kind in dict.fromkeys(on_cpu)},
+            macs=footprint.macs,
+            energy=_energy(found) if is_on_npu and not on_cpu else None,
         )
 
     def counter(
@@ -91,3 +92,11 @@ class EthosU(Device):
 
     def _configuration(self, accelerator: str | None) -> Configuration:
         return Configuration.of(accelerator, self.options.system_config, self.options.memory_mode)
+
+
+def _energy(found: Compiled) -> Energy:
+    """The energy of an inference by the model of an NPU, for which memory outside the chip counts as flash."""
+    from reds_ethos_u.vela import moved_bytes
+
+    moved = moved_bytes(found.rows)
+    return npu_energy(found.macs, moved.on_chip, LARGEST_SRAM, moved.outside)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,21 @@ class Row:
     cycles: int
     macs: int
     bytes_moved: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How many bytes are read from and written to memories on the chip, flash there among them, and outside it."""
+
+    on_chip: int
+    outside: int
+
+
+def moved_bytes(rows: Iterable[Row]) -> Moved:
+    """Return how many bytes some operations move."""
+    each = [row.bytes_moved for row in rows]
+    on_chip = sum(moved["Sram"] + moved["OnChipFlash"] for moved in each)
+    return Moved(on_chip, sum(moved["OffChipFlash"] + moved["Dram"] for moved in each))
 
 
 @dataclass(frozen=True)
