@@ -1,6 +1,6 @@
 """Tables of cycles of an NPU: are they exact, and what does a budget of cycles gain over one of MACs?
 
-    python benchmarks/npu_tables.py --out FOLDER --models FOLDER [--data FILE.npz] [--page docs/results/npu.md]
+    python benchmarks/npu_tables.py [--page docs/results/npu.md]
 
 Networks are counted by Arm's compiler Vela for three configurations of Ethos-U NPUs. Subnetworks of random offered
 widths are counted as a whole, beside what the table says. Then networks are pruned without training to a share of the
@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scorers import ASSETS
 
 import reds_core
 from reds_core import Registry, RunSettings, load_data, measure_latency
@@ -273,9 +274,11 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--models", type=Path, required=True, help="the folder with the models")
-    parser.add_argument("--data", type=Path, help="the data of the first model")
+    parser.add_argument("--out", type=Path, default=Path("out/npu"), help="folder for tables")
+    parser.add_argument("--models", type=Path, default=ASSETS / "models", help="the folder with the models")
+    parser.add_argument(
+        "--data", type=Path, default=ASSETS / "data" / "speech_commands.npz", help="the data of the first model"
+    )
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
