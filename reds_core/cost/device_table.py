@@ -171,6 +171,7 @@ class DeviceTable:
         checks: predicted and counted figures of whole subnetworks.
         notes: what users should know about the figures, one sentence each.
         energy_source: where energies come from; left out if the table states none.
+        networks: how many networks were counted for the samples; those that follow are the same after an interruption.
         complete: whether the table has all samples, tables and checks.
     """
 
@@ -197,6 +198,7 @@ class DeviceTable:
     checks: tuple[DeviceCheck, ...] = ()
     notes: tuple[str, ...] = ()
     energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    networks: int | None = field(default=None, metadata={LEFT_OUT: True})
     complete: bool = False
     format: str = FORMAT
 

@@ -29,7 +29,8 @@ class Counted:
     Attributes:
         totals: What the whole network takes, by the name of the figure, such as "cycles".
         parts: The figures of each part, by name, in the order of `DeviceCounter.parts`. Figures that add up over parts
-            add up to the totals.
+            add up to the totals. A figure of a part that is not known, such as what it takes in memory in a network
+            that is not alike, is left out.
         is_alike: Whether the parts are in memory together as `DeviceCounter.moments` says.
     """
 

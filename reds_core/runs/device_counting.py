@@ -87,6 +87,9 @@ def device_table(
 def counted_table(counter: DeviceCounter, started: DeviceTable, path: Path, told: Told) -> DeviceTable:
     """Make the table of a device, or continue it. The file is written after every batch of networks.
 
+    A table that is complete is returned as it is. One that is continued has the figures that it would have if it had
+    not been interrupted, because the networks to count and their order follow from its offered widths.
+
     Args:
         counter: Counts networks.
         started: The table without anything counted.
@@ -98,15 +101,18 @@ def counted_table(counter: DeviceCounter, started: DeviceTable, path: Path, told
         UnsupportedError: If a part depends on the widths of more than two groups, or the device cannot run a network.
     """
     table = _continued(started, path) if path.exists() else started
+    if table.complete:
+        return table
     _check_parts(counter)
-    parts = tuple(CountedPart(part.name, part.groups) for part in counter.parts)
-    table = replace(table, parts=parts, moments=counter.moments, notes=counter.notes)
+    if not table.parts:
+        parts = tuple(CountedPart(part.name, part.groups) for part in counter.parts)
+        table = replace(table, parts=parts, moments=counter.moments, notes=counter.notes)
     if not table.widths:
         multiples = {group: _multiple(costs) for group, costs in _narrowed(counter, table.channels).items()}
         widths = {g: offered_widths(n, multiples[g], table.points) for g, n in table.channels.items()}
         table = replace(table, multiples=multiples, widths=_alike(counter, widths))
         save_device_table(table, path)
-    table = _randomised(counter, _sampled(counter, table, path, told))
+    table = _sampled(counter, table, path, told)
     table = _checked(counter, _with_tables(counter, table), path)
     save_device_table(table, path)
     return table
@@ -209,45 +215,34 @@ def _multiple(costs: Mapping[int, int]) -> int:
 
 
 def _sampled(counter: DeviceCounter, table: DeviceTable, path: Path, told: Told) -> DeviceTable:
-    """Count networks until there is a sample of each part at every choice of offered widths of its groups."""
+    """Count networks that give a sample of each part at every choice of offered widths of its groups, then random ones.
+
+    Of figures that disagree, the larger is kept. Networks that were counted before an interruption are left out.
+    """
     segments = _combinations(table.parts)
-    parts_of: dict[tuple[str, ...], list[int]] = {segment.groups: [] for segment in segments}
-    for index, part in enumerate(table.parts):
-        if part.groups in parts_of:
-            parts_of[part.groups].append(index)
-    known = {(sample.part, sample.widths): dict(sample.figures) for sample in table.samples}
-    repeats, is_alike = table.repeats, True
     wanted: list[SamplePoint] = [
         (segment.index, choice)
         for segment in segments
         for choice in itertools.product(*(table.widths[group] for group in segment.groups))
     ]
-    left = [p for p in wanted if any((i, p[1]) not in known for i in parts_of[segments[p[0]].groups])]
-    done = len(wanted) - len(left)
-    for choices in _batches(rounds(segments, left, table.channels)):
-        for (widths, taken), found in zip(choices, counter.counted([w for w, _ in choices]), strict=True):
-            done += len(taken)
+    chosen = [(widths, len(taken)) for widths, taken in rounds(segments, wanted, table.channels)]
+    chosen += [(widths, 0) for widths in _random_choices(table, RANDOM, RANDOM_SEED)]
+    known = {(sample.part, sample.widths): dict(sample.figures) for sample in table.samples}
+    start = table.networks or 0
+    done = sum(taken for _, taken in chosen[:start])
+    for batch in _batches(iter(chosen[start:])):
+        repeats, is_alike = table.repeats, True
+        for (widths, taken), found in zip(batch, counter.counted([widths for widths, _ in batch]), strict=True):
+            done += taken
             is_alike &= found.is_alike
             repeats = _recorded(found, table, widths, known, repeats)
         samples = tuple(CountedSample(part, widths, figures) for (part, widths), figures in known.items())
-        table = replace(table, samples=samples, repeats=repeats)
+        networks = (table.networks or 0) + len(batch)
+        table = replace(table, samples=samples, repeats=repeats, networks=networks)
         table = table if is_alike else _without_peaks(table)
         save_device_table(table, path)
         told(done, len(wanted))
     return table
-
-
-def _randomised(counter: DeviceCounter, table: DeviceTable) -> DeviceTable:
-    """Count networks of random offered widths, and keep the larger of figures that disagree with the samples."""
-    known = {(sample.part, sample.widths): dict(sample.figures) for sample in table.samples}
-    repeats, is_alike = table.repeats, True
-    for choices in _batches(iter(_random_choices(table, RANDOM, RANDOM_SEED))):
-        for widths, found in zip(choices, counter.counted(choices), strict=True):
-            is_alike &= found.is_alike
-            repeats = _recorded(found, table, widths, known, repeats)
-    samples = tuple(CountedSample(part, widths, figures) for (part, widths), figures in known.items())
-    table = replace(table, samples=samples, repeats=repeats)
-    return table if is_alike else _without_peaks(table)
 
 
 def _random_choices(table: DeviceTable, count: int, seed: int) -> list[dict[str, int]]:
@@ -268,9 +263,12 @@ def _recorded(
         own = tuple(widths[group] for group in part.groups)
         if any(width not in table.widths[group] for group, width in zip(part.groups, own, strict=True)):
             continue
-        figures = known.setdefault((index, own), dict(found.parts[index]))
+        figures = known.setdefault((index, own), {})
         for name, amount in found.parts[index].items():
-            difference = abs(amount - figures.get(name, amount))
+            if name not in figures:
+                figures[name] = amount
+                continue
+            difference = abs(amount - figures[name])
             equal, different = equal + (not difference), different + bool(difference)
             if difference:
                 largest[name] = max(largest.get(name, 0), difference)

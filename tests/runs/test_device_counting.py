@@ -74,26 +74,72 @@ def test_widths_in_between_count_as_the_next_offered_one(tmp_path: Path) -> None
     assert form.at({"a": 3, "b": 17}) == form.at({"a": 8, "b": 32})
 
 
-def test_an_interrupted_count_goes_on(tmp_path: Path) -> None:
-    path, first = tmp_path / "t.json", ToyCounter(CHANNELS)
+class Stop(Exception):
+    """Interrupts a count."""
 
-    class Stop(Exception):
-        pass
+
+class Changing(ToyCounter):
+    """Narrow networks keep other things in memory, but none that is narrow in one group alone."""
+
+    def _one(self, choice: Mapping[str, int]) -> Counted:
+        found = super()._one(choice)
+        if all(choice.get(group, n) < n / 2 for group, n in CHANNELS.items()):
+            return dataclasses.replace(found, parts=(*found.parts[:3], {}, {}), is_alike=False)
+        return found
+
+
+def interrupted(path: Path, counter: ToyCounter, batches: int) -> DeviceTable:
+    """A table of which so many batches were counted."""
+    left = iter(range(batches - 1))
 
     def stop(*_: int) -> None:
-        raise Stop
+        if next(left, None) is None:
+            raise Stop
 
     with pytest.raises(Stop):
-        counted_table(first, empty(), path, stop)
-    begun = load_device_table(path)
-    assert not begun.complete
-    assert begun.samples
-    second, whole = ToyCounter(CHANNELS), ToyCounter(CHANNELS)
-    table = counted_table(second, empty(), path, lambda *_: None)
-    assert table == made(tmp_path / "whole.json", whole)
-    assert second.networks < whole.networks
+        counted_table(counter, empty(), path, stop)
+    return load_device_table(path)
+
+
+@pytest.mark.parametrize("kind", [ToyCounter, Changing])
+def test_an_interrupted_count_goes_on(tmp_path: Path, kind: type[ToyCounter]) -> None:
+    """After any batch, so that neither repeats are counted twice nor what was found before is forgotten."""
+    whole, told = kind(CHANNELS), list[int]()
+    expected = counted_table(whole, empty(), tmp_path / "whole.json", lambda done, _: told.append(done))
+    assert len(told) > 2
+    for batches in range(1, len(told) + 1):
+        path, rest = tmp_path / f"{batches}.json", kind(CHANNELS)
+        begun = interrupted(path, kind(CHANNELS), batches)
+        assert begun.samples
+        assert not begun.complete
+        assert counted_table(rest, empty(), path, lambda *_: None) == expected
+        assert rest.networks < whole.networks
+        assert path.read_bytes() == (tmp_path / "whole.json").read_bytes()
     with pytest.raises(InputError, match="holds a table made with other settings"):
-        counted_table(second, empty(points=3), path, lambda *_: None)
+        counted_table(kind(CHANNELS), empty(points=3), path, lambda *_: None)
+
+
+def test_memory_that_no_table_can_hold_has_no_budget(tmp_path: Path) -> None:
+    table = made(tmp_path / "t.json", Changing(CHANNELS))
+    assert table.widths["a"][0] == STEP
+    assert not table.peaks
+    assert table.sums
+    assert "so memory has no budget" in table.notes[-1]
+
+
+def test_a_complete_table_stays_as_it_is(tmp_path: Path) -> None:
+    path, again = tmp_path / "t.json", ToyCounter(CHANNELS)
+    first = made(path)
+    assert made(path, again) == first
+    assert load_device_table(path).digest == first.digest
+    assert again.networks == 0
+
+
+def test_only_what_is_counted_again_is_a_repeat(tmp_path: Path) -> None:
+    table, counter = made(tmp_path / "t.json"), ToyCounter(CHANNELS)
+    assert table.networks is not None
+    figures = table.networks * len(counter.parts)
+    assert table.repeats.equal == figures - len(table.samples)
 
 
 def test_widths_that_run_in_other_operations_are_not_offered(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class VelaCounter(DeviceCounter):
     def _counted(self, found: Compiled) -> Counted:
         sizes = self._layout.sizes(found.buffers)
         is_alike = sizes is not None and {row.operator for row in found.rows} <= set(self._operators)
-        held = ({SRAM: (sizes or {}).get(part, 0)} for part in self._held)
+        held = [{} if sizes is None else {SRAM: sizes[part]} for part in self._held]
         operators = [self._figures(found, at) for at in self._operators]
         totals = {CYCLES: found.cycles, SRAM: found.sram_bytes, ENERGY: sum(each[ENERGY] for each in operators)}
         return Counted(totals, (*operators, *held), is_alike)
