@@ -20,7 +20,7 @@ from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.target import Target
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
-from reds_core.progress import Verbose, showing_count
+from reds_core.progress import Verbose, following, showing_count
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.counting_devices import COUNTED_POINTS, counting_device
 from reds_core.runs.device_counting import device_table
@@ -275,7 +275,12 @@ def measure_latency(
             bars.close()  # a terminal shows one bar at a time
             return told or bars.enter_context(showing_count(shown, what))
 
+        def note(text: str) -> None:
+            with following(shown) as watcher:
+                watcher.note(text)
+
         if machine is None:
-            return RemoteLatency(framework, probe, loaded, network, path, elsewhere, shows).table(digest, settings)
+            remote = RemoteLatency(framework, probe, loaded, network, path, elsewhere, shows, note)
+            return remote.table(digest, settings)
         count = shows("timing segments")
         return measured_table(framework, probe, loaded, network, digest, settings, machine, path, count)

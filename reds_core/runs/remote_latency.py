@@ -46,6 +46,7 @@ class RemoteLatency:
         path: The file of the table.
         elsewhere: How the other machine takes part.
         shows: Returns a function to be called with the number of finished pieces of some work and of all.
+        notes: Told what the caller should know.
     """
 
     framework: Framework
@@ -55,6 +56,7 @@ class RemoteLatency:
     path: Path
     elsewhere: Elsewhere
     shows: Callable[[str], Callable[[int, int], None]]
+    notes: Callable[[str], None]
 
     def table(self, model_hash: str, settings: LatencySettings) -> LatencyTable | None:
         """Return the table with the times of the other machine; None if only a program is written for it.
@@ -72,8 +74,9 @@ class RemoteLatency:
         started = started_table(self.network, model_hash, settings, NOWHERE, versions, segments)
         before = self._before(started)
         if before is not None and before.complete:
-            if self.elsewhere.script is not None:
+            if self.elsewhere.host is None:
                 raise InputError(f"'{self.path}' is complete", "choose another file, or remove this one")
+            self.notes(f"'{self.path}' is complete, so nothing was measured")
             return before
         if self.elsewhere.records is not None:
             parts = load_parts(folder_of(self.path), started)
@@ -92,7 +95,7 @@ class RemoteLatency:
         return self._timed(parts, left, text, before)
 
     def _before(self, started: LatencyTable) -> LatencyTable | None:
-        """Return the unfinished table; None if there is none."""
+        """Return the table that is there, of the same machine; None if there is none."""
         if not self.path.exists():
             return None
         known = load_latency_table(self.path)
@@ -101,7 +104,14 @@ class RemoteLatency:
                 f"'{self.path}' holds latencies measured on the machine that reds ran on",
                 "choose another file, or remove this one",
             )
-        return continued(replace(started, machine=known.machine, versions=known.versions), self.path)
+        found = continued(replace(started, machine=known.machine, versions=known.versions), self.path)
+        asked = self.elsewhere.name
+        if asked is not None and asked != known.machine.name:
+            raise InputError(
+                f"'{self.path}' holds latencies of {known.machine.name}, not of {asked}",
+                "choose another file, or remove this one",
+            )
+        return found
 
     def _timed(
         self, parts: LatencyParts, left: Sequence[PartFile], text: str, before: LatencyTable | None

@@ -107,7 +107,7 @@ def test_an_unfinished_table_is_gone_on_with(place: Workplace) -> None:
     part = measured(place, records=records_of(place, 9), name="pi")
     assert (part.complete, len(part.samples), part.checks) == (False, 6, ())
     assert json.loads(records_of(place).read_text())["files"][0]["file"].startswith("segment-")
-    with pytest.raises(InputError, match="holds latencies measured on another machine"):
+    with pytest.raises(InputError, match="t.json' holds latencies of pi, not of other; choose another file"):
         measured(place, records=place.folder / "records.json", name="other")
     with pytest.raises(InputError, match="holds latencies measured on another machine"):
         measured(place)
@@ -153,6 +153,7 @@ def test_records_of_other_files_are_refused(place: Workplace, reds: Reds) -> Non
     records.write_text(json.dumps(content))
     assert reds(*command, "--records", records, "--json").json["complete"]
     reds(*command, "--script", "s.py").check_error(2, "is complete")
+    reds(*command, "--records", records).check_error(2, "t.json' is complete; choose another file, or remove this one")
     (place.folder / "t.json").unlink()
     reds(*command, "--records", records).check_error(2, "no files were exported .*; export them by --script first")
     assert reds(*command, "--script", place.folder / "s.py").out.startswith("wrote ")
@@ -169,6 +170,21 @@ def test_by_ssh(place: Workplace, machine: OtherMachine) -> None:
     assert same_times(table, place)
     assert machine.left == []
     assert not (place.folder / "t-parts").exists()
+
+
+def test_a_complete_table_is_not_passed_off_as_one_of_another_machine(
+    place: Workplace, machine: OtherMachine, reds: Reds
+) -> None:
+    reds.install(PluginModule("toy", (*FIRST_PARTY, PortableToyFramework)))
+    table = measured(place, records=records_of(place), name="pi")
+    with pytest.raises(InputError, match="t.json' holds latencies of pi, not of jetson; choose another file"):
+        measured(place, host="ssh:pi", name="jetson")
+    command = ("latency", place.model, "--out", place.folder / "t.json", "--points", 3, "--checks", 2)
+    for more in ((), ("--name", "pi")):
+        ran = reds(*command, "--host", "ssh:pi", *more)
+        assert (ran.status, "t.json' is complete, so nothing was measured" in " ".join(ran.err.split())) == (0, True)
+    assert load_latency_table(place.folder / "t.json") == table
+    assert machine.commands == []
 
 
 def test_one_bar_is_shown_after_the_other(
