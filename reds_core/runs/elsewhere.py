@@ -14,12 +14,12 @@ from reds_core.errors import InputError, RedsError, UnavailableError, argument
 from reds_core.framework.timings import Timings, hash_of, load_timings
 from reds_core.system.files import given_file, given_path, temporary_folder
 from reds_core.system.machine_faults import reason_of, shown
-from reds_core.system.ssh import NOT_CONNECTED, Deadlines, Finished, SshHost, failed_there
+from reds_core.system.ssh import NOT_CONNECTED, SIGNALLED, Deadlines, Finished, SshHost, failed_there, quoted
 
 PYTHON = "python3"
 _PROGRAM, _FILES, _RECORDS = "time_files.py", "files", "records.json"
-_NO_RUNTIME, _NO_COMMAND = 3, (126, 127)
-_PROGRESS = re.compile(r"\[\d+/\d+\] .*")
+_NO_RUNTIME, _NO_COMMAND, _STOPPED = 3, (126, 127), 130
+_PROGRESS, _SIGN_OF_LIFE = re.compile(r"\[\d+/\d+\] .*"), "still timing"
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ def check_unchanged(timings: Timings, hashes: Mapping[str, str], where: Path) ->
         if timed.file not in hashes:
             raise InputError(
                 f"the records hold times of '{fspath(timed.file)}', which is no file of {shown(where)}",
-                "import them where the program was written for",
+                "give the folder for which the program was written",
             )
         if hashes[timed.file] != timed.sha256:
             raise InputError(
                 f"'{timed.file}' has changed since it was timed",
-                f"write the program again by {argument('script')}, and run it on the files of now",
+                f"write the program again by {argument('script')} and run it, or measure again by {argument('host')}",
             )
 
 
@@ -184,19 +184,32 @@ def _check(host: SshHost, python: str, finished: Finished) -> None:
     """Raise an error for a program that did not succeed."""
     if finished.status == 0:
         return
+    complaint = _complaint(finished)
     if finished.status == NOT_CONNECTED:
         raise InputError(
-            f"the connection to '{host.name}' was lost ({finished.complaint or 'ssh does not say why'})",
+            f"the connection to '{host.name}' was lost ({complaint or 'ssh does not say why'})",
             "run the same command again",
         )
     if finished.status in _NO_COMMAND:
         raise UnavailableError(
             f"'{host.name}' has no {python}", f"install Python 3.9 or later there, or give {argument('host_python')}"
         )
-    what, _, fix = finished.complaint.removeprefix("error: ").partition("; ")
+    if finished.status > SIGNALLED and finished.status != _STOPPED:
+        raise InputError(
+            f"the program on '{host.name}' was killed by signal {finished.status - SIGNALLED}",
+            "check its memory, and that its LiteRT is for its processor",
+        )
+    what, _, fix = complaint.removeprefix("error: ").partition("; ")
     if finished.status == _NO_RUNTIME:
-        raise UnavailableError(f"on '{host.name}', {what}", f"run `{fix}` there")
+        words = f"{quoted(python)} -m {fix}" if fix.startswith("pip ") else fix
+        raise UnavailableError(f"on '{host.name}', {what}", f"run `{words}` there")
     raise failed_there(
         f"the program on '{host.name}' ended with status {finished.status}{f' ({what})' if what else ''}",
         fix or "run the same command again",
     )
+
+
+def _complaint(finished: Finished) -> str:
+    """Return the last line of a program that is neither empty nor says how far it is; empty if there is none."""
+    said = (line for line in reversed(finished.lines) if not _PROGRESS.fullmatch(line) and line != _SIGN_OF_LIFE)
+    return next(filter(None, said), "")

@@ -30,9 +30,14 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
 _OPTIONS = (
     *("-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
+    # what ~/.ssh/config may set for sessions of a user, and would stand in the way of commands
+    *("-o", "RemoteCommand=none", "-o", "RequestTTY=no"),
+    *("-o", "ClearAllForwardings=yes", "-o", "ControlMaster=no"),
 )
 NOT_CONNECTED = 255
 """The exit status of ssh itself, and of scp, if there is no connection."""
+SIGNALLED = 128
+"""What a shell adds to the number of the signal that killed a program."""
 KEPT_LINES = 20
 
 
@@ -151,10 +156,14 @@ class SshHost:
             words: the program and its arguments. A leading `~/` stands for the home folder there.
             told: called with each line of its standard error.
 
+        Returns:
+            How it ended. If a signal killed it, the status is `SIGNALLED` and the number of the signal.
+
         Raises:
             InputError: if it says nothing for too long.
         """
-        return self._followed(self._ssh(f"exec {' '.join(map(_quoted, words))}"), None, told)
+        # ssh tells a shell that a signal ended like a lost connection; a shell that goes on says 128 and the signal
+        return self._followed(self._ssh(f"{' '.join(map(quoted, words))}; exit $?"), None, told)
 
     def _ssh(self, command: str) -> list[str]:
         # the shell of the user there may be any, but all of them understand a quoted word
@@ -226,7 +235,7 @@ def failed_there(what: str, fix: str) -> InputError:
     return NoSpaceError(what, fix) if is_out_of_space(found) else found
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """Quote a word for the shell there, but for a leading `~/`."""
     return f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word)
 

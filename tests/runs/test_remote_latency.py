@@ -107,7 +107,7 @@ def test_an_unfinished_table_is_gone_on_with(place: Workplace) -> None:
     part = measured(place, records=records_of(place, 9), name="pi")
     assert (part.complete, len(part.samples), part.checks) == (False, 6, ())
     assert json.loads(records_of(place).read_text())["files"][0]["file"].startswith("segment-")
-    with pytest.raises(InputError, match="t.json' holds latencies of pi, not of other; choose another file"):
+    with pytest.raises(InputError, match=r"t.json' holds latencies of pi, not of other; choose another file"):
         measured(place, records=place.folder / "records.json", name="other")
     with pytest.raises(InputError, match="holds latencies measured on another machine"):
         measured(place)
@@ -177,7 +177,7 @@ def test_a_complete_table_is_not_passed_off_as_one_of_another_machine(
 ) -> None:
     reds.install(PluginModule("toy", (*FIRST_PARTY, PortableToyFramework)))
     table = measured(place, records=records_of(place), name="pi")
-    with pytest.raises(InputError, match="t.json' holds latencies of pi, not of jetson; choose another file"):
+    with pytest.raises(InputError, match=r"t.json' holds latencies of pi, not of jetson; choose another file"):
         measured(place, host="ssh:pi", name="jetson")
     command = ("latency", place.model, "--out", place.folder / "t.json", "--points", 3, "--checks", 2)
     for more in ((), ("--name", "pi")):

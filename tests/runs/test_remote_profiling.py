@@ -112,9 +112,13 @@ def test_records_that_do_not_fit_are_refused(out: Path, tmp_path: Path, reds: Re
     before = (out / "profile.json").read_text()
     reds("profile", out, "--import", records, "--on", "litert").check_error(2, "holds records of target 'toy-micro'")
     reds("profile", out, "--import", records, "--name", "a\nb").check_error(2, "is not a name for a machine")
-    reds("profile", out / "full-int8.tflite", "--import", records).check_error(2, "which is no file of")
+    reds("profile", out / "full-int8.tflite", "--import", records).check_error(
+        2, "which is no file of .*; give the folder for which the program was written"
+    )
     (out / "subnet-50.tflite").write_bytes((out / "subnet-50.tflite").read_bytes() + b" ")
-    reds("profile", out, "--import", records).check_error(2, "'subnet-50.tflite' has changed since it was timed")
+    reds("profile", out, "--import", records).check_error(
+        2, "'subnet-50.tflite' has changed since it was timed; write .* --script and run it, or measure again by --host"
+    )
     assert (out / "profile.json").read_text() == before
     given = ("--on", "toy-micro", "--script", tmp_path / "s.py", "--json")
     assert reds("profile", out / "full-int8.tflite", *given).json == []
@@ -210,10 +214,16 @@ def test_names_with_spaces_and_quotes_are_quoted(tmp_path: Path, machine: OtherM
             r"'pi' cannot be reached by ssh \(ssh: connect to host pi port 22:  ?\[31mNo route",
         ),
         ("no-python", UnavailableError, "'pi' has no python3; install Python 3.9 or later there"),
-        ("no-library", UnavailableError, "on 'pi', toys is not installed; run `pip install toys` there"),
+        ("no-library", UnavailableError, "on 'pi', toys is not installed; run `python3 -m pip install toys` there"),
         ("killed", InputError, r"the connection to 'pi' was lost \(Connection to pi closed by remote host.\); run"),
         ("slow", InputError, "'pi' did not answer within 0.3 s"),
         ("full", InputError, r"'pi' takes no files \(scp: write: No space left on device\)"),
+        (
+            "out-of-memory",
+            InputError,
+            "the program on 'pi' was killed by signal 9; check its memory, and that its LiteRT",
+        ),
+        ("silent", InputError, "the program on 'pi' ended with status 1; run the same command again"),
     ],
 )
 def test_what_goes_wrong_there_is_told_and_nothing_is_left(
@@ -235,7 +245,16 @@ def test_what_goes_wrong_there_is_told_and_nothing_is_left(
             lambda timings: rescued.append(len(timings.files)),
         )
     assert machine.left == []
-    assert rescued == ([1] if mode == "killed" else [])
+    assert rescued == ([1] if mode in ("killed", "out-of-memory", "silent") else [])
+
+
+def test_the_library_is_to_be_installed_for_the_python_that_is_named(tmp_path: Path, machine: OtherMachine) -> None:
+    (machine.home / "my env").mkdir()
+    (machine.home / "my env" / "python").symlink_to(sys.executable)
+    machine.become("no-library")
+    elsewhere = Elsewhere(host=SshHost("pi"), host_python="~/my env/python")
+    with pytest.raises(UnavailableError, match="run `~/'my env/python' -m pip install toys` there"):
+        timed_on_host(elsewhere, toy_program({}, "toy-micro"), {}, lambda _: None)
 
 
 def test_an_interrupted_call_leaves_nothing_there(tmp_path: Path, machine: OtherMachine) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-MODES = ("fine", "unreachable", "no-python", "no-library", "killed", "slow", "full")
-"""What the other machine is like: `killed` loses the connection after the first file, `slow` says nothing for long, and
-`full` has a disk that takes no files."""
+MODES = ("fine", "unreachable", "no-python", "no-library", "killed", "slow", "full", "out-of-memory", "silent")
+"""What the other machine is like: `killed` loses the connection after the first file, `slow` says nothing for long,
+`full` has a disk that takes no files, `out-of-memory` kills the program after the first file, and on `silent` it fails
+then without a word."""
 
 _SSH = '''#!{python} -SE
 """Runs a command in the folder {home}, as ssh runs it on another machine."""
@@ -32,6 +33,9 @@ def refuse(why, status=255):
 options, _, rest = " ".join(arguments).partition(" -- ")
 if "-o BatchMode=yes" not in options or "-o ConnectTimeout=" not in options:
     refuse("the options would ask for a password or wait without end")
+for option in ("RemoteCommand=none", "RequestTTY=no", "ClearAllForwardings=yes", "ControlMaster=no"):
+    if f"-o {{option}}" not in options:
+        refuse(f"a setting of the user stands in the way: {{option}} is missing")
 if mode == "unreachable":
     refuse("ssh: connect to host pi port 22: \\x1b[31mNo route to host")
 rest = arguments[arguments.index("--") + 1 :]
@@ -58,7 +62,8 @@ for line in ran.stderr:
         os.killpg(ran.pid, signal.SIGKILL)
         ran.wait()
         refuse("Connection to pi closed by remote host.")
-sys.exit(ran.wait())
+status = ran.wait()
+sys.exit(255 if status < 0 else status)
 '''
 _PYTHON = """#!/bin/sh
 case "$OTHER_MACHINE" in
@@ -114,7 +119,7 @@ class OtherMachine:
 
 
 _TOY_PROGRAM = '''"""Says that a file of n bytes takes n microseconds, or as many nanoseconds as stand in it."""
-import argparse, hashlib, json, os, sys, time
+import argparse, hashlib, json, os, signal, sys, time
 
 FILES = {files!r}
 parser = argparse.ArgumentParser()
@@ -137,6 +142,11 @@ for number, (name, digest) in enumerate(FILES.items(), 1):
     print(f"[{{number}}/{{len(FILES)}}] {{name}}: done", file=sys.stderr, flush=True)
     if os.environ.get("OTHER_MACHINE") == "killed":
         time.sleep(60)
+    if os.environ.get("OTHER_MACHINE") == "out-of-memory":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("OTHER_MACHINE") == "silent":
+        print("still timing", file=sys.stderr, flush=True)
+        os._exit(1)
 '''
 
 
