@@ -76,6 +76,7 @@ class DeviceRecord:
             if it does not rate classes.
         cycles: the number of cycles of an inference that it counts, beside those that the table of the run predicts.
         sram: the most on-chip memory that an accelerator has in use at once, in bytes.
+        energy: the energy of an inference in picojoules, by the model of the table of the run.
     """
 
     file: str
@@ -85,6 +86,7 @@ class DeviceRecord:
     same_answers: float | None = None
     cycles: int | None = field(default=None, metadata={LEFT_OUT: True})
     sram: int | None = field(default=None, metadata={LEFT_OUT: True})
+    energy: int | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,8 @@ def _on_devices(record: SubnetworkRecord | FullRecord) -> dict[str, int | float 
     for device, found in record.devices.items():
         if found.cycles is not None:
             figures[f"cycles_{device}"] = found.cycles
+        if found.energy is not None:
+            figures[f"energy_{device}_pJ"] = found.energy
         if found.sram is not None:
             figures[f"sram_{device}_bytes"] = found.sram
             continue

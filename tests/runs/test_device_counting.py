@@ -15,6 +15,7 @@ from toy_plugins import toy_registry
 from toy_runs import NO_TRAINING, Listener, Workplace, make_workplace, skip_report
 
 from reds_core.cost.device_table import DeviceTable, load_device_table
+from reds_core.cost.energy_models import NPU_MODEL, PJ_PER_UJ, Energy, EnergySource
 from reds_core.cost.latency_table import LatencySettings
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError
 from reds_core.formulation.width_rules import WidthRules
@@ -26,6 +27,7 @@ from reds_core.runs.latency import measure_latency
 from reds_core.watcher import Watcher
 
 CHANNELS = {"a": 24, "b": 40}
+MODEL = EnergySource(NPU_MODEL, "toy model", "nobody", {"pJ_per_cycle": 1e6})
 
 
 def empty(points: int = 16, checks: int = 6) -> DeviceTable:
@@ -226,6 +228,49 @@ class Worse(ToyNpu):
         return dataclasses.replace(found, cycles=2 * found.cycles)
 
 
+class Hungry(ToyNpu):
+    """Counts more memory for files than the table says."""
+
+    def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        found = super().profile(path, configuration)
+        assert found.sram is not None
+        return dataclasses.replace(found, sram=found.sram + 1)
+
+
+class MeteredCounter(ToyCounter):
+    """Counts a microjoule for each cycle as well."""
+
+    sums = ("cycles", "energy")
+    conditions = dataclasses.replace(ToyCounter.conditions, energy=Energy.of(0, MODEL).origin)
+
+    def _one(self, choice: Mapping[str, int]) -> Counted:
+        found = super()._one(choice)
+        parts = tuple({**part, "energy": PJ_PER_UJ * part.get("cycles", 0)} for part in found.parts)
+        return dataclasses.replace(
+            found, totals={**found.totals, "energy": PJ_PER_UJ * found.totals["cycles"]}, parts=parts
+        )
+
+
+class Metered(ToyNpu):
+    """Files take twice the energy that the table says."""
+
+    source = MODEL
+
+    def counter(self, framework: Any, model: Any, network: Any, configuration: str | None = None) -> ToyCounter:
+        return MeteredCounter(network.channels)
+
+    def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        found = super().profile(path, configuration)
+        assert found.cycles is not None
+        return dataclasses.replace(found, energy=Energy.of(2 * PJ_PER_UJ * found.cycles, self.source))
+
+
+class Elsewhere(Metered):
+    """The energy of files comes from another model."""
+
+    source = dataclasses.replace(MODEL, reference="another")
+
+
 def test_a_table_that_does_not_fit_is_refused(place: Workplace) -> None:
     asked = tabled(place)
     table, network = load_device_table(place.folder / "table.json"), describe(residual_model())
@@ -247,6 +292,39 @@ def test_a_file_above_its_budget_is_told(place: Workplace) -> None:
     assert "takes" in text
     assert "cycles on toy-npu, which is" in text
     assert "above the budget" in text
+
+
+def test_memory_above_the_plan_is_told(place: Workplace) -> None:
+    listener = Listener()
+    place.prune(**tabled(place) | {"registry": toy_registry(Hungry)}, watcher=listener)
+    told = [text for text in listener.warnings if "npu_sram" in text]
+    assert len(told) == 3
+    assert all("leave room for the difference" in text for text in told)
+
+
+@pytest.mark.parametrize(("device", "is_counted"), [(Metered, True), (Elsewhere, False)])
+def test_the_energy_of_files_is_counted_by_the_model_of_the_table(
+    place: Workplace, device: type[ToyNpu], is_counted: bool
+) -> None:
+    table, listener = place.folder / "table.json", Listener()
+    measure_latency(place.model, table, on="toy-npu", registry=toy_registry(device), verbose=0)
+    settings = dataclasses.replace(NO_TRAINING, latency_table=str(table))
+    plan = place.prune(settings=settings, registry=toy_registry(device), budgets={"energy": [0.9]}, watcher=listener)
+    (record,) = plan.subnetworks
+    assert record.devices["toy-npu"].energy == (2 * record.usage["energy"] if is_counted else None)
+    told = [text for text in listener.warnings if "energy on toy-npu, which is" in text]
+    assert len(told) == is_counted
+    assert all("above the budget" in text and "; give a budget that is smaller by" in text for text in told)
+    assert ("energy_toy-npu_pJ" in plan.to_frame().columns) == is_counted
+
+
+def test_budgets_without_a_file_are_told_once(place: Workplace) -> None:
+    asked, listener = tabled(place), Listener()
+    asked["settings"] = dataclasses.replace(asked["settings"], int8=False)
+    place.prune(**asked, watcher=listener)
+    (told,) = [text for text in listener.warnings if "budgets of toy-npu" in text]
+    assert told.startswith("budgets of toy-npu are not checked on a file, since none that it reads (tflite-int8) is")
+    assert "; give data or calibration" in told
 
 
 def test_rules_that_leave_no_width_of_the_table_are_refused(place: Workplace) -> None:
