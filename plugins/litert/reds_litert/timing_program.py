@@ -32,6 +32,7 @@ JOB: dict[str, Any] = {"on": "litert", "threads": 1, "repeats": 200, "time_limit
 
 FORMAT = "reds-timings/1"
 WARM_UP_RUNS, LEAST_RUNS = 10, 10
+SIGN_OF_LIFE_S = 60.0
 RUNTIMES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
@@ -68,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         if given.stop_with_input:
             threading.Thread(target=stop_with_input, daemon=True).start()
+            threading.Thread(target=give_signs_of_life, daemon=True).start()
         time_all(given.folder, given.out)
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
@@ -83,6 +85,13 @@ def stop_with_input() -> None:
     while os.read(0, 1024):  # not `sys.stdin`, whose lock would be held when the program ends in another way
         pass
     os._exit(STOPPED)
+
+
+def give_signs_of_life() -> None:
+    """Say now and then that this program runs, since one that says nothing for long is taken for one that hangs."""
+    while True:
+        time.sleep(SIGN_OF_LIFE_S)
+        os.write(2, b"still timing\n")  # not `sys.stderr`, whose lock would be held when the program ends
 
 
 def time_all(folder: str, out: str) -> None:
@@ -199,8 +208,9 @@ def finished(records: dict[str, Any], out: str) -> list[dict[str, Any]]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise Failure(f"'{out}' holds something else; remove it, or choose another file by --out") from None
-    is_same = all(before.get(key) == records[key] for key in ("machine", "versions"))
-    return files if is_same and len(files) < len(JOB["files"]) else []
+    if any(before.get(key) != records[key] for key in ("machine", "versions")):
+        raise Failure(f"'{out}' holds records of another machine or library; choose another file by --out")
+    return files if len(files) < len(JOB["files"]) else []
 
 
 def write(records: dict[str, Any], out: str) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,39 @@ def test_the_older_runtime_is_used_if_only_that_is_installed(folder: Path, old_r
     assert sorted(os.listdir(folder)) == list(FILES)
     # complete records are made anew
     assert run("-S", script, folder, "--out", out, **old_runtime).stderr.count("\n[") == 1
+
+
+@pytest.mark.parametrize(("key", "other"), [("machine", {"name": "pi"}), ("versions", {"numpy": "0.1"})])
+def test_records_of_another_machine_or_library_are_kept(
+    folder: Path, old_runtime: dict[str, Any], key: str, other: dict[str, str]
+) -> None:
+    script, out = script_for(folder), folder.parent / "r.json"
+    assert run("-S", script, folder, "--out", out, **old_runtime).returncode == 0
+    plain = json.loads(out.read_text())
+    for files in (plain["files"], plain["files"][:1]):
+        text = json.dumps({**plain, key: plain[key] | other, "files": files})
+        out.write_text(text)
+        ran = run("-S", script, folder, "--out", out, **old_runtime)
+        why = "r.json' holds records of another machine or library; choose another file by --out\n"
+        assert (ran.returncode, ran.stderr.endswith(why)) == (2, True)
+        assert out.read_text() == text
+
+
+def test_signs_of_life_are_given_to_who_waits(folder: Path, old_runtime: dict[str, Any]) -> None:
+    script = script_for(folder, repeats=10**8)
+    text = script.read_text().replace("'time_limit_s': 5.0", "'time_limit_s': 60.0")
+    assert text.count("SIGN_OF_LIFE_S = 60.0") == 1
+    script.write_text(text.replace("SIGN_OF_LIFE_S = 60.0", "SIGN_OF_LIFE_S = 0.05"))
+    command = [sys.executable, "-S", str(script), str(folder), "--out", "-", "--stop-with-input"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **old_runtime) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        alarm = threading.Timer(20, process.kill)
+        alarm.start()
+        assert [process.stderr.readline() for _ in range(2)] == ["still timing\n"] * 2
+        alarm.cancel()
+        process.stdin.close()
+        assert process.wait(20) == 130
 
 
 @pytest.mark.parametrize("how", ["interrupt", "closed input"])
