@@ -53,7 +53,8 @@ if name != "pi":
 if mode == "killed" and "python" not in command and "mkdir" not in command:
     os.environ["OTHER_MACHINE"] = "fine"
 environment = dict(os.environ, PATH={there!r}, HOME={home!r})
-ran = subprocess.Popen(["/bin/sh", "-c", command], cwd={home!r}, env=environment, stderr=subprocess.PIPE,
+# many shells run their last command in their place, so that a signal ends what ssh waits for
+ran = subprocess.Popen(["/bin/sh", "-c", "exec " + command], cwd={home!r}, env=environment, stderr=subprocess.PIPE,
                        start_new_session=True)
 for line in ran.stderr:
     sys.stderr.buffer.write(line)
