@@ -104,7 +104,7 @@ def table_of(model: Path, config: str, points: int, out: Path) -> DeviceTable:
 def exactness(name: str, table: DeviceTable) -> Exactness:
     """The largest differences between a table and the networks that were counted to check it."""
     off = [100 * (c.predicted["cycles"] / c.counted["cycles"] - 1) for c in table.checks]
-    over = [c.predicted["npu_sram"] - c.counted["npu_sram"] for c in table.checks if "npu_sram" in c.predicted]
+    over = [c.predicted["npu_sram"] - c.counted["npu_sram"] for c in table.checks if "npu_sram" in table.peaks]
     return Exactness(
         network=name,
         config=str(table.config),

@@ -13,6 +13,11 @@ CostTable = LatencyTable | DeviceTable
 """A table of measured latencies, or of what a device counts."""
 
 
+def notes_of(table: CostTable | None) -> tuple[str, ...]:
+    """Return what users should know about the figures of a table of a device, one sentence each."""
+    return tuple(f"table of {table.on}: {note}" for note in table.notes) if isinstance(table, DeviceTable) else ()
+
+
 def load_table(path: str | PathLike[str]) -> CostTable:
     """Read a table of either format.
 

@@ -113,7 +113,7 @@ def counted_table(counter: DeviceCounter, started: DeviceTable, path: Path, told
         table = replace(table, multiples=multiples, widths=_alike(counter, widths))
         save_device_table(table, path)
     table = _sampled(counter, table, path, told)
-    table = _checked(counter, _with_tables(counter, table), path)
+    table = _checked(counter, _with_tables(counter, table))
     save_device_table(table, path)
     return table
 
@@ -290,19 +290,45 @@ def _with_tables(counter: DeviceCounter, table: DeviceTable) -> DeviceTable:
     return replace(table, sums=sums, peaks=peaks)
 
 
-def _checked(counter: DeviceCounter, table: DeviceTable, path: Path) -> DeviceTable:
-    """Count whole subnetworks of random offered widths beside what the table predicts."""
+def _checked(counter: DeviceCounter, table: DeviceTable) -> DeviceTable:
+    """Count whole subnetworks of random offered widths beside what the table predicts.
+
+    A peak that one of them exceeds is no bound, and is left out. Of a sum, the largest shortfall is noted.
+    """
     forms = table.forms()
     choices = _random_choices(table, table.check_count, CHECK_SEED)
+    counted = counter.counted(choices) if choices else []
     checks = tuple(
         DeviceCheck(
             widths,
             {name: form.at(widths) for name, form in forms.items()},
             {name: found.totals[name] for name in forms},
         )
-        for widths, found in zip(choices, counter.counted(choices) if choices else [], strict=True)
+        for widths, found in zip(choices, counted, strict=True)
     )
-    return replace(table, checks=checks, complete=True)
+    if not all(found.is_alike for found in counted):
+        table = replace(_without_peaks(table), peaks={})
+    short = {name: _largest_shortfall(name, checks) for name in forms}
+    notes = [*table.notes]
+    notes += [
+        f"{name} has no budget, since a whole network takes {short[name][0]} more than predicted"
+        for name in table.peaks
+        if short[name][0] > 0
+    ]
+    notes += [
+        f"whole networks take up to {short[name][0]} more {name} ({short[name][1]:.2f} %) than predicted, so leave "
+        "room for that in budgets"
+        for name in table.sums
+        if short[name][0] > 0
+    ]
+    peaks = {name: peak for name, peak in table.peaks.items() if short[name][0] <= 0}
+    return replace(table, peaks=peaks, checks=checks, notes=tuple(notes), complete=True)
+
+
+def _largest_shortfall(name: str, checks: Iterable[DeviceCheck]) -> tuple[int, float]:
+    """The most by which a check takes more of a resource than predicted, and the most in percent of the prediction."""
+    over = [(each.counted[name] - each.predicted[name], max(each.predicted[name], 1)) for each in checks]
+    return max((more for more, _ in over), default=0), max((100 * more / of for more, of in over), default=0.0)
 
 
 def _batches(items: Iterator[T]) -> Iterator[Sequence[T]]:

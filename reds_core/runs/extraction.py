@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.cost.tables import notes_of
 from reds_core.errors import InputError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
@@ -89,7 +90,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework, registry, targets, budget)
         check_reachable(family.statement, [budget])
-        for warning in slack_warnings(family.statement, [budget]):
+        for warning in (*notes_of(family.latencies), *slack_warnings(family.statement, [budget])):
             watcher.warn(warning)
         watcher.stage(f"choosing subnetwork {budget.name}")
         at = _position(family, budget)

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from reds_core.cost import counting
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
+from reds_core.cost.tables import notes_of
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
@@ -163,7 +164,12 @@ def formulate_model(
         devices = run_targets(registry, framework, settings).targets if made else ()
         space = levels_to_decide(network, (framework, loaded), made, devices)
         statement = Statement(network, costs, rules, space)
-        warnings = [thinned, *(space.warnings if space else ()), *slack_warnings(statement, parsed)]
+        warnings = [
+            *notes_of(latencies),
+            thinned,
+            *(space.warnings if space else ()),
+            *slack_warnings(statement, parsed),
+        ]
         for warning in (*warnings, _infeasibility_warning(statement, parsed)):
             if warning is not None:
                 followed.warn(warning)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.cost.resources import CostModel
-from reds_core.cost.tables import CostTable
+from reds_core.cost.tables import CostTable, notes_of
 from reds_core.errors import InputError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
@@ -174,6 +174,8 @@ class InputReader:
         self.watcher.stage("reading")
         latencies = settings.read_latencies()  # first, so that a missing table is noticed before training
         latency_hash = None if latencies is None else latencies.digest
+        for note in notes_of(latencies):
+            self.watcher.warn(note)
         model, model_hash = self._given_model()
         statement = None if model is None else self._stated(model, latencies)
         dataset = self._dataset(model)

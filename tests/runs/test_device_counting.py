@@ -129,6 +129,45 @@ def test_memory_that_no_table_can_hold_has_no_budget(tmp_path: Path) -> None:
     assert "so memory has no budget" in table.notes[-1]
 
 
+class Surprising(ToyCounter):
+    """Whole networks take more than the sum of their parts."""
+
+    more = "cycles"
+
+    def _one(self, choice: Mapping[str, int]) -> Counted:
+        found = super()._one(choice)
+        return dataclasses.replace(found, totals={**found.totals, self.more: found.totals[self.more] + 5000})
+
+
+class SurprisingInMemory(Surprising):
+    more = "npu_sram"
+
+
+def test_a_sum_that_is_too_low_is_noted(tmp_path: Path) -> None:
+    table = made(tmp_path / "t.json", Surprising(CHANNELS))
+    assert set(table.forms()) == {"cycles", "npu_sram"}
+    check = min(table.checks, key=lambda each: each.predicted["cycles"])
+    share = 100 * 5000 / check.predicted["cycles"]
+    assert table.notes[-1].startswith(f"whole networks take up to 5000 more cycles ({share:.2f} %) than predicted")
+
+
+def test_a_peak_that_is_no_bound_has_no_budget(tmp_path: Path) -> None:
+    table = made(tmp_path / "t.json", SurprisingInMemory(CHANNELS))
+    assert set(table.forms()) == {"cycles"}
+    assert table.notes[-1].startswith("npu_sram has no budget, since a whole network takes ")
+    assert made(tmp_path / "right.json").notes == ToyCounter.notes
+
+
+def test_runs_tell_the_notes_of_their_table_once(place: Workplace) -> None:
+    listener = Listener()
+    place.prune(**tabled(place), watcher=listener)
+    note = f"table of toy-npu: {ToyCounter.notes[0]}"
+    assert listener.warnings.count(note) == 1
+    added = Listener()
+    extract(place.out, ExtractionRequest(("cycles=0.8",)), toy_registry(ToyNpu), added)
+    assert added.warnings.count(note) == 1
+
+
 def test_a_complete_table_stays_as_it_is(tmp_path: Path) -> None:
     path, again = tmp_path / "t.json", ToyCounter(CHANNELS)
     first = made(path)
