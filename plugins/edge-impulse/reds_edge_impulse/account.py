@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from reds_core.errors import InputError, UnavailableError
@@ -37,7 +38,7 @@ class Account:
 
         Raises:
             UnavailableError: If there is no key.
-            InputError: If the key or the address is malformed.
+            InputError: If the key or the address is malformed, or the address is neither https nor on this machine.
         """
         key = environment.get(KEY, "").strip()
         if not key:
@@ -46,6 +47,9 @@ class Account:
             # such a key would be quoted in the messages of the libraries that send it
             raise InputError(f"{KEY} is not an API key, since it has spaces or special characters", SET_KEY)
         endpoint = (environment.get(ENDPOINT, "").strip() or DEFAULT_ENDPOINT).rstrip("/")
+        fix = f"give one like {DEFAULT_ENDPOINT}"
+        if "@" in endpoint:
+            raise InputError(f"{ENDPOINT} holds the name or the password of a user, which is not sent", fix)
         try:
             parts = urlsplit(endpoint)
             usual = _PORTS[parts.scheme]
@@ -53,5 +57,16 @@ class Account:
         except (ValueError, KeyError):
             host, port = None, 0
         if not host:
-            raise InputError(f"{ENDPOINT} is no address: '{endpoint}'", f"give one like {DEFAULT_ENDPOINT}")
+            raise InputError(f"{ENDPOINT} is no address: '{endpoint}'", fix)
+        if parts.scheme == "http" and not _is_this_machine(host):
+            raise InputError(
+                f"the key would be sent to '{host}' for anyone to read, since {ENDPOINT} is not https", fix
+            )
         return Account(endpoint, host, port, key)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

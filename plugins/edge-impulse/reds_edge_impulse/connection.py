@@ -135,9 +135,10 @@ class Connection:
         return UnavailableError(f"Edge Impulse answers {name}", LATER)
 
     def shown(self, text: str) -> str:
-        """Return the first line of a text of the service, which might quote the key."""
+        """Return the first line of a text of the service, which might quote the key or hold what a terminal obeys."""
         lines = text.replace(self._account.key, "...").split("\n")
-        return next((line.strip()[:200] for line in lines if line.strip()), "no reason is given")
+        plain = ("".join(each if each.isprintable() else " " for each in line).strip() for line in lines)
+        return next((line[:200] for line in plain if line), "no reason is given")
 
 
 def unreadable(reason: str) -> UnavailableError:

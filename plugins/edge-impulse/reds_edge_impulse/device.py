@@ -68,7 +68,7 @@ class EdgeImpulse(Device):
             )
         project = self._project()
         project.upload(path, configuration)
-        return profile_of(project.profile(path), file, configuration, options.engine)
+        return profile_of(project.profile(path), file, configuration, options.engine, project.shown)
 
     def deploy(self, files: Sequence[MemberFile], out: Path) -> Deployment:
         from reds_edge_impulse.archives import Order, write_archives

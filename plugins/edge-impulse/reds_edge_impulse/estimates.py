@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from reds_core.errors import UnsupportedError
@@ -16,7 +17,7 @@ NS_PER_MS = 1_000_000
 SHORT = "Edge Impulse states the latency in whole milliseconds, and some files take less than one"
 
 
-def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Profile:
+def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine, shown: Callable[[str], str]) -> Profile:
     """Return the profile of a file from the answer of the service.
 
     Args:
@@ -24,6 +25,7 @@ def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Pro
         file: The file.
         device: The device that was asked for.
         engine: Of which engine memory is taken. Latency is the same for all.
+        shown: Makes a text of the service fit to be shown.
 
     Raises:
         UnsupportedError: If the service could not profile the file, or says that the device cannot run it.
@@ -35,18 +37,18 @@ def profile_of(answer: Any, file: ModelFile, device: str, engine: Engine) -> Pro
     if model.profile_job_failed:
         raise _unsupported(f"Edge Impulse failed to profile '{file.path}'")
     kinds = model.profile_info
-    found = None if kinds is None else getattr(kinds, file.numbers) or kinds.float32 or kinds.int8
+    found = None if kinds is None else getattr(kinds, file.numbers)
     if found is None:
         raise _unsupported(f"Edge Impulse has no profile of '{file.path}' on {device}")
     if found.is_supported_on_mcu is False or found.profiling_error:
         reason = found.profiling_error or found.mcu_support_error or "no reason is given"
-        raise _unsupported(f"'{file.path}' cannot run on {device} ({str(reason).rstrip('.')})")
+        raise _unsupported(f"'{file.path}' cannot run on {device} ({shown(str(reason)).rstrip('.')})")
     memory = None if found.memory is None else getattr(found.memory, engine.replace("-", "_"))
-    latency_ms = _whole(found.time_per_inference_ms, "timePerInferenceMs")
+    latency_ms = _whole(found.time_per_inference_ms, "timePerInferenceMs", shown)
     profile = Profile(
         latency_ns=float(latency_ms * NS_PER_MS) if latency_ms else None,
-        arena=None if memory is None else _whole(memory.arena_size, "arenaSize"),
-        flash=None if memory is None else _whole(memory.rom, "rom"),
+        arena=None if memory is None else _whole(memory.arena_size, "arenaSize", shown),
+        flash=None if memory is None else _whole(memory.rom, "rom", shown),
         operators=file.operators,
         macs=file.macs,
         notes=(SHORT,) if latency_ms == 0 else (),
@@ -60,9 +62,9 @@ def _unsupported(what: str) -> UnsupportedError:
     return UnsupportedError(what, "look at the project in Edge Impulse Studio, or choose another device")
 
 
-def _whole(value: object, name: str) -> int | None:
+def _whole(value: object, name: str, shown: Callable[[str], str]) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise unreadable(f"{name} is {value!r}")
+        raise unreadable(f"{name} is {shown(repr(value))}")
     return value

@@ -17,6 +17,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 2.0
 """Seconds between two questions whether a job has ended. They double from the first to the longest."""
 CANCEL_S = 10.0
 """Seconds in which a job has to be cancelled, which may begin after the deadline."""
+LONGEST_NAME = 200
 STILL_RUNNING = "Job is still running"
 """What the service may say instead of a state without an end."""
 
@@ -49,7 +50,7 @@ class Project:
     def devices(self) -> tuple[str, ...]:
         """Return the names of the devices that the service knows, the target device of the project first."""
         info = self._connection.read(self._projects.get_project_info, self._id)
-        known = [device for device in info.latency_devices or () if isinstance(device.mcu, str) and device.mcu]
+        known = [device for device in info.latency_devices or () if _is_name(device.mcu)]
         return tuple(dict.fromkeys(device.mcu for device in sorted(known, key=lambda d: d.selected is not True)))
 
     def upload(self, path: Path, device: str | None = None) -> None:
@@ -90,7 +91,11 @@ class Project:
         found = self._connection.read(
             self._deployment.list_deployment_targets_for_project_data_sources, self._id
         ).targets
-        return tuple(dict.fromkeys(target.format for target in found or () if isinstance(target.format, str)))
+        return tuple(dict.fromkeys(target.format for target in found or () if _is_name(target.format)))
+
+    def shown(self, text: str) -> str:
+        """Return a text of the service as one short line without the key."""
+        return self._connection.shown(text)
 
     def describe(self, kind: str, labels: Sequence[str]) -> None:
         """Say what the outputs of the model mean.
@@ -198,6 +203,11 @@ class Project:
 
 def _refused(path: Path, said: str) -> UnsupportedError:
     return UnsupportedError(f"Edge Impulse refuses '{path}' ({said.rstrip('.')})", "look at the project in its Studio")
+
+
+def _is_name(value: object) -> bool:
+    """Whether the service gives a name that can be shown."""
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST_NAME
 
 
 def _whole(value: object, name: str) -> int:

@@ -20,6 +20,7 @@ def test_a_key_alone_opens_the_public_service() -> None:
         ("http://127.0.0.1:8080/v1/", "127.0.0.1", 8080),
         ("https://ei.example.org/v1", "ei.example.org", 443),
         ("http://[::1]/v1", "::1", 80),
+        ("http://localhost/v1", "localhost", 80),
     ],
 )
 def test_the_address_of_another_service(endpoint: str, host: str, port: int) -> None:
@@ -33,6 +34,20 @@ def test_the_address_of_another_service(endpoint: str, host: str, port: int) -> 
 def test_an_address_that_is_none_is_refused(endpoint: str) -> None:
     with pytest.raises(InputError, match=r"EI_API_ENDPOINT is no address: .*; give one like https://"):
         Account.from_environment({"EI_API_KEY": "ei_abc", "EI_API_ENDPOINT": endpoint})
+
+
+@pytest.mark.parametrize("host", ["ei.example.org", "192.168.0.7", "localhost.example.org", "127.0.0.1.example.org"])
+def test_the_key_is_not_sent_in_clear_text(host: str) -> None:
+    why = f"the key would be sent to '{host}' for anyone to read, since EI_API_ENDPOINT is not https; give one like"
+    with pytest.raises(InputError, match=why):
+        Account.from_environment({"EI_API_KEY": "ei_abc", "EI_API_ENDPOINT": f"http://{host}:80/v1"})
+
+
+@pytest.mark.parametrize("endpoint", ["https://me:hush@host/v1", "ftp://me:hush@host", "me:hush@host"])
+def test_the_password_of_an_address_is_not_shown(endpoint: str) -> None:
+    with pytest.raises(InputError, match="EI_API_ENDPOINT holds the name or the password") as raised:
+        Account.from_environment({"EI_API_KEY": "ei_abc", "EI_API_ENDPOINT": endpoint})
+    assert "hush" not in str(raised.value)
 
 
 @pytest.mark.parametrize("environment", [{}, {"EI_API_KEY": " "}])

@@ -19,6 +19,15 @@ from toy_runs import NO_TRAINING, make_workplace
 from reds_core.errors import InputError, UnavailableError, UnsupportedError
 
 M4, M7 = "cortex-m4f-80mhz", "cortex-m7-216mhz"
+OF_FLOATS = {
+    "variant": "float32",
+    "device": M4,
+    "tfliteFileSizeBytes": 1,
+    "isSupportedOnMcu": True,
+    "timePerInferenceMs": 7,
+    "customMetrics": [],
+    "hasPerformance": True,
+}
 OF_ONE_FILE = [
     "GET /projects",
     "POST /N/pretrained-model/upload",
@@ -67,6 +76,9 @@ def test_memory_of_another_engine(service: StandIn, int8_file: Path, engine: Any
 def test_configurations_are_the_devices_of_the_service(service: StandIn) -> None:
     assert EdgeImpulse().known_configurations() == (M7, M4, "raspberry-pi-4")
     assert service.lines == ["GET /projects", "GET /N"]
+    service.behaviour.devices = (*service.behaviour.devices, "\x1b[2J", "x" * 999)
+    assert EdgeImpulse().known_configurations() == (M7, M4, "raspberry-pi-4")
+    service.behaviour.devices = service.behaviour.devices[:3]
     service.behaviour.selected = None
     assert EdgeImpulse().known_configurations() == service.behaviour.devices
 
@@ -117,6 +129,9 @@ def test_a_project_without_devices(service: StandIn, int8_file: Path) -> None:
         ({"profileInfo": {"table": {}}}, {}, f"has no profile of .* on {M4}"),
         ({}, {"isSupportedOnMcu": False, "mcuSupportError": "needs 2 MB."}, rf"cannot run on {M4} \(needs 2 MB\);"),
         ({}, {"isSupportedOnMcu": False}, rf"cannot run on {M4} \(no reason is given\)"),
+        ({"profileInfo": {"float32": OF_FLOATS, "table": {}}}, {}, f"has no profile of .* on {M4}"),
+        ({}, {"profilingError": f"\x1b[2Jno {KEY} here\nand more"}, rf"on {M4} \(\[2Jno \.\.\. here\)"),
+        ({}, {"profilingError": "x" * 999}, rf"cannot run on {M4} \(x{{200}}\)"),
         ({}, {"profilingError": "operator XYZ"}, rf"cannot run on {M4} \(operator XYZ\)"),
         ({}, {"hasPerformance": False, "timePerInferenceMs": None, "memory": None}, f"no figures for {M4}"),
     ],
@@ -135,6 +150,7 @@ def test_files_that_the_service_cannot_profile(
         ({}, {"timePerInferenceMs": 0.4}, "timePerInferenceMs is 0.4"),
         ({}, {"timePerInferenceMs": -1}, "timePerInferenceMs is -1"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": "2", "arenaSize": 3}}}, "rom is '2'"),
+        ({}, {"memory": {"tflite": {"ram": 1, "rom": "2" * 999, "arenaSize": 3}}}, "rom is '2{199}\\)"),
         ({}, {"memory": {"tflite": {"ram": 1, "rom": 2, "arenaSize": True}}}, "arenaSize is True"),
         ({"profileInfo": [1]}, {}, "cannot be read"),
     ],
