@@ -6,7 +6,7 @@ needs the folder of the run, such as loading a model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, command
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.search_records import FamilyRecord, GateRecord, MaxDropRecord
-from reds_core.system.files import given_path, write_text
+from reds_core.system.files import given_path, is_file_name, write_text
 from reds_core.system.machine import Machine
 from reds_core.system.records import INLINE, LEFT_OUT, REQUIRED, from_plain, parse_json, to_json, to_plain
 
@@ -368,7 +368,8 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
         folder: the folder of the run, or its plan.json.
 
     Raises:
-        InputError: if the file is missing, cannot be read, or is not of format reds-plan/1 or reds-plan/2.
+        InputError: if the file is missing, cannot be read, is not of format reds-plan/1 or reds-plan/2, or names files
+            outside of the folder.
     """
     folder = plan_folder(folder)
     path = folder / PLAN_FILE
@@ -387,6 +388,17 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
             if (member.settings is None) != (plan.format == FORMAT):
                 state = "missing" if member.settings is None else "unknown"
                 raise ValueError(f"subnetworks[{i}]: field 'settings' is {state}")
+        for name in _names_in(plan):
+            if not is_file_name(name):
+                raise ValueError(f"{name!r} is not the name of a file in the folder")
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"'{path}' is malformed ({error})", again) from error
     return plan
+
+
+def _names_in(plan: Plan) -> Iterator[str]:
+    """Yield the names of subnetworks, of which files are named, and those of all files of a plan."""
+    yield from (member.name for member in plan.subnetworks)
+    for network in (plan.full, *plan.subnetworks):
+        yield from (file for file in network.files.values() if file is not None)
+        yield from (device.file for device in network.devices.values())

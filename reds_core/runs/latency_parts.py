@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal
 
 from reds_core.cost.latency_sampling import Segment, narrow_widths, rounds, wanted_samples
@@ -20,7 +20,7 @@ from reds_core.framework.probe import LatencyProbe
 from reds_core.framework.timings import hash_of
 from reds_core.network.description import Network
 from reds_core.runs.latency_resuming import check_widths
-from reds_core.system.files import make_folder, write_bytes, write_text
+from reds_core.system.files import is_file_name, make_folder, write_bytes, write_text
 from reds_core.system.machine_faults import reason_of, shown
 from reds_core.system.records import from_plain, parse_json, to_json
 
@@ -55,7 +55,7 @@ class PartFile:
     widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if PurePath(self.file).name != self.file:
+        if not is_file_name(self.file):
             raise ValueError(f"'{self.file}' is not the name of a file")
 
     @property

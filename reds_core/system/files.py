@@ -58,6 +58,11 @@ def _refuse_special(path: Path) -> None:
         raise InputError(f"{shown(path)} is not a regular file", "give the path of a file")
 
 
+def is_file_name(text: str) -> bool:
+    """Whether a text is the name of a file and no path, on any system."""
+    return text not in ("", ".", "..") and not any(each in text for each in "/\\\0")
+
+
 def cannot_write(path: Path, error: BaseException) -> InputError:
     """Return the error for a path that cannot be written, with the reason that the operating system gives."""
     if is_out_of_space(error):

@@ -131,6 +131,17 @@ def test_files_are_exported_once(place: Workplace) -> None:
         measured(place, script=place.folder / "time.py", settings=LatencySettings(points=2))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../full.toy", "/full.toy", "..\\full.toy"])
+def test_files_outside_of_the_folder_are_refused(place: Workplace, name: str) -> None:
+    records = records_of(place)
+    path = place.folder / "t-parts" / "parts.json"
+    content = json.loads(path.read_text())
+    content["files"][1]["file"] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"parts.json' cannot be read .*is not the name of a file"):
+        measured(place, records=records)
+
+
 def test_records_of_other_files_are_refused(place: Workplace, reds: Reds) -> None:
     reds.install(PluginModule("toy", (*FIRST_PARTY, PortableToyFramework)))
     records, command = records_of(place), ("latency", place.model, "--out", place.folder / "t.json", "--points", 3)
