@@ -72,7 +72,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
     if not folder.is_dir():
         load_plan(folder)  # raises the error
     with locked_folder(folder, "an extraction", "extract from another folder"):
-        completed = complete(folder, watcher)
+        completed = complete(folder, watcher, takes_asked=True)
         present = load_plan(folder)
         base = settings_of(present, folder)
         settings = request.settings(base)

@@ -56,7 +56,7 @@ def publish(plan: Plan, companions: Companions, folder: Path, watcher: Watcher, 
         companions: What is written beside it.
         folder: The folder of the run.
         watcher: Warned if no report can be written.
-        asked: What the user asked for, which `complete` returns if this process is killed.
+        asked: What the user asked for, which `complete` returns if this process is killed; empty if nobody will ask.
 
     Raises:
         InputError: If a file cannot be written. If `plan.json` was, `complete` can be called again later.
@@ -71,18 +71,20 @@ def publish(plan: Plan, companions: Companions, folder: Path, watcher: Watcher, 
     companions.write(plan, partial)
     _rename(partial, pending)
     save_plan(plan, folder)
-    complete(folder, watcher)
+    complete(folder, watcher, takes_asked=True)
 
 
-def complete(folder: Path, watcher: Watcher) -> str | None:
+def complete(folder: Path, watcher: Watcher, takes_asked: bool = False) -> str | None:
     """Write what goes with the plan in a folder if the process that wrote the plan did not get that far.
 
     Args:
         folder: The folder of a run.
         watcher: Warned if no report can be written.
+        takes_asked: Whether what the user asked that process for is returned, and then forgotten. It is kept otherwise,
+            so that the same request is still known not to need the work again.
 
     Returns:
-        What the user asked that process for; None if nothing was left to be written.
+        What the user asked that process for; None if nothing was left to be written, or with `takes_asked=False`.
 
     Raises:
         InputError: If a file cannot be written.
@@ -99,6 +101,8 @@ def complete(folder: Path, watcher: Watcher) -> str | None:
                 write_bytes(folder / name, content)
         report(load_plan(folder), folder, watcher)
         asked = (pending / _ASKED).read_text(encoding="utf-8")
+        if asked and not takes_asked:
+            return None
     done = pending.with_name(f"partial-{pending.name}")  # a part of what is pending must not be taken for the whole
     shutil.rmtree(done, ignore_errors=True)
     _rename(pending, done)

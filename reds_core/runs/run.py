@@ -14,7 +14,7 @@ from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.plan import Plan
 from reds_core.registry import Registry
-from reds_core.runs.checkpoint import has_progress, remove_checkpoints
+from reds_core.runs.checkpoint import has_progress, pending_folder, remove_checkpoints
 from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.drop_goal import DropGoal, drop_goal, drop_target
 from reds_core.runs.finish import finish
@@ -110,7 +110,8 @@ class Run:
         finished = folder.finished_plan()
         if finished is not None:
             complete(folder.path, self.watcher)
-            remove_checkpoints(folder.path)
+            if not pending_folder(folder.path).exists():  # the request of an extraction that was cut off is kept
+                remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)
         budgets = inputs.statement.smallest_first(budgets)

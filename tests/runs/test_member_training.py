@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from reds_greedy import GreedySolver
+from toy_devices import Portable
 from toy_framework import ToyFramework, ToyModel, describe, residual_model, toy_arrays
 from toy_plugins import IdleSolver, toy_registry
 from toy_runs import (
@@ -384,6 +385,30 @@ def test_another_command_completes_what_was_cut_off(place: Workplace, monkeypatc
     assert [network.name for network in details.networks] == ["full", "25", "50", "60", "75"]
 
 
+@pytest.mark.parametrize("other", ["report", "profile", "resume"])
+def test_what_was_cut_off_is_not_trained_again_after_another_command(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    cut, at = Cut(monkeypatch), 0
+    while len(load_plan(place.out).subnetworks) == 2:
+        cut.wire, at = Tripwire(at), at + 1
+        with pytest.raises(Interrupted):
+            more(place, finetune_epochs=1)
+    cut.wire = Tripwire()
+    for _ in range(2):
+        if other == "report":
+            reds_core.write_report(place.out)
+        elif other == "profile":
+            reds_core.profile(place.out, "toy-micro", registry=toy_registry(Portable), verbose=0)
+        else:
+            place.resume(budgets={"macs": [0.25, 0.75]})
+        assert "subnet-50" in (place.out / "README.md").read_text()
+    SpyingFramework.trained.clear()
+    member = more(place, finetune_epochs=1, registry=toy_registry(framework=SpyingFramework))
+    assert (member.extraction, SpyingFramework.trained) == (ExtractionRecord("75", 1), [])
+    assert not (place.out / ".checkpoint").exists()
+
+
 def test_a_run_completes_what_was_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     place = make_workplace(tmp_path)
@@ -455,7 +480,7 @@ def test_solver_limit_and_options(place: Workplace) -> None:
         ({"solver": "brut"}, "unknown solver 'brut'"),
         ({"time_limit": 0}, "time limit 0 is not above 0"),
         ({"options": {"nobody": {"x": "1"}}}, "nobody"),
-        ({"finetune_epochs": -1}, "-1 epochs of training"),
+        ({"finetune_epochs": -1}, "the number of epochs -1 is below 0"),
     ):
         with pytest.raises(InputError, match=why):
             more(place, **asked)
