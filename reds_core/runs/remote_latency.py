@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from reds_core.cost.latency_table import LatencySettings, LatencyTable, load_lat
 from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.framework.framework import Framework
 from reds_core.framework.probe import LatencyProbe
-from reds_core.framework.timings import TimedFile, Timings, load_timings
+from reds_core.framework.timings import Timings, load_timings
 from reds_core.network.description import Network
 from reds_core.runs.elsewhere import Elsewhere, check_unchanged, timed_on_host
 from reds_core.runs.latency_parts import (
@@ -146,6 +146,8 @@ class RemoteLatency:
         save_latency_table(table, self.path)
         if table.complete:
             remove_parts(folder, parts)
+        else:  # after what was timed is saved
+            _refuse_refused(timings, {part.file for part in parts.files})
         return table
 
 
@@ -163,13 +165,18 @@ def with_times(
 
     Raises:
         InputError: If it is new, and the times do not hold those of the whole network.
-        UnsupportedError: If the machine could not run a file.
+        UnsupportedError: If it is new, and the machine could not run the whole network.
     """
-    times = {timed.file: _timing(timed, timings) for timed in timings.files}
+    times = {
+        timed.file: Timing(timed.low_ns, timed.spread_ns, timed.runs)
+        for timed in timings.files
+        if timed.refused is None and timed.low_ns is not None
+    }
     known = {part.key: times[part.file] for part in parts.files if part.file in times}
     if is_new:
         overhead, full, narrow = (known.get((what, None, ())) for what in WHOLE)
         if overhead is None or full is None or narrow is None:
+            _refuse_refused(timings, {part.file for part in parts.files if part.what in WHOLE})
             raise InputError(
                 "the records do not hold the times of the whole network",
                 "let the program run longer on the other machine, and give the new records",
@@ -191,13 +198,14 @@ def with_times(
     return replace(table, complete=True)
 
 
-def _timing(timed: TimedFile, timings: Timings) -> Timing:
-    if timed.refused is not None or timed.low_ns is None:
-        raise UnsupportedError(
-            f"{timings.machine.name} cannot run '{timed.file}', a part of the network ({timed.refused})",
-            "install a newer version of its library there",
-        )
-    return Timing(timed.low_ns, timed.spread_ns, timed.runs)
+def _refuse_refused(timings: Timings, files: Collection[str]) -> None:
+    """Raise UnsupportedError for the first of some files that the machine could not run."""
+    for timed in timings.files:
+        if timed.refused is not None and timed.file in files:
+            raise UnsupportedError(
+                f"{timings.machine.name} cannot run '{timed.file}', a part of the network ({timed.refused})",
+                "install a newer version of its library there",
+            )
 
 
 def _left(parts: LatencyParts, before: LatencyTable | None) -> list[PartFile]:

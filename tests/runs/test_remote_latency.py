@@ -131,6 +131,25 @@ def test_files_are_exported_once(place: Workplace) -> None:
         measured(place, script=place.folder / "time.py", settings=LatencySettings(points=2))
 
 
+def test_what_was_timed_is_kept_if_a_file_is_refused(place: Workplace) -> None:
+    records = records_of(place)
+    content = json.loads(records.read_text())
+    at = next(i for i, each in enumerate(content["files"]) if each["file"].startswith("segment-"))
+    refused = {"median_ns": None, "low_ns": None, "high_ns": None, "runs": 0, "refused": "no CONV"}
+    files = [each | refused if i == at else each for i, each in enumerate(content["files"])]
+    records.write_text(json.dumps(content | {"files": files}))
+    name = files[at]["file"]
+    with pytest.raises(UnsupportedError, match=rf"toy-pi cannot run '{name}', a part of the network \(no CONV\)"):
+        measured(place, records=records)
+    table = load_latency_table(place.folder / "t.json")
+    assert not table.complete
+    assert len(table.samples) == sum(each["file"].startswith("segment-") for each in files) - 1
+    left = json.loads(records_of(place).read_text())["files"]
+    assert left[0]["file"] == name
+    assert all(each["file"].startswith("check-") for each in left[1:])
+    assert measured(place, records=records).complete
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../full.toy", "/full.toy", "..\\full.toy"])
 def test_files_outside_of_the_folder_are_refused(place: Workplace, name: str) -> None:
     records = records_of(place)
