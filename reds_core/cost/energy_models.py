@@ -303,6 +303,7 @@ HOROWITZ = (
     "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014: chips of 45 nm at 0.9 V, as "
     "the figures are quoted elsewhere; flash by those of DRAM"
 )
+_NPU_ABOUT = "model of the memories and multiply-accumulates of a 45 nm chip"
 PJ_OF_INT8_MAC = 0.3
 """Of a product of two int8 numbers (0.2 pJ) and a sum of two int32 numbers (0.1 pJ)."""
 PJ_OF_SRAM_BYTE: Mapping[int, float] = {8 * 1024: 1.25, 32 * 1024: 2.5, 1024 * 1024: 12.5}
@@ -314,17 +315,17 @@ PJ_OF_DRAM_BYTE = (162.0, 325.0)
 
 
 def npu_energy(macs: int, sram_bytes: int, sram_size: int, flash_bytes: int) -> Energy:
-    """Return the energy of an inference on a neural processing unit, as an upper bound for a chip of 45 nm.
+    """Return the energy of an inference on a neural processing unit, by a model of a chip of 45 nm.
 
-    It is what operations and accesses to memories take, without control, leakage and the rest of the chip. There is no
-    published figure for flash, so each byte counts with the highest figure of DRAM.
+    It is what multiply-accumulates and accesses to memories take, without control, leakage and the rest of the chip.
+    There is no published figure for flash, so each byte counts with the highest figure of DRAM.
 
     Args:
         macs: the multiply-accumulates.
         sram_bytes: how many bytes are read from or written to SRAM.
         sram_size: the size of the SRAM in bytes. It counts as the next larger one of which there is a figure, or as the
-            largest one.
-        flash_bytes: how many bytes are read from flash outside the chip.
+            largest one, whose accesses take less than those of an even larger one.
+        flash_bytes: how many bytes are read from flash, on the chip or outside, or from other slow memory.
     """
     size = next((size for size in PJ_OF_SRAM_BYTE if size >= sram_size), LARGEST_SRAM)
     constants = {
@@ -334,4 +335,4 @@ def npu_energy(macs: int, sram_bytes: int, sram_size: int, flash_bytes: int) -> 
         "SRAM_bytes": size,
     }
     pJ = macs * PJ_OF_INT8_MAC + sram_bytes * PJ_OF_SRAM_BYTE[size] + flash_bytes * PJ_OF_DRAM_BYTE[1]
-    return Energy.of(pJ, EnergySource(NPU_MODEL, "model of a 45 nm chip, upper bound", HOROWITZ, constants))
+    return Energy.of(pJ, EnergySource(NPU_MODEL, _NPU_ABOUT, HOROWITZ, constants))

@@ -123,7 +123,7 @@ def test_an_npu_by_operations_and_accesses() -> None:
         **{"SRAM_bytes": 32 * 1024},
     }
     assert "Horowitz" in energy.reference
-    assert "upper bound" in energy.about
+    assert energy.about == "model of the memories and multiply-accumulates of a 45 nm chip"
     assert energy.origin.pJ_per_MAC is None
 
 

@@ -247,7 +247,7 @@ def test_a_report_names_each_source(out: Path, tmp_path: Path) -> None:
         in page
     )
     assert "Energy is not measured (source board-model): model of NUCLEO-U575ZI-Q, from MACs, ± 29 %; 405 pJ" in page
-    assert "Energy is not measured (source npu-model): model of a 45 nm chip, upper bound." in page
+    assert "Energy is not measured (source npu-model): model of the memories and multiply-accumulates of a 45 nm chip." in page
     assert "Horowitz" in page
     assert page.count("Energy (model)") == 2
     assert page.count("Energy (measured)") == 1

@@ -17,7 +17,7 @@ from reds_core.cost import LARGEST_SRAM, EnergySource, npu_energy
 from reds_core.framework import Counted, CountingConditions, DeviceCounter, Part
 from reds_ethos_u.configurations import Configuration
 from reds_ethos_u.memory import MOMENTS, Fetched, Held, MemoryLayout
-from reds_ethos_u.vela import Compiled, compiled, moved_bytes
+from reds_ethos_u.vela import Compiled, compiled, moved_bytes, size_notes
 
 CYCLES, SRAM, ENERGY = "cycles", "npu_sram", "energy"
 """The resources that the tables state."""
@@ -76,9 +76,10 @@ class VelaCounter(DeviceCounter):
 
     @property
     def notes(self) -> tuple[str, ...]:
+        large = () if self._energy is None else size_notes(self._full.sram_bytes)
         kinds = [self._file.graph.operators[index].kind for index in self._full.on_cpu if index >= 0]
         if not kinds:
-            return ()
+            return large
         named = ", ".join(dict.fromkeys(kinds))
         return (f"operators that run on the processor have no cycles in this table: {named} ({len(kinds)})",)
 
@@ -96,13 +97,13 @@ class VelaCounter(DeviceCounter):
     def _figures(self, found: Compiled, operator: int) -> Mapping[str, int]:
         rows = [row for row in found.rows if row.operator == operator]
         macs, moved = sum(row.macs for row in rows), moved_bytes(rows)
-        energy = npu_energy(macs, moved.on_chip, LARGEST_SRAM, moved.outside)
+        energy = npu_energy(macs, moved.sram, LARGEST_SRAM, moved.flash)
         return {
             CYCLES: sum(row.cycles for row in rows),
             ENERGY: round(energy.uJ * PJ_PER_UJ),
             MACS: macs,
-            SRAM_BYTES: moved.on_chip,
-            FLASH_BYTES: moved.outside,
+            SRAM_BYTES: moved.sram,
+            FLASH_BYTES: moved.flash,
         }
 
     def _name(self, operator: int) -> str:

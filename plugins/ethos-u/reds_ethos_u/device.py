@@ -44,9 +44,10 @@ class EthosU(Device):
     reads = ("tflite-int8", "c-engine")
     configurations = ACCELERATORS
     remark = (
-        "Cycles are estimates of Arm's compiler Vela, not measured, and latency is cycles at the clock of the system "
-        "configuration. Operators that run on the processor have no cycles. Flash is what compressed weights take. "
-        "Energy is the upper bound of a model of a 45 nm chip, and left out where operators run on the processor."
+        "Cycles are estimates of Arm's compiler Vela, not measured, and those of the NPU alone: operators that run on "
+        "the processor have none. Latency is cycles at the clock of the system configuration. Latency and energy are "
+        "left out where operators run on the processor. Flash is what compressed weights take. Energy is that of a "
+        "model of the memories and multiply-accumulates of a 45 nm chip."
     )
     Options = EthosOptions
 
@@ -54,23 +55,24 @@ class EthosU(Device):
         from reds_litert.footprint import content_of, footprint_of
         from reds_litert.graph import read_graph
 
-        from reds_ethos_u.vela import compiled
+        from reds_ethos_u.vela import compiled, size_notes
 
         content = content_of(path)
         footprint = footprint_of(path, content)
         (found,) = compiled([content], self._configuration(configuration))
         operators = read_graph(content).operators
         on_cpu = [operators[index].kind for index in found.on_cpu if 0 <= index < len(operators)]
-        is_on_npu = len(on_cpu) < len(operators)
+        energy = None if on_cpu else _energy(found)
         return Profile(
-            latency_ns=1e9 * found.cycles / found.clock_hz if is_on_npu else None,
-            cycles=found.cycles if is_on_npu else None,
+            latency_ns=None if on_cpu else 1e9 * found.cycles / found.clock_hz,  # that of the processor is not known
+            cycles=found.cycles if len(on_cpu) < len(operators) else None,
             sram=found.sram_bytes,
             flash=found.flash_bytes,
             operators=footprint.operators,
             cpu_operators={kind: on_cpu.count(kind) for kind in dict.fromkeys(on_cpu)},
             macs=footprint.macs,
-            energy=_energy(found) if is_on_npu and not on_cpu else None,
+            energy=energy,
+            notes=() if energy is None else size_notes(found.sram_bytes),
         )
 
     def counter(
@@ -95,8 +97,8 @@ class EthosU(Device):
 
 
 def _energy(found: Compiled) -> Energy:
-    """The energy of an inference by the model of an NPU, for which memory outside the chip counts as flash."""
+    """The energy of an inference by the model of an NPU, for which all memory but SRAM counts as flash."""
     from reds_ethos_u.vela import moved_bytes
 
     moved = moved_bytes(found.rows)
-    return npu_energy(found.macs, moved.on_chip, LARGEST_SRAM, moved.outside)
+    return npu_energy(found.macs, moved.sram, LARGEST_SRAM, moved.flash)

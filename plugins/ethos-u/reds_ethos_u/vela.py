@@ -14,15 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.cost import LARGEST_SRAM
+from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.system import run_isolated
 from reds_ethos_u.configurations import Configuration
 
 WORKER = Path(__file__).with_name("worker.py")
 LIMIT_S = 600.0
+"""The most seconds for each file."""
 CPU = "Passthrough"
 """What Vela calls an operator that it leaves to the processor."""
 KIB = 1024
+_SLOW = ("OffChipFlash", "OnChipFlash", "Dram")
+"""The memories that are not SRAM."""
+VERSIONS = ">=5.2,<6"
+"""The versions of Vela whose output is known."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +54,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Moved:
-    """How many bytes are read from and written to memories on the chip, flash there among them, and outside it."""
+    """How many bytes are moved from and to SRAM, and slow memories: flash on the chip or outside, and DRAM."""
 
-    on_chip: int
-    outside: int
+    sram: int
+    flash: int
 
 
 def moved_bytes(rows: Iterable[Row]) -> Moved:
     """Return how many bytes some operations move."""
     each = [row.bytes_moved for row in rows]
-    on_chip = sum(moved["Sram"] + moved["OnChipFlash"] for moved in each)
-    return Moved(on_chip, sum(moved["OffChipFlash"] + moved["Dram"] for moved in each))
+    return Moved(sum(moved["Sram"] for moved in each), sum(moved[name] for moved in each for name in _SLOW))
+
+
+def size_notes(sram_bytes: int) -> tuple[str, ...]:
+    """Return what users should know about an energy if more SRAM is in use than there is a figure for."""
+    if sram_bytes <= LARGEST_SRAM:
+        return ()
+    return (
+        f"energy is too low for an SRAM that holds {sram_bytes} bytes, since it counts by the constant of one of 1 MiB",
+    )
 
 
 @dataclass(frozen=True)
@@ -118,26 +132,35 @@ def compiled(contents: Sequence[bytes], configuration: Configuration) -> list[Co
 
     Raises:
         InputError: If a file is damaged, so that Vela crashes.
-        UnsupportedError: If Vela refuses a file.
+        UnsupportedError: If Vela refuses a file, takes too long, or states figures that do not agree with each other.
     """
+    limit_s = LIMIT_S * len(contents)
     request: dict[str, Any] = {f"file{index}": np.frombuffer(each, np.uint8) for index, each in enumerate(contents)}
     request["options"] = json.dumps(configuration.arguments)
     try:
-        reply = run_isolated(WORKER, request, time.monotonic() + LIMIT_S)
+        reply = run_isolated(WORKER, request, time.monotonic() + limit_s)
     except RuntimeError as error:
         raise InputError(f"Vela cannot read the file ({error})", "export it again") from error
     if reply is None:
-        raise UnsupportedError(f"Vela does not end within {LIMIT_S:.0f} s", "profile smaller networks")
-    return [_record(json.loads(str(reply[f"file{index}"]))) for index in range(len(contents))]
+        what = f"Vela does not compile {len(contents)} {'file' if len(contents) == 1 else 'files'} in {limit_s:.0f} s"
+        raise UnsupportedError(what, f"give a smaller network, or fewer {argument('points')} for a table")
+    return [record_of(json.loads(str(reply[f"file{index}"]))) for index in range(len(contents))]
 
 
-def _record(found: Mapping[str, Any]) -> Compiled:
+def record_of(found: Mapping[str, Any]) -> Compiled:
+    """Return the record of what the worker says of a file.
+
+    Raises:
+        UnsupportedError: If Vela refused the file, or states figures that do not agree with each other.
+    """
+    if "changed" in found:
+        raise _changed(found["changed"])
     if "error" in found:
         raise UnsupportedError(f"Vela cannot compile the file ({found['error']})", "choose another configuration")
     summary = found["summary"]
     sizes = {name: round(float(summary[f"{name}_memory_used"]) * KIB) for name in ("sram", "dram", *_FLASHES)}
     names = {"sram": "Sram", "dram": "Dram", "off_chip_flash": "OffChipFlash", "on_chip_flash": "OnChipFlash"}
-    return Compiled(
+    compiled = Compiled(
         cycles=int(float(summary["cycles_total"])),
         clock_hz=float(summary["core_clock"]),
         macs=int(float(summary["nn_macs"])),
@@ -153,6 +176,17 @@ def _record(found: Mapping[str, Any]) -> Compiled:
             for each in found["buffers"]
             if each["memory"] == "Sram"
         ),
+    )
+    for memory, total in compiled.bytes_moved.items():
+        rows = sum(row.bytes_moved[memory] for row in compiled.rows)
+        if rows != total:
+            raise _changed(f"where operators move {rows} bytes of {memory}, and the network {total}")
+    return compiled
+
+
+def _changed(how: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"Vela writes a database {how}, as another version may", f"install 'ethos-u-vela{VERSIONS}'"
     )
 
 

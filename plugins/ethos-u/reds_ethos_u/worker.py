@@ -40,24 +40,31 @@ def _compiled(main: Callable[[list[str]], int], content: bytes, options: list[st
         (summary,) = out.glob("*_summary_*.csv")
         (row,) = csv.DictReader(io.StringIO(summary.read_text()))
         (debug,) = out.glob("*_debug.xml")
-        return {"summary": row, **_tables(debug.read_text(encoding="utf-8"))}
+        try:
+            return {"summary": row, **tables_of(debug.read_text(encoding="utf-8"))}
+        except KeyError as error:
+            return {"changed": f"without {error}"}
 
 
-def _tables(text: str) -> dict[str, Any]:
-    """Return what is used of Vela's database about a compilation: its operators and its buffers."""
+def tables_of(text: str) -> dict[str, Any]:
+    """Return what is used of Vela's database about a compilation: its operators and its buffers.
+
+    Raises:
+        KeyError: If it lacks a table, a column or an operator, as that of another version of Vela may.
+    """
     found = {name: list(csv.DictReader(io.StringIO(body.strip()))) for name, body in _TABLE.findall(text)}
-    sources = {row["id"]: int(row["ext_key"]) for row in found.get("source", [])}
-    moved = {row["id"]: row for row in found.get("perf_debug", [])}
+    sources = {row["id"]: int(row["ext_key"]) for row in found["source"]}
+    moved = {row["id"]: row for row in found["perf_debug"]}
     rows = [
         {
             "operator": sources.get(row["source_id"], -1),
             "kind": row["operator"],
-            "moment": int(moved.get(row["id"], {}).get("time_index") or -1),
+            "moment": int(moved[row["id"]]["time_index"] or -1),
             "cycles": int(row["op_cycles"]),
             "macs": int(row["mac_count"]),
-            "bytes": {memory: _bytes(moved.get(row["id"], {}), memory) for memory in _MEMORIES},
+            "bytes": {memory: _bytes(moved[row["id"]], memory) for memory in _MEMORIES},
         }
-        for row in found.get("perf", [])
+        for row in found["perf"]
     ]
     buffers = [
         {
@@ -68,13 +75,13 @@ def _tables(text: str) -> dict[str, Any]:
             "begin": int(row["start_address"], 16),
             "end": int(row["end_address"], 16),
         }
-        for row in found.get("tensors", [])
+        for row in found["tensors"]
     ]
     return {"rows": rows, "buffers": buffers}
 
 
 def _bytes(row: dict[str, str], memory: str) -> int:
-    """Return how many bytes an operator reads from a memory and writes to it."""
+    """Return how many bytes an operator reads from a memory and writes to it. Memories without columns are not used."""
     ends = ("_read", "_write")
     return sum(int(text or 0) for name, text in row.items() if name.startswith(memory) and name.endswith(ends))
 
