@@ -197,7 +197,7 @@ def _check(host: SshHost, python: str, finished: Finished) -> None:
     if finished.status > SIGNALLED and finished.status != _STOPPED:
         raise InputError(
             f"the program on '{host.name}' was killed by signal {finished.status - SIGNALLED}",
-            "check its memory, and that its LiteRT is for its processor",
+            "check its memory, and that the library that runs the files there is for its processor",
         )
     what, _, fix = complaint.removeprefix("error: ").partition("; ")
     if finished.status == _NO_RUNTIME:

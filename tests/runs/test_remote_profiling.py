@@ -221,7 +221,7 @@ def test_names_with_spaces_and_quotes_are_quoted(tmp_path: Path, machine: OtherM
         (
             "out-of-memory",
             InputError,
-            "the program on 'pi' was killed by signal 9; check its memory, and that its LiteRT",
+            "the program on 'pi' was killed by signal 9; check its memory, and",
         ),
         ("silent", InputError, "the program on 'pi' ended with status 1; run the same command again"),
     ],
