@@ -399,6 +399,7 @@ def load_plan(folder: str | PathLike[str]) -> Plan:
 def _names_in(plan: Plan) -> Iterator[str]:
     """Yield the names of subnetworks, of which files are named, and those of all files of a plan."""
     yield from (member.name for member in plan.subnetworks)
-    for network in (plan.full, *plan.subnetworks):
+    networks: tuple[FullRecord | SubnetworkRecord, ...] = (plan.full, *plan.subnetworks)
+    for network in networks:
         yield from (file for file in network.files.values() if file is not None)
         yield from (device.file for device in network.devices.values())
