@@ -45,7 +45,7 @@ def test_an_answer_is_believed_that_comes_while_the_memory_is_read(
 
     def slowly(tree: ProcessTree) -> int:
         found = read(tree)
-        psutil.wait_procs(psutil.Process().children(), timeout=60)
+        psutil.wait_procs([p for p in psutil.Process().children() if "worker.py" in " ".join(p.cmdline())], timeout=60)
         return found
 
     monkeypatch.setattr(ProcessTree, "resident_bytes", slowly)

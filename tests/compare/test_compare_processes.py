@@ -122,5 +122,5 @@ def test_bad_input_ends_with_2_and_one_line(
     reds("compare", place.recipe, "--solvers", "brut", *out).check_error(2, "unknown solver 'brut'")
     reds("compare").check_error(2, "(?i)missing argument")
     bad = write_recipe(place.folder, "bad", finetune={"epochs": -1})
-    reds("compare", bad, *out).check_error(2, "-1 epochs")
+    reds("compare", bad, *out).check_error(2, "the number of epochs -1 is below 0")
     assert not place.out.exists()

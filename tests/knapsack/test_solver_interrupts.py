@@ -95,7 +95,7 @@ def test_ctrl_c_and_sigterm_end_a_solve(tmp_path: Path, hard: KnapsackProblem, n
         _, complaint = process.communicate(timeout=MUCH_LATER_S)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130, complaint
     assert complaint.startswith("error: interrupted")
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 

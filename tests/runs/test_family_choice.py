@@ -211,7 +211,7 @@ def test_the_plan_and_the_report_say_how_the_family_was_chosen(place: Workplace)
     assert (plan.family.bound, plan.family.gap, plan.family.limit) == (plan.family.value, 0.0, None)
     assert plan.family.order == "top-down"
     assert load_plan(place.out).family == plan.family
-    assert "it is proven that no family of subnetworks" in run_page(plan, place.out)
+    assert "it is proven that no family within these budgets" in run_page(plan, place.out)
     preview = place.prune(settings=measured, dry_run=True, out=place.folder / "dry", **asked)
     assert preview.family == plan.family
 

@@ -222,7 +222,7 @@ def test_what_is_left_out_is_only_taken_over_when_a_run_is_resumed(place: Workpl
     for mode in (Mode.REFUSE, Mode.OVERWRITE):
         with pytest.raises(InputError, match="needs training data"):
             place.prune(model=None, data=None, mode=mode)
-    with pytest.raises(InputError, match="needs training data"):
+    with pytest.raises(InputError, match="holds no run to resume; give a model or data to start one"):
         left_out(place, out=place.folder / "nothing here")
 
 

@@ -115,5 +115,5 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError) as caught:
         build(CORES["cortex-m4"], [], tmp_path / "program.elf")
-    assert "arm-none-eabi-gcc and arm-none-eabi-size and qemu-system-arm not found" in str(caught.value)
+    assert "arm-none-eabi-gcc and arm-none-eabi-size and qemu-system-arm are not found" in str(caught.value)
     assert "apt-get install --no-install-recommends gcc-arm-none-eabi" in str(caught.value)

@@ -61,7 +61,8 @@ def test_the_energy_is_that_of_the_processor_where_it_counts(small_family: Any, 
     assert found.energy is not None
     assert found.energy.source == "rapl"
     assert found.energy.constants["inferences"] > 100
-    assert 0 < found.energy.uJ * found.energy.constants["inferences"] <= 100 * 100_000
+    most = 100_000 * (found.energy.constants["seconds"] / 0.01 + 1)  # a step lasts 10 ms or more
+    assert 0 < found.energy.uJ * found.energy.constants["inferences"] <= most
     assert (found.energy.error_percent, found.notes) == (None, ())
 
 

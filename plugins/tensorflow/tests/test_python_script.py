@@ -17,7 +17,7 @@ import pytest
 import reds_core
 
 PAGE = Path(__file__).parents[3] / "docs" / "guide" / "python.md"
-ACCURACY = re.compile(r"half of the MACs classifies ([\d.]+)% of the test data correctly")
+ACCURACY = re.compile(r"half of the MACs, ([\d.]+)% of the test data are recognised")
 
 
 @pytest.fixture
