@@ -75,6 +75,7 @@ def test_every_summary_is_markdown_with_whole_tables(make: Callable[[], Records]
         assert len(widths) == 1, table
 
 
+@pytest.mark.slow
 def test_hundreds_of_problems_make_a_page_of_moderate_size_in_moderate_time() -> None:
     records = many()
     started = time.process_time()

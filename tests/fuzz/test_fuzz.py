@@ -1,7 +1,7 @@
 """Fuzzing of the command line with odd values and damaged files.
 
 Every command must exit with a documented status, report an error in one sentence, leave no partial files and leave its
-inputs unchanged. A hundred fixed trials always run. `pytest -m slow tests/fuzz` runs thousands of random ones;
+inputs unchanged. Seventy fixed trials always run. `pytest -m slow tests/fuzz` runs thousands of random ones;
 REDS_FUZZ_TRIES sets their number.
 """
 
@@ -24,7 +24,7 @@ from typer.main import get_command
 from reds_core import cli
 
 MANY = int(os.environ.get("REDS_FUZZ_TRIES", "2000"))
-IN_CI = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+IN_CI = settings(max_examples=35, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 AT_LENGTH = settings(
     max_examples=MANY,
     deadline=None,

@@ -209,7 +209,7 @@ def stoppable(place: Workplace) -> StoppableRun:
     return StoppableRun(place.folder, arguments, TOY)
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_runs_stopped_by_signals_at_random_moments(place: Workplace, count: int) -> None:
     """Kill -9, SIGTERM and Ctrl-C in scoring, training, exporting and reporting."""
     run = stoppable(place)

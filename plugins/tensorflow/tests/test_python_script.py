@@ -47,6 +47,7 @@ def test_the_script_runs(main: Callable[[str], None], capsys: pytest.CaptureFixt
     check("alone", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_script_runs_inside_an_event_loop(main: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:
     async def both() -> int:
         main("blocking")
@@ -69,6 +70,7 @@ def test_the_script_runs_inside_an_event_loop(main: Callable[[str], None], capsy
     check("beside", printed)
 
 
+@pytest.mark.slow
 def test_the_script_runs_in_two_threads(main: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:
     before, names = (sys.stdout, sys.stderr), ("first", "second")
     threads = [threading.Thread(target=main, args=(name,)) for name in names]
@@ -130,6 +132,7 @@ for seed in models:
 """
 
 
+@pytest.mark.slow
 def test_two_runs_in_two_threads_are_as_each_alone_and_all_prints_are_heard(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(PROGRAM)],

@@ -30,18 +30,24 @@ if IS_INNER:
     )
 
 
+LONGER = (
+    ("test_batches_of_odd", 1),
+    ("test_batch_norms_train", 2),
+    ("test_figures and task0", 1),
+    ("test_figures and task2", 1),
+    ("test_they_train_under_projections and quantiser0", 1),
+    ("test_they_train_under_projections and None", 1),
+)
+"""Left to the slow tests, since each starts a process that imports TensorFlow."""
+
+
 @pytest.mark.skipif(IS_INNER, reason="this is the inner process")
 @pytest.mark.parametrize(
     ("test", "count"),
     [
         ("test_they_train_as_one_does", 4),
-        ("test_batches_of_odd", 1),
-        ("test_batch_norms_train", 2),
-        ("test_figures and task0", 1),
         ("test_figures and task1", 1),
-        ("test_figures and task2", 1),
-        ("test_they_train_under_projections and quantiser0", 1),
-        ("test_they_train_under_projections and None", 1),
+        *(pytest.param(*longer, marks=pytest.mark.slow) for longer in LONGER),
     ],
 )
 def test_in_a_process_with_two_devices(test: str, count: int) -> None:
