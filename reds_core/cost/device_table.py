@@ -105,8 +105,8 @@ class PeakTable:
 
     Attributes:
         steps: the moments.
-        slack: by how much a step can exceed what was counted, at most, since what depends on two groups together is
-            bounded by a sum of a table of each.
+        slack: the largest excess of the bound alone, by which what depends on two groups together is a sum of a table
+            of each. Besides, values of weights can move what a file takes either way.
     """
 
     steps: tuple[StepTable, ...]

@@ -3,7 +3,7 @@
 Two kinds of models are here. A model of a board multiplies the latency on that board by its power, which hardly depends
 on the network, or, where only the multiply-accumulates (MACs) are known, those by the energy of one, which depends on
 the network a lot. A model of a neural processing unit (NPU) adds up what operations and accesses to memories take in a
-chip of 45 nm. Neither is a measurement, so each figure carries its constants, its reference and its error.
+chip of 45 nm. Neither is a measurement, so each figure carries its constants, its reference and its spread.
 
 1 pJ is 1 mW during 1 ns, so all energies that budgets limit are whole picojoules.
 """
@@ -35,7 +35,8 @@ class EnergySource:
         about: what the figure is, in a few words, such as "model of NUCLEO-L4R5ZI, from MACs".
         reference: the publication of the constants, or what was measured.
         constants: the constants of the model, or the circumstances of the measurement, by names that end in units.
-        error_percent: by how many percent of the figure the energy may be higher or lower; None if that is not known.
+        error_percent: the spread over the published networks of a board: the largest distance of one of them from
+            their mean, in percent; None if there is none. Other networks and kernels may be further off.
     """
 
     source: str
@@ -61,7 +62,8 @@ class Energy:
             "board-model" or "npu-model".
         reference: What was measured, or the publication of the constants of the model.
         constants: The constants of the model, or the circumstances of the measurement, by names that end in units.
-        error_percent: By how many percent of the figure the energy may be higher or lower; None if that is not known.
+        error_percent: The spread over the published networks of a board: the largest distance of one of them from
+            their mean, in percent; None if there is none. Other networks and kernels may be further off.
         about: What the figure is, in a few words, such as "model of NUCLEO-L4R5ZI, from MACs".
     """
 

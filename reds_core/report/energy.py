@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reds_core.cost.energy_models import PJ_PER_UJ, RAPL, Energy, EnergySource
+from reds_core.cost.energy_models import BOARD_MODEL, PJ_PER_UJ, RAPL, Energy, EnergySource
 from reds_core.report import units
 
 
@@ -44,12 +44,17 @@ def energy_sentences(sources: Iterable[EnergySource | None]) -> tuple[str, ...]:
 def _sentence(source: EnergySource) -> str:
     if source.source == RAPL:
         return units.printable(f"Energy is measured (source {source.source}): {source.reference}.")
-    band = "" if source.error_percent is None else f",{_band(source.error_percent)}"
+    band = "" if source.error_percent is None else f",{_band(source.error_percent)}{_spread(source)}"
     per_mac = source.pJ_per_MAC
     rate = "" if per_mac is None else f"; {units.count(per_mac)}{units.THIN}pJ for each MAC"
     return units.printable(
         f"Energy is not measured (source {source.source}): {source.about}{band}{rate}. Constants: {source.reference}."
     )
+
+
+def _spread(source: EnergySource) -> str:
+    """What the band of a model of a board is."""
+    return ", the spread over the four published networks" if source.source == BOARD_MODEL else ""
 
 
 def _band(percent: float | None) -> str:
