@@ -81,6 +81,11 @@ class Energy:
         return Energy(uJ, source.source, source.reference, source.constants, source.error_percent, source.about)
 
     @property
+    def pJ(self) -> int:
+        """The energy in whole picojoules."""
+        return round(self.uJ * PJ_PER_UJ)
+
+    @property
     def origin(self) -> EnergySource:
         """Where the figure comes from."""
         return EnergySource(self.source, self.about or self.source, self.reference, self.constants, self.error_percent)

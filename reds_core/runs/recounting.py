@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.cost.device_table import DeviceTable
-from reds_core.cost.energy_models import PJ_PER_UJ
 from reds_core.cost.tables import CostTable
 from reds_core.errors import RedsError, argument
 from reds_core.framework.device import Device, Profile
@@ -75,7 +74,7 @@ class Recount:
         """The energy in picojoules; None if it is not known, or does not come from where that of the table comes."""
         if profile.energy is None or profile.energy.origin != self.table.energy_source:
             return None
-        return round(profile.energy.uJ * PJ_PER_UJ)
+        return profile.energy.pJ
 
     def _warn_of_no_file(self, capacities: Mapping[str, int]) -> None:
         if any(resource in capacities for resource in (*self.table.sums, *self.table.peaks)):

@@ -81,6 +81,7 @@ def test_energies_are_power_times_time_or_multiples_of_macs() -> None:
     assert energy.constants == {"power_mW": 44.9, "clock_MHz": 120}
     energy = L4R5.of_macs(2_656_768)
     assert energy.uJ == 2_656_768 * 1170 / 1e6
+    assert energy.pJ == 2_656_768 * 1170
     assert (energy.constants, energy.error_percent) == ({"pJ_per_MAC": 1170}, 27)
     assert energy.origin == L4R5.by_macs
 
@@ -92,8 +93,9 @@ def test_what_is_shown_says_that_it_is_a_model_and_how_far_off_it_may_be() -> No
     assert energy_title([L4R5.by_macs, L4R5.by_cycles]) == "Energy (model)"
     (sentence,) = energy_sentences([L4R5.by_macs, None, L4R5.by_macs])
     assert on_terminal(sentence).startswith(
-        "Energy is not measured (source board-model): model of NUCLEO-L4R5ZI, from MACs, ± 27 %, the spread over the four "
-        "published networks; 1 170 pJ for each MAC. Constants: NUCLEO-L4R5ZI at 120 MHz and 1.8 V: MLPerf Tiny v1.0"
+        "Energy is not measured (source board-model): model of NUCLEO-L4R5ZI, from MACs, ± 27 %, the spread over the "
+        "four published networks; 1 170 pJ for each MAC. Constants: NUCLEO-L4R5ZI at 120 MHz and 1.8 V: "
+        "MLPerf Tiny v1.0"
     )
 
 

@@ -23,7 +23,6 @@ CYCLES, SRAM, ENERGY = "cycles", "npu_sram", "energy"
 """The resources that the tables state."""
 MACS, SRAM_BYTES, FLASH_BYTES = "macs", "sram_bytes", "flash_bytes"
 """What else the samples of tables hold: multiply-accumulates, and bytes that are moved from and to memories."""
-PJ_PER_UJ = 10**6
 _TENSOR = re.compile(r"t(\d+)(?:_.*)?")
 """The name of a tensor of the file, or of one that Vela makes on the way to it."""
 
@@ -100,7 +99,7 @@ class VelaCounter(DeviceCounter):
         energy = npu_energy(macs, moved.sram, LARGEST_SRAM, moved.flash)
         return {
             CYCLES: sum(row.cycles for row in rows),
-            ENERGY: round(energy.uJ * PJ_PER_UJ),
+            ENERGY: energy.pJ,
             MACS: macs,
             SRAM_BYTES: moved.sram,
             FLASH_BYTES: moved.flash,

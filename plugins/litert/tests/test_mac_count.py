@@ -53,6 +53,26 @@ def test_products_of_matrices_and_lstm_layers(make: Callable[[], Any]) -> None:
     assert found == counted(model)
 
 
+def in_batches(model: Any, batch: int) -> Any:
+    """The content of a file whose tensors have the batch size in their shapes."""
+    for tensor in model.subgraphs[0].tensors:
+        is_constant = model.buffers[tensor.buffer].data is not None
+        if not is_constant and len(tensor.shape) > 1 and tensor.shape[0] == 1:
+            tensor.shape = [batch, *tensor.shape[1:]]
+    return model
+
+
+def test_static_batches_count_for_one_example(small_family: Any) -> None:
+    content, expected = small_family.of_full.float32, counted(small_family.full)
+    model = in_batches(unpacked(content), 4)
+    graph = model.subgraphs[0]
+    assert graph.tensors[int(graph.inputs[0])].shape[0] == 4
+    assert macs_of(model) == expected
+    graph.tensors[int(graph.outputs[0])].shape = [3, 5]
+    assert macs_of(model) is None
+    assert macs_of(in_batches(unpacked(content), 1)) == expected
+
+
 def test_several_graphs_do_not_say_how_often_they_run(small_family: Any) -> None:
     model = unpacked(small_family.of_full.int8)
     model.subgraphs.append(model.subgraphs[0])
