@@ -1,6 +1,6 @@
 """What it costs to limit one resource where another is what counts.
 
-    python benchmarks/budget_proxies.py [--page docs/results/devices.md]
+    python benchmarks/budget_proxies.py [--page docs/results/budget-proxies.md]
 
 For each resource of a device, networks are chosen within a share of it: directly, and by a budget of another resource,
 its proxy, set to the largest share at which the choice does not exceed the budget that counts. The loss is what the

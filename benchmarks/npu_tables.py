@@ -261,7 +261,7 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
         "exported int8 file under the budget of cycles, for a file that is cut to the widths under budgets of MACs.",
         "The value under the budget of cycles is that of the exported run, whose scores are taken on the training data",
         "without the tenth that is held back; those under budgets of MACs are by scores on all of it. By these, the",
-        "choice within cycles=0.6 of the first network keeps 94.33 %, as in [devices.md](devices.md).",
+        "choice within cycles=0.6 of the first network keeps 94.33 %, as in [budget-proxies.md](budget-proxies.md).",
         "",
         "| network | budget | value | MACs | cycles, predicted | counted | allowed |",
         "|---|---|---:|---:|---:|---:|---:|",
