@@ -10,16 +10,13 @@ their own budgets. Nothing is trained, so losses are in value, not in accuracy.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-from npu_tables import CONFIGURATIONS, PRUNED, Subject
+from npu_tables import CONFIGURATIONS, PRUNED, Subject, given_folders
 from page_sections import put
-from scorers import ASSETS
 
 import reds_core
 from reds_core.cost import CostModel, parse_budgets
@@ -142,15 +139,7 @@ def _cell(loss: Loss) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/npu"), help="folder for tables")
-    parser.add_argument("--models", type=Path, default=ASSETS / "models", help="the folder with the models")
-    parser.add_argument(
-        "--data", type=Path, default=ASSETS / "data" / "speech_commands.npz", help="the data of the first model"
-    )
-    parser.add_argument("--page", type=Path)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    given = given_folders(str(__doc__))
     losses = [
         loss
         for name, data in zip(PRUNED, (given.data, None), strict=True)

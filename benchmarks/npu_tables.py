@@ -275,8 +275,9 @@ def page(tables: Iterable[Exactness], choices: Iterable[Pruned]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def given_folders(description: str) -> argparse.Namespace:
+    """The folders and files that the command line names, of which that of tables is there afterwards."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/npu"), help="folder for tables")
     parser.add_argument("--models", type=Path, default=ASSETS / "models", help="the folder with the models")
     parser.add_argument(
@@ -285,6 +286,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
+    return given
+
+
+def main() -> None:
+    given = given_folders(str(__doc__))
     choices = [
         row
         for name, data in zip(PRUNED, (given.data, None), strict=True)

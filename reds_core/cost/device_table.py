@@ -21,11 +21,11 @@ from reds_core.arrays import IntArray
 from reds_core.cost import counting
 from reds_core.cost.counting import GroupTables, PeakForm, ResourceForm, TableForm
 from reds_core.cost.energy_models import EnergySource
+from reds_core.cost.table_files import TableFormat
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.system.files import given_path, write_text
-from reds_core.system.machine_faults import reason_of, shown
-from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json, to_json_line
+from reds_core.system.files import write_text
+from reds_core.system.records import LEFT_OUT, from_plain, to_json, to_json_line
 
 FORMAT = "reds-device-table/1"
 
@@ -271,26 +271,15 @@ def load_device_table(path: str | PathLike[str]) -> DeviceTable:
     Raises:
         InputError: if the file is missing or not a valid table.
     """
-    path = given_path(path, "latency_table")
-    try:
-        return device_table_from(parse_json(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        what = f"table {shown(path)} cannot be read ({reason_of(error)})"
-        raise InputError(what, f"make one with {command('latency')}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"'{path}' is not a table of format {FORMAT}", f"make one with {command('latency')} and {argument('on')}"
-        ) from error
+    return DEVICE_FORMAT.load(path)
 
 
-def device_table_from(content: Any) -> DeviceTable:
+def _parsed(content: Any) -> DeviceTable:
     """Return the table in the content of a file.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError: if it is not a valid table.
     """
-    if content.get("format") != FORMAT:
-        raise ValueError("another format")
     table: DeviceTable = from_plain(DeviceTable, content)
     _check(table)
     return table
@@ -321,3 +310,11 @@ def _check(table: DeviceTable) -> None:
     for sample in table.samples:
         if len(sample.widths) != len(table.parts[sample.part].groups):
             raise ValueError(f"a sample of part {sample.part} has other groups")
+
+
+def _remedies() -> tuple[str, str]:
+    make = f"make one with {command('latency')}"
+    return make, f"{make} and {argument('on')}"
+
+
+DEVICE_FORMAT = TableFormat(FORMAT, "table", _parsed, _remedies)

@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from reds_core.cost import counting
 from reds_core.cost.counting import ResourceForm, TableForm, check_element_size
 from reds_core.cost.latency_sampling import Sample, Segment, Timing, Whole, narrow_widths, summed_times
+from reds_core.cost.table_files import TableFormat
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
-from reds_core.system.files import given_path, write_text
+from reds_core.system.files import write_text
 from reds_core.system.machine import Machine
-from reds_core.system.machine_faults import reason_of, shown
-from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.records import LEFT_OUT, from_plain, to_json
 
 FORMAT = "reds-latency/1"
 
@@ -155,21 +156,18 @@ def load_latency_table(path: str | PathLike[str]) -> LatencyTable:
     Raises:
         InputError: if the file is missing or not a valid table.
     """
-    path = given_path(path, "latency_table")
-    try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        if content.get("format") != FORMAT:
-            raise ValueError("another format")
-        table: LatencyTable = from_plain(LatencyTable, content)
-        _check_samples(table)
-        return table
-    except OSError as error:
-        what = f"latency table {shown(path)} cannot be read ({reason_of(error)})"
-        raise InputError(what, f"make one with {command('latency')}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"'{path}' is not a latency table of format {FORMAT}", f"make one with {command('latency')}"
-        ) from error
+    return LATENCY_FORMAT.load(path)
+
+
+def _parsed(content: Any) -> LatencyTable:
+    """Return the table in the content of a file.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: if it is not a valid table.
+    """
+    table: LatencyTable = from_plain(LatencyTable, content)
+    _check_samples(table)
+    return table
 
 
 def _check_samples(table: LatencyTable) -> None:
@@ -194,3 +192,11 @@ def _check_samples(table: LatencyTable) -> None:
         lacks = not own or (len(grid) == 2 and len(own) < len(grid[0]) * len(grid[1]))
         if table.complete and lacks:
             raise ValueError(f"samples of segment {index} are missing")
+
+
+def _remedies() -> tuple[str, str]:
+    make = f"make one with {command('latency')}"
+    return make, make
+
+
+LATENCY_FORMAT = TableFormat(FORMAT, "latency table", _parsed, _remedies)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from os import PathLike
 
-from reds_core.cost.device_table import FORMAT, DeviceTable, load_device_table
-from reds_core.cost.latency_table import LatencyTable, load_latency_table
-from reds_core.system.files import given_path
-from reds_core.system.records import parse_json
+from reds_core.cost.device_table import DEVICE_FORMAT, DeviceTable
+from reds_core.cost.latency_table import LATENCY_FORMAT, LatencyTable
 
 CostTable = LatencyTable | DeviceTable
 """A table of measured latencies, or of what a device counts."""
@@ -24,10 +22,7 @@ def load_table(path: str | PathLike[str]) -> CostTable:
     Raises:
         InputError: If the file is missing or not a valid table.
     """
-    path = given_path(path, "latency_table")
-    try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        is_of_device = isinstance(content, dict) and content.get("format") == FORMAT
-    except (OSError, ValueError):
-        is_of_device = False
-    return load_device_table(path) if is_of_device else load_latency_table(path)
+    content = LATENCY_FORMAT.content(path)
+    if isinstance(content, dict) and content.get("format") == DEVICE_FORMAT.name:
+        return DEVICE_FORMAT.table_in(content, path)
+    return LATENCY_FORMAT.table_in(content, path)

@@ -40,7 +40,7 @@ class Recount:
 
     def records(
         self,
-        files: Mapping[str, str | None] | Mapping[str, str],
+        files: Mapping[str, str | None],
         planned: Mapping[str, int],
         capacities: Mapping[str, int],
     ) -> Mapping[str, DeviceRecord]:

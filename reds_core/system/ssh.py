@@ -208,9 +208,9 @@ class SshHost:
         except FileNotFoundError:
             raise UnavailableError(f"{command[0]} is not installed", "install the OpenSSH client") from None
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=_read_lines, args=(process, lines), daemon=True).start()
         last, end = deque[str](maxlen=KEPT_LINES), time.monotonic() + (deadline_s or 0.0)
         try:
+            threading.Thread(target=_read_lines, args=(process, lines), daemon=True).start()
             while True:
                 left = self.deadlines.silence if deadline_s is None else max(end - time.monotonic(), 0.0)
                 line = lines.get(timeout=left)
