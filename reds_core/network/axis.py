@@ -173,7 +173,9 @@ class Concat(Axis):
     ) -> FloatArray:
         ends = np.cumsum([part.full(channels) for part in self.parts])
         pieces = zip(self.parts, np.split(array, ends[:-1], axis=dimension), strict=True)
-        return np.concatenate([part.combined(piece, dimension, combined, channels) for part, piece in pieces], dimension)
+        return np.concatenate(
+            [part.combined(piece, dimension, combined, channels) for part, piece in pieces], dimension
+        )
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Concat(tuple(p.replaced(replacements) for p in self.parts))

@@ -109,9 +109,7 @@ class _Describing:
         in_place: bool = False,
         epsilon: float | None = None,
     ) -> Value:
-        (self.value,) = self.builder.call(
-            name, kind, (self.value,), (dims,), weights, macs, in_place, epsilon=epsilon
-        )
+        (self.value,) = self.builder.call(name, kind, (self.value,), (dims,), weights, macs, in_place, epsilon=epsilon)
         return self.value
 
 

@@ -17,6 +17,23 @@ DROPPED = -1
 """The cluster of a channel that no other stands for."""
 
 
+@dataclass(frozen=True)
+class RealisedGroup:
+    """How the width of a group was realised, as runs record it.
+
+    Attributes:
+        by: The realisation: "drop", or the name of a plugin.
+        kept: For each new channel the channel of the input model that represents it.
+        clusters: For each channel of the input model the new channel that stands for it, or -1 if none does.
+        reason: Why channels were dropped although they were to be merged, as a clause; empty otherwise.
+    """
+
+    by: str
+    kept: tuple[int, ...]
+    clusters: tuple[int, ...]
+    reason: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Joining:
     """How the channels that a group keeps stand for all its channels.
@@ -58,14 +75,18 @@ class Joining:
         return cls(kept, clusters, select, select.T.copy(), reason=reason)
 
     @property
-    def width(self) -> int:
-        """The number of new channels."""
-        return len(self.kept)
-
-    @property
     def merges(self) -> bool:
-        """Whether every channel has a new one that stands for it."""
-        return bool(np.all(self.clusters != DROPPED))
+        """Whether some channels were merged: fewer new channels stand for all channels."""
+        return len(self.kept) < len(self.clusters) and bool(np.all(self.clusters != DROPPED))
+
+    def record(self, by: str) -> RealisedGroup:
+        """Return the record of the joining.
+
+        Args:
+            by: The realisation that it comes from.
+        """
+        kept, clusters = (tuple(int(n) for n in numbers) for numbers in (self.kept, self.clusters))
+        return RealisedGroup(by, kept, clusters, self.reason)
 
 
 def reads_channels(weight: Weight, dimension: int) -> bool:

@@ -1,4 +1,4 @@
-"""What computes the channels of a group: kernels, the batch norms directly behind them, and other scales and offsets."""
+"""What computes the channels of a group: kernels, batch norms directly behind them, and other scales and offsets."""
 
 from __future__ import annotations
 

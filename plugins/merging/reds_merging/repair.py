@@ -107,7 +107,7 @@ def _normalised(
 
 
 def _correlations(rows: FloatArray) -> FloatArray:
-    """Return the cosines of the angles between rows, float64 (rows, rows); 0 with a row of zeros, except with itself."""
+    """Return the cosines of the angles between rows, float64 (rows, rows). A row of zeros has 0 with all others."""
     sizes = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = rows / np.where(sizes > 0, sizes, 1.0)
     cosines: FloatArray = unit @ unit.T
