@@ -50,6 +50,7 @@ from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.processor_energy import processor_energy
 from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.realised import realised
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
@@ -135,5 +136,6 @@ __all__ = [
     "member_kept",
     "processor_energy",
     "projections",
+    "realised",
     "sampled",
 ]
