@@ -10,6 +10,7 @@ from typing import Any
 
 from reds_core.cost.energy_models import EnergySource
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
+from reds_core.framework.task import FEATURE_SIMILARITY
 from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
@@ -24,7 +25,8 @@ class Metric:
 
     Attributes:
         name: the name in sentences.
-        is_share: whether it is a share of correct predictions, which is shown in percent and better if higher.
+        is_share: whether it is a share, such as that of correct predictions, which is at most 1, shown in percent and
+            better if higher.
     """
 
     name: str = "accuracy"
@@ -210,6 +212,8 @@ def _number(figure: float | None) -> float | None:
 def metric_of(task: Any) -> Metric:
     """Return the metric of a run from its option "task": accuracy unless it names another one."""
     name = task.get("metric") if isinstance(task, Mapping) else None
+    if name == FEATURE_SIMILARITY:
+        return Metric("feature similarity")
     if not isinstance(name, str) or not name or "acc" in name.lower():
         return Metric()
     return Metric(name, is_share=False)

@@ -217,7 +217,7 @@ def prune(
                 raise InputError(f"'{folder.path}' holds no run to resume", "give a model or data to start one")
             data = default_data
         settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
-        source = given_data(data)
+        source = given_data(data, settings.task.is_labelled)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         named = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = named.resolved(model, settings, registry)
@@ -237,7 +237,7 @@ def _earlier_settings(folder: RunFolder, model: Any) -> RunSettings:
     found = folder.earlier_settings()
     if found is None or isinstance(model, str | PathLike | None):
         return found or RunSettings()
-    return replace(found, task=Task())
+    return replace(found, task=Task()) if found.task.is_labelled else found
 
 
 def _recipe_of(given: str | PathLike[str] | Recipe | None) -> Recipe:
