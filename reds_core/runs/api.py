@@ -24,6 +24,7 @@ from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, mode_of, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
+from reds_core.runs.input_model import is_labelled_run, metric_of_run
 from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
 from reds_core.runs.options import PruneOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.recipe import Recipe, load_recipe
@@ -307,7 +308,7 @@ def extract(
     """
     request = ExtractionRequest(
         texts_of(budgets),
-        given_data(data),
+        given_data(data, is_labelled_run(folder)),
         *calibration_setting(calibration),
         converted("finetune_epochs", finetune_epochs, int),
         converted("solver", solver, str | None),
@@ -316,5 +317,5 @@ def extract(
         converted("energy_model", energy_model, str | None),
         given_options(options),
     )
-    with following(verbose, watcher) as followed:
+    with following(verbose, watcher, metric_of_run(folder)) as followed:
         return extraction.extract(plan_folder(folder), request, given_registry(registry), followed)

@@ -15,7 +15,7 @@ LABELS_SHARE = 0.5
 """The share of the available memory that the features of all examples of arrays may take."""
 
 
-def labelled(framework: Framework, teacher: Any, data: Data, task: Task, what: str) -> Data:
+def labelled(framework: Framework, teacher: Any | None, data: Data, task: Task, what: str) -> Data:
     """Return data with the labels of its task.
 
     Those of a supervised task are those of the data. Those of an embedding are the outputs of the input model, which
@@ -23,7 +23,7 @@ def labelled(framework: Framework, teacher: Any, data: Data, task: Task, what: s
 
     Args:
         framework: The framework of the teacher.
-        teacher: The input model of the run.
+        teacher: The input model of the run. It is only needed for embeddings.
         data: The examples.
         task: The task.
         what: The name of the data in messages.
@@ -36,9 +36,7 @@ def labelled(framework: Framework, teacher: Any, data: Data, task: Task, what: s
         require_labels(data, what)
         return data
     if task.kind is TaskKind.RECONSTRUCTION:
-        return _mapped(
-            data, lambda batch: Arrays(x := framework.check_inputs(teacher, batch.x, what), x, batch.weights)
-        )
+        return _mapped(data, lambda batch: Arrays(batch.x, batch.x, batch.weights))
     predict = framework.predictor(teacher)
 
     def with_features(batch: Arrays) -> Arrays:
