@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -65,12 +65,12 @@ class Task:
     loss_weights: Any = None
     kind: TaskKind = field(default_factory=lambda: TaskKind.SUPERVISED, metadata={LEFT_OUT: True})
 
-    def __post_init__(self) -> None:
-        # Filled in here, so that plans and recipes state what was measured.
+    @property
+    def filled(self) -> Task:
+        """The same task with the default loss and metric of its kind where none is given."""
         own = DEFAULTS[self.kind]
-        for name, default in (("loss", own.loss), ("metric", own.metric)):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, default)
+        loss, metric = (own.loss if self.loss is None else self.loss), (own.metric if self.metric is None else self.metric)
+        return replace(self, loss=loss, metric=metric)
 
     @property
     def is_labelled(self) -> bool:
@@ -78,8 +78,9 @@ class Task:
         return self.kind is TaskKind.SUPERVISED
 
     def described(self) -> Task:
-        """Return the same task with texts in place of objects, for records."""
-        return Task(_as_text(self.loss), _as_text(self.metric), _as_text(self.loss_weights), self.kind)
+        """Return the same task, filled, with texts in place of objects, for records."""
+        own = self.filled
+        return Task(_as_text(own.loss), _as_text(own.metric), _as_text(own.loss_weights), own.kind)
 
 
 def _as_text(value: Any) -> Any:

@@ -198,7 +198,7 @@ def prune(
             "a dry run has nothing to resume", f"leave out {argument('dry_run')} or {argument('mode', 'resume')}"
         )
     with (
-        following(verbose, watcher, settings.task.metric if metrics is None else metrics) as followed,
+        following(verbose, watcher, settings.task.filled.metric if metrics is None else metrics) as followed,
         nullcontext() if dry_run else folder.locked(),
     ):
         known = None if dry_run else folder.known()

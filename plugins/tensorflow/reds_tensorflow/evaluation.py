@@ -141,6 +141,7 @@ def resolve_outputs(
     outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data"
 ) -> tuple[D, Objective]:
     """`resolve` for a network that is described by its outputs and their names."""
+    task = task.filled
     losses, metrics = of_each_output("loss", task.loss, names), of_each_output("metric", task.metric, names)
     ignored = [ignored_class(*given) for given in zip(losses, metrics, outputs, strict=True)]
     titles = label_titles(names, what)
