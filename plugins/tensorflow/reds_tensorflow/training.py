@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,9 @@ from reds_core.framework import (
     FinetuneSettings,
     Projection,
     Stream,
+    Task,
+    TaskKind,
+    Teacher,
     Training,
     augmentations,
     sampled,
@@ -32,6 +36,7 @@ from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
 from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
+from reds_tensorflow.relabelling import relabeller
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
@@ -96,6 +101,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
             "early stopping needs held-back data", f"give a {argument('holdout')} above 0, or no {argument('patience')}"
         )
     examples = sampled(data, STATISTICS_EXAMPLES, training.seed).x
+    settings = _without_second_teacher(settings, training.task)
     distillation = distillation_of(settings, family.full, aim, training.teacher)
     soft_targets = _soft_targets(distillation, data, settings)
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
@@ -111,6 +117,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         settings.precision,
         distillation,
         change,
+        None if change is None else relabeller(training.task, family.full, training.teacher),
         soft_targets is not None,
         training.seed,
         settings.epochs * feed.batches_per_epoch,
@@ -152,6 +159,12 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     choice.take(model)
     model.measure()
     model.write_back()
+
+
+def _without_second_teacher(settings: FinetuneSettings, task: Task) -> FinetuneSettings:
+    """Return settings by which the input model, whose outputs are the labels of embeddings, does not also distil."""
+    is_same = task.kind is TaskKind.EMBEDDING and settings.distill is Teacher.INPUT
+    return replace(settings, distill=Teacher.NONE) if is_same else settings
 
 
 def _calls_numpy(projections: Sequence[Mapping[int, Projection]]) -> bool:
