@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from reds_core.runtime.battery import Battery, plant_of
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
-from reds_core.runtime.governor import SLEEP, Action, Controller, Governor, Observation, Situation, State, fitted
-from reds_core.runtime.laws import Law, ProportionalIntegralLaw, ThresholdLaw, quotient
+from reds_core.runtime.governor import Controller, Future, Governor, LawController, Situation
+from reds_core.runtime.laws import (
+    LARGEST_INTEGRAL,
+    Law,
+    ProportionalIntegralLaw,
+    StaticLaw,
+    ThresholdLaw,
+    alternated,
+    fitted,
+    quotient,
+)
+from reds_core.runtime.observation import SLEEP, Action, Observation, State
 from reds_core.runtime.operating_points import PPM, Figures, OperatingPoint, efficient, useful
-from reds_core.runtime.plant import Counts, Course, Plant, PlantState, RunningPlant
-from reds_core.runtime.running import Moment, Outcome, simulate_steps
+from reds_core.runtime.plant import Counts, Course, Moment, Outcome, Plant, PlantState, RunningPlant
+from reds_core.runtime.running import simulate_in_python, simulate_steps
 from reds_core.runtime.trace import Trace, read_trace
+from reds_core.runtime.value_functions import ValueFunctions, highest_accuracy, value_functions
 
 __all__ = [
     "GENERATED",
+    "LARGEST_INTEGRAL",
     "PPM",
     "SLEEP",
     "Action",
@@ -21,8 +33,10 @@ __all__ = [
     "Counts",
     "Course",
     "Figures",
+    "Future",
     "Governor",
     "Law",
+    "LawController",
     "Moment",
     "Observation",
     "OperatingPoint",
@@ -33,15 +47,21 @@ __all__ = [
     "RunningPlant",
     "Situation",
     "State",
+    "StaticLaw",
     "ThresholdLaw",
     "Trace",
     "TraceSettings",
+    "ValueFunctions",
+    "alternated",
     "efficient",
     "fitted",
     "generate_trace",
+    "highest_accuracy",
     "plant_of",
     "quotient",
     "read_trace",
+    "simulate_in_python",
     "simulate_steps",
     "useful",
+    "value_functions",
 ]

@@ -9,52 +9,27 @@ observed, and can be repeated elsewhere, for instance by the C code on a device.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from reds_core.plugin import Plugin
 from reds_core.runtime.laws import Law
+from reds_core.runtime.observation import Action, Observation, State
 from reds_core.runtime.operating_points import Figures
-from reds_core.runtime.plant import Plant
-
-State = tuple[int, ...]
-"""What a governor remembers from one step to the next."""
-SLEEP = -1
-"""The answer of a governor that runs no member during a step."""
+from reds_core.runtime.plant import Plant, PlantState
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What a governor is told at the beginning of a step.
+class Future:
+    """What no governor on a device can know.
 
     Attributes:
-        charge_nJ: The charge of the battery in nanojoules.
-        harvest_uW: The power that is harvested, in microwatts.
-        slack_us: The time until the deadline of the request that waits longest, less the time for which the device is
-            still busy, in microseconds; -1 if none waits.
-        waiting: The number of requests that wait.
-        temperature_mC: The temperature in thousandths of a degree Celsius.
+        plant: All that will happen, with the true energies.
+        begin: The device before the first step.
     """
 
-    charge_nJ: int
-    harvest_uW: int
-    slack_us: int
-    waiting: int
-    temperature_mC: int
-
-
-@dataclass(frozen=True)
-class Action:
-    """The answer of a governor.
-
-    Attributes:
-        state: What it remembers for the next step.
-        member: The member to run, by its index, or `SLEEP`.
-    """
-
-    state: State
-    member: int
+    plant: Plant
+    begin: PlantState
 
 
 @dataclass(frozen=True)
@@ -65,13 +40,15 @@ class Situation:
         members: The figures of the members, those of the least energy first, as the governor believes them to be.
         capacity_nJ: The capacity of the battery in nanojoules.
         step_us: The length of a step in microseconds.
-        future: All that will happen, with the true energies. None for governors that do not see it.
+        efficiency: The share of harvested energy that reaches the battery.
+        future: All that will happen. None for governors that do not see it.
     """
 
     members: tuple[Figures, ...]
     capacity_nJ: int
     step_us: int
-    future: Plant | None = None
+    efficiency: float = 1.0
+    future: Future | None = None
 
 
 class Controller(ABC):
@@ -98,6 +75,28 @@ class Controller(ABC):
         """
 
 
+class LawController(Controller):
+    """A controller that decides by a law.
+
+    Args:
+        members: The figures of the members, those of the least energy first.
+        law: The law.
+    """
+
+    def __init__(self, members: tuple[Figures, ...], law: Law) -> None:
+        self.members = members
+        self.law: Law = law
+
+    @property
+    def start(self) -> State:
+        """What the law remembers before the first step."""
+        return self.law.start
+
+    def decide(self, state: State, observed: Observation) -> Action:
+        """Decide as the law does."""
+        return self.law.decide(self.members, state, observed)
+
+
 class Governor(Plugin, ABC):
     """A plugin that chooses the member of a family that a device runs next.
 
@@ -118,30 +117,3 @@ class Governor(Plugin, ABC):
         Raises:
             InputError: If an option does not fit them.
         """
-
-
-def fitted(members: Sequence[Figures], largest: int, observed: Observation) -> int:
-    """The member to run if `largest` is the most that is wanted.
-
-    It is the largest one, counted by the order of the members, with which all requests that wait can be paid for and
-    would be answered before the deadline of the first. If there is none, it is the first member by which at least one
-    request can be.
-
-    Args:
-        members: The figures of the members, those of the least energy first.
-        largest: The index of the member that is wanted.
-        observed: What is observed.
-
-    Returns:
-        The index of a member, or `SLEEP` if none can run, or no request waits.
-    """
-    waiting, slack, charge = observed.waiting, observed.slack_us, observed.charge_nJ
-    if waiting <= 0:
-        return SLEEP
-    for index in range(largest, -1, -1):
-        if members[index].latency_us * waiting <= slack and members[index].energy_nJ * waiting <= charge:
-            return index
-    for index, member in enumerate(members):
-        if member.latency_us <= slack and member.energy_nJ <= charge:
-            return index
-    return SLEEP

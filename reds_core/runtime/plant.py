@@ -12,6 +12,7 @@ import numpy as np
 
 from reds_core.arrays import IntArray
 from reds_core.errors import InputError
+from reds_core.runtime.observation import State
 from reds_core.runtime.operating_points import Figures
 
 
@@ -126,6 +127,34 @@ class Course:
     def empty(steps: int) -> Course:
         """A course of so many steps that are still to be filled in."""
         return Course(*(np.zeros(steps, np.int64) for _ in range(4)))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that the next steps depend on.
+
+    Attributes:
+        plant: The state of the device.
+        governor: What the governor remembers.
+    """
+
+    plant: PlantState
+    governor: State
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a simulation.
+
+    Attributes:
+        counts: What happened, added up.
+        course: What happened, step by step.
+        end: The state after the last step, from which other steps may continue.
+    """
+
+    counts: Counts
+    course: Course
+    end: Moment
 
 
 @dataclass

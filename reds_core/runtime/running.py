@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reds_core.errors import ContractViolation
-from reds_core.runtime.governor import SLEEP, Action, Controller, Observation, State
-from reds_core.runtime.plant import Counts, Course, Plant, PlantState, RunningPlant
-
-
-@dataclass(frozen=True)
-class Moment:
-    """All that the next steps depend on.
-
-    Attributes:
-        plant: The state of the device.
-        governor: What the governor remembers.
-    """
-
-    plant: PlantState
-    governor: State
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of a simulation.
-
-    Attributes:
-        counts: What happened, added up.
-        course: What happened, step by step.
-        end: The state after the last step, from which other steps may continue.
-    """
-
-    counts: Counts
-    course: Course
-    end: Moment
+from reds_core.runtime.compiled import compiled_simulation, simulate_compiled
+from reds_core.runtime.governor import Controller, LawController
+from reds_core.runtime.observation import SLEEP, Action, Observation
+from reds_core.runtime.plant import Course, Moment, Outcome, Plant, RunningPlant
 
 
 def simulate_steps(plant: Plant, controller: Controller, begin: Moment) -> Outcome:
-    """Run a governor during all steps of a plant.
+    """Run a governor during all steps of a plant, with compiled code where there is some.
 
-    This is the reference, in Python. `simulate` uses compiled code where there is some.
+    Args:
+        plant: The device and what happens to it.
+        controller: What decides.
+        begin: The state before the first step.
+
+    Raises:
+        ContractViolation: If the governor chooses a member that does not exist.
+    """
+    library = compiled_simulation()
+    if library is None or not isinstance(controller, LawController):
+        return simulate_in_python(plant, controller, begin)
+    return simulate_compiled(library, plant, controller.members, controller.law, begin)
+
+
+def simulate_in_python(plant: Plant, controller: Controller, begin: Moment) -> Outcome:
+    """Run a governor during all steps of a plant in Python, as the reference of compiled code.
 
     Args:
         plant: The device and what happens to it.

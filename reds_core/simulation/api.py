@@ -19,10 +19,11 @@ from reds_core.runs.participants import check_options
 from reds_core.runtime.battery import Battery, plant_of
 from reds_core.runtime.family import family_points
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
-from reds_core.runtime.governor import Governor, Situation
+from reds_core.runtime.governor import Future, Governor, LawController, Situation
+from reds_core.runtime.laws import StaticLaw
 from reds_core.runtime.operating_points import Figures, OperatingPoint, efficient, useful
-from reds_core.runtime.plant import Plant, PlantState
-from reds_core.runtime.running import Moment, Outcome, simulate_steps
+from reds_core.runtime.plant import Moment, Outcome, Plant, PlantState
+from reds_core.runtime.running import simulate_steps
 from reds_core.runtime.trace import Trace, read_trace
 from reds_core.simulation.record import (
     FRAMES_FILE,
@@ -33,7 +34,6 @@ from reds_core.simulation.record import (
     frames_text,
     result_of,
 )
-from reds_core.simulation.static import StaticController, static_name
 from reds_core.system.files import given_path, make_folder, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import to_json
@@ -168,7 +168,7 @@ def _trace(
         str(trace),
         TraceSettings(
             mean_mW=mean if harvest_mW is None else harvest_mW,
-            deadline_ms=2 * slowest / 1000 if deadline_ms is None else deadline_ms,
+            deadline_ms=4 * slowest / 1000 if deadline_ms is None else deadline_ms,
             duration_s=hours * 3600,
             step_s=step,
             seed=seed,
@@ -202,14 +202,25 @@ def _outcomes(
     found: dict[str, Outcome] = {}
     for name in _with_oracle(names, registry):
         governor = registry.create(Governor, name, options)
-        situation = Situation(believed, plant.capacity_nJ, plant.step_us, plant if governor.sees_future else None)
+        situation = Situation(
+            believed,
+            plant.capacity_nJ,
+            plant.step_us,
+            battery.efficiency,
+            Future(plant, begin) if governor.sees_future else None,
+        )
         with guarded(governor):
             controller = governor.controller(situation)
             found[name] = simulate_steps(plant, controller, Moment(begin, controller.start))
     for index, point in enumerate(points):
-        static = StaticController(index)
+        static = LawController(believed, StaticLaw(index))
         found[static_name(point.name)] = simulate_steps(plant, static, Moment(begin, static.start))
     return found
+
+
+def static_name(name: str) -> str:
+    """The name of a member that runs all the time, in summaries and reports."""
+    return f"static-{name}"
 
 
 def _check_free(folder: Path, mode: Mode) -> None:

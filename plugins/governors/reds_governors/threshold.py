@@ -5,18 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reds_core.errors import InputError
-from reds_core.runtime import (
-    Action,
-    Controller,
-    Figures,
-    Governor,
-    Observation,
-    Situation,
-    State,
-    ThresholdLaw,
-    efficient,
-    fitted,
-)
+from reds_core.runtime import Governor, LawController, Situation, ThresholdLaw, efficient
 
 
 @dataclass(frozen=True)
@@ -48,34 +37,6 @@ class ThresholdOptions:
             )
 
 
-@dataclass(frozen=True)
-class ThresholdController(Controller):
-    """Decides by thresholds.
-
-    Attributes:
-        members: The figures of all members.
-        law: The thresholds.
-    """
-
-    members: tuple[Figures, ...]
-    law: ThresholdLaw
-
-    @property
-    def start(self) -> State:
-        """The smallest rung."""
-        return (0,)
-
-    def decide(self, state: State, observed: Observation) -> Action:
-        """Go up or down the rungs until the charge fits, and run the member there."""
-        (rung,) = state
-        law, charge = self.law, observed.charge_nJ
-        while rung < len(law.rising_nJ) and charge >= law.rising_nJ[rung]:
-            rung += 1
-        while rung > 0 and charge < law.falling_nJ[rung - 1]:
-            rung -= 1
-        return Action((rung,), fitted(self.members, law.rungs[rung], observed))
-
-
 class ThresholdGovernor(Governor):
     """Runs the larger members the fuller the battery is, and changes back only after the charge has fallen by a margin.
 
@@ -85,7 +46,7 @@ class ThresholdGovernor(Governor):
     name = "threshold"
     Options = ThresholdOptions
 
-    def controller(self, situation: Situation) -> ThresholdController:
+    def controller(self, situation: Situation) -> LawController:
         """Return the thresholds for a family and a battery."""
         options, rungs = self.options, efficient(situation.members)
         gaps = len(rungs) - 1
@@ -94,4 +55,4 @@ class ThresholdGovernor(Governor):
         rising = tuple(max(round(share * situation.capacity_nJ), 1) for share in shares)
         margin = max(round(options.hysteresis * situation.capacity_nJ), 1)
         falling = tuple(max(charge - margin, 0) for charge in rising)
-        return ThresholdController(situation.members, ThresholdLaw(rungs, rising, falling))
+        return LawController(situation.members, ThresholdLaw(rungs, rising, falling))
