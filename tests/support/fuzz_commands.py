@@ -162,6 +162,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         }
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
+    "audit": (
+        ("done",),
+        (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
+        {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
+        | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
+        | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),
