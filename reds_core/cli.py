@@ -44,6 +44,7 @@ _SUMMARIES = {
     "export": "Write the subnetworks of a finished run for a device, such as the C engine.",
     "evaluate": "Measure a model file, or a file for a device, on test data.",
     "profile": "Measure what a file, or each file of a run, takes on a device: latency, memory and flash.",
+    "simulate": "Simulate which subnetwork a battery-powered device runs when, under one or several governors.",
     "report": "Write the report of a finished run or comparison again.",
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",

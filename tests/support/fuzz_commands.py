@@ -56,6 +56,8 @@ _WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": 
 _WIDTH_RULES |= {"--max-options": NUMBERS}
 _SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
 _SHARED |= {"--energy-model": ENERGY_MODELS}
+TASKS = (*WORDS, "supervised", "embedding", "reconstruction")
+_SHARED |= {"--task": TASKS}
 _SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
 CLASS_WEIGHTS = (*WORDS, "balanced", "0=2,1=nan", "x=1")
 _TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
@@ -153,6 +155,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
             "--target": NAMES,
             "--out": PATHS,
             "--examples": _SMALL,
+            "--task": TASKS,
         }
         | {
             "--option": (*OPTIONS, "weight-bits.levels=x"),
@@ -198,7 +201,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         (("--data", "d.npz"),),
         {"--json": None, "--data": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
         | {"--element-size": NUMBERS, "--input-shape": SHAPES, "--option": OPTIONS, "--import": IMPORTS}
-        | {"--seed": NUMBERS, "--on": (*NAMES, "tflite-micro")},
+        | {"--seed": NUMBERS, "--on": (*NAMES, "tflite-micro"), "--task": TASKS, "--teacher": PATHS},
     ),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,6 +172,11 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import evaluation
         return evaluation.predict(model, x, batch_size)
 
+    def predictor(self, model: Any) -> Callable[[Any], Any]:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.predictor(model)
+
     def accuracy(self, model: Any, data: Data, task: Task) -> float:
         with importing():
             from reds_tensorflow import evaluation
@@ -229,12 +234,14 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import segments
         return segments.KerasSegmenter(self.reading)
 
-    def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
+    def stream(
+        self, source: Any, model: Any | None, batch_size: int, what: str, labelled: bool = True
+    ) -> Stream | None:
         if "keras" not in sys.modules and "tensorflow" not in sys.modules:
             return None
         with importing():
             from reds_tensorflow import streams
-        return streams.stream(source, model, batch_size, what)
+        return streams.stream(source, model, batch_size, what, labelled)
 
     def load_dataset(self, name: str) -> tuple[Any, Any]:
         with importing():
