@@ -184,7 +184,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("text",),
         (("--out", "new"),),
         {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
-        | {"--retry": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
+        | {"--retry": None, "--audit": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
