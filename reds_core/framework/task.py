@@ -69,7 +69,10 @@ class Task:
     def filled(self) -> Task:
         """The same task with the default loss and metric of its kind where none is given."""
         own = DEFAULTS[self.kind]
-        loss, metric = (own.loss if self.loss is None else self.loss), (own.metric if self.metric is None else self.metric)
+        loss, metric = (
+            (own.loss if self.loss is None else self.loss),
+            (own.metric if self.metric is None else self.metric),
+        )
         return replace(self, loss=loss, metric=metric)
 
     @property
