@@ -35,6 +35,7 @@ def autoencoder(last: str | None = "sigmoid") -> Any:
     return keras.Model(image, x, name="small")
 
 
+@pytest.mark.slow
 def test_reconstruction_is_the_mean_squared_error_against_the_examples(tmp_path: Path) -> None:
     """The task is what the loss, the metric and labels equal to the examples say, to the last bit."""
     autoencoder().save(tmp_path / "model.keras")
