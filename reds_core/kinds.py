@@ -15,8 +15,9 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.hooks import hookspec
 from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
+from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.compression import Compression
 
 
 @hookspec
@@ -50,12 +51,18 @@ def reds_layers() -> Sequence[type[LayerPlugin]]:
 
 
 @hookspec
-def reds_transforms() -> Sequence[type[Transform]]:
-    """The transform classes of a plugin package."""
+def reds_transforms() -> Sequence[type[Compression]]:
+    """The transform classes of a plugin package: those that offer levels of layers, and realisations of widths."""
     raise NotImplementedError
 
 
 @hookspec
 def reds_targets() -> Sequence[type[Device]]:
     """The target classes of a plugin package: those that write files, and other devices."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_governors() -> Sequence[type[Governor]]:
+    """The governor classes of a plugin package."""
     raise NotImplementedError

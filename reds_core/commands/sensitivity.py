@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import device_names, plugin_names
+from reds_core.commands.completing import device_names, transform_names
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import (
     Imports,
@@ -42,7 +42,7 @@ def sensitivity_command(
         typer.Option(
             metavar="NAME,...",
             help=f"The transforms whose levels are measured. {REPEATABLE}",
-            autocompletion=plugin_names("transform"),
+            autocompletion=transform_names,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the results.")],

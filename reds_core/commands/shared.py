@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import choices, device_names, plugin_names
+from reds_core.commands.completing import choices, device_names, plugin_names, transform_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.energy_models import BOARDS
@@ -107,7 +107,7 @@ TransformNames = Annotated[
         "--transform",
         metavar="NAME,...",
         help=f"A transform, which offers levels for each layer, such as weight-bits. {REPEATABLE}",
-        autocompletion=plugin_names("transform"),
+        autocompletion=transform_names,
     ),
 ]
 TargetNames = Annotated[

@@ -85,6 +85,8 @@ class PruneOptions(WidthOptions, total=False):
             that it is not.
         transforms: One or several transform plugins, which offer further choices for each layer, such as
             `"weight-bits"`.
+        realise: How the width of a group is realised: `"drop"` removes channels, `"fold"` or another realisation plugin
+            merges them, and `"best"` takes for each group what raises the loss on training data least.
         targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
         exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
             levels are weighed against the importance of channels. None means 0.5 for scores on the logarithmic scale,
@@ -138,6 +140,7 @@ class PruneOptions(WidthOptions, total=False):
     latency_table: str | PathLike[str] | None
     energy_model: str | None
     transforms: str | Sequence[str]
+    realise: str
     targets: str | Sequence[str]
     exchange_rate: float | None
     calibrate: int | None

@@ -21,6 +21,7 @@ from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import OPTIONAL_SETTINGS, TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
+from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Transform
 
 
@@ -53,6 +54,8 @@ class RunRequest:
         options: dict[str, Any] = to_plain(recipe.settings)
         if not self.settings.names_targets:
             options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
+        if self.settings.realise == DROP:
+            del options["realise"]
         options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -136,7 +137,8 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         state.restore(saved)
     done = 0 if saved is None else saved.done
     if done < settings.epochs and not choice.has_stopped:
-        with callback_errors_named(training.objects.callbacks), errors.raised():
+        numpy_alone = _numpy_in_one_thread(_calls_numpy(training.projections))
+        with callback_errors_named(training.objects.callbacks), errors.raised(), numpy_alone:
             model.fit(
                 feed.dataset,
                 epochs=settings.epochs,
@@ -168,6 +170,18 @@ def _without_second_teacher(settings: FinetuneSettings, task: Task) -> FinetuneS
 def _calls_numpy(projections: Sequence[Mapping[int, Projection]]) -> bool:
     """Whether any projection is computed outside of the graph, which XLA cannot compile."""
     return any(projection.quantiser is None for by_index in projections for projection in by_index.values())
+
+
+def _numpy_in_one_thread(needed: bool) -> AbstractContextManager[Any]:
+    """Return a context in which NumPy computes in the thread that calls it, if that is needed.
+
+    Its own threads spin while they wait, and on a busy machine they took the cores from TensorFlow in each step.
+    """
+    if not needed:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return cast(AbstractContextManager[Any], threadpool_limits(1, user_api="blas"))
 
 
 def _recalibrate(family: Family[Any], data: Data, seed: int) -> None:

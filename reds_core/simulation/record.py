@@ -1,0 +1,157 @@
+"""What a simulation found, as records and as files: `summary.json` and `frames.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.arrays import IntArray
+from reds_core.runtime.battery import NJ_PER_MJ
+from reds_core.runtime.operating_points import PPM, OperatingPoint
+from reds_core.runtime.plant import Counts, Plant
+from reds_core.runtime.running import Outcome
+from reds_core.runtime.trace import Trace
+
+SUMMARY_FILE = "summary.json"
+FRAMES_FILE = "frames.csv"
+MOST_FRAMES = 1000
+"""The largest number of frames of one governor; a frame of a longer trace sums up several steps."""
+
+
+@dataclass(frozen=True)
+class GovernorResult:
+    """What came of one governor, or of one member that ran all the time.
+
+    Attributes:
+        accuracy: The expected share of all requests that are answered correctly in time. A request that is answered by
+            a member counts with the accuracy of that member, and a missed one as wrong.
+        energy_mJ: The energy of all inferences, in millijoules.
+        available_mJ: The energy that there was: the first charge of the battery, and what reached the battery from the
+            harvester.
+        missed: The number of requests that were not answered in time, those that still wait at the end included.
+        switches: How often another member ran than the one before it.
+        requests: The number of requests.
+        answered: The number of requests that each member answered, by its name.
+    """
+
+    accuracy: float | None
+    energy_mJ: float
+    available_mJ: float
+    missed: int
+    switches: int
+    requests: int
+    answered: Mapping[str, int]
+
+
+def result_of(outcome: Outcome, points: Sequence[OperatingPoint], initial_nJ: int) -> GovernorResult:
+    """Sum up what came of a governor.
+
+    Args:
+        outcome: What came of it.
+        points: The members by which it decided.
+        initial_nJ: The first charge of the battery, in nanojoules.
+    """
+    counts = outcome.counts
+    return GovernorResult(
+        accuracy=expected_accuracy(counts, points),
+        energy_mJ=counts.used_nJ / NJ_PER_MJ,
+        available_mJ=(initial_nJ + counts.income_nJ) / NJ_PER_MJ,
+        missed=counts.requests - sum(counts.answered),
+        switches=counts.switches,
+        requests=counts.requests,
+        answered={point.name: number for point, number in zip(points, counts.answered, strict=True)},
+    )
+
+
+def expected_accuracy(counts: Counts, points: Sequence[OperatingPoint]) -> float | None:
+    """The expected share of right answers among all requests; None without requests."""
+    if not counts.requests:
+        return None
+    right = sum(point.accuracy_ppm * number for point, number in zip(points, counts.answered, strict=True))
+    return right / (PPM * counts.requests)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Some steps in a row, summed up.
+
+    Attributes:
+        time_s: The time of the first of them, in seconds.
+        steps: Their number.
+        harvest_mW: The mean harvested power, in milliwatts.
+        charge_mJ: The charge of the battery at their beginning, in millijoules.
+        member: The name of the member that was chosen most often; empty for none.
+        answered: The number of requests that were answered in time.
+        missed: The number of requests that were missed.
+    """
+
+    time_s: float
+    steps: int
+    harvest_mW: float
+    charge_mJ: float
+    member: str
+    answered: int
+    missed: int
+
+
+def frames_of(outcome: Outcome, trace: Trace, plant: Plant, names: Sequence[str]) -> tuple[Frame, ...]:
+    """Sum up what happened in at most `MOST_FRAMES` frames of equal length.
+
+    Args:
+        outcome: What came of a governor.
+        trace: The trace.
+        plant: The device.
+        names: The names of the members, by index.
+    """
+    length = -(-plant.steps // MOST_FRAMES)
+    starts = np.arange(0, plant.steps, length)
+    course = outcome.course
+    answered, missed = (np.add.reduceat(each, starts) for each in (course.answered, course.missed))
+    harvest = np.add.reduceat(trace.harvest_mW, starts)
+    lengths = np.diff(np.append(starts, plant.steps))
+    often = _most_often(course.member, course.answered, starts, len(names))
+    return tuple(
+        Frame(
+            time_s=round(trace.start_s + int(start) * trace.step_s, 6),
+            steps=int(lengths[i]),
+            harvest_mW=float(harvest[i] / lengths[i]),
+            charge_mJ=int(course.charge_nJ[start]) / NJ_PER_MJ,
+            member=names[often[i]] if often[i] >= 0 else "",
+            answered=int(answered[i]),
+            missed=int(missed[i]),
+        )
+        for i, start in enumerate(starts)
+    )
+
+
+def _most_often(member: IntArray, answered: IntArray, starts: IntArray, members: int) -> list[int]:
+    """The member that answered most requests in each frame, or -1 where none did."""
+    totals = np.stack([np.add.reduceat(np.where(member == m, answered, 0), starts) for m in range(members)])
+    best = totals.argmax(axis=0)
+    return [int(m) if totals[m, i] else -1 for i, m in enumerate(best)]
+
+
+def frames_text(frames: Mapping[str, Sequence[Frame]]) -> str:
+    """Return frames as a CSV file, with the name of the governor in the first column."""
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(("governor", *Frame.__dataclass_fields__))
+    for name, each in frames.items():
+        for f in each:
+            rows.writerow(
+                (
+                    name,
+                    f"{f.time_s:g}",
+                    f.steps,
+                    f"{f.harvest_mW:.6g}",
+                    f"{f.charge_mJ:.6g}",
+                    f.member,
+                    f.answered,
+                    f.missed,
+                )
+            )
+    return written.getvalue()
