@@ -151,9 +151,9 @@ def part(records: Sequence[LossRecord]) -> str:
     """Render the section of the page."""
     seeds = len({record.seed for record in records if record.loss != "input"})
     return (
-        f"The features of MLPerf Tiny's ResNet8 for CIFAR-10, pruned and fine-tuned without labels on {TRAINED:,} images "
-        f"for {EPOCHS} epochs, in percent on {MEASURED:,} test images; mean and range over {max(seeds, 1)} seeds, made "
-        f"by `python benchmarks/embedding_losses.py`:\n\n{table(records)}"
+        f"The features of MLPerf Tiny's ResNet8 for CIFAR-10, pruned and fine-tuned without labels on {TRAINED:,} "
+        f"images for {EPOCHS} epochs, in percent on {MEASURED:,} test images; mean and range over {max(seeds, 1)} "
+        f"seeds, made by `python benchmarks/embedding_losses.py`:\n\n{table(records)}"
     )
 
 
