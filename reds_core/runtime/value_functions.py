@@ -53,9 +53,7 @@ class ValueFunctions:
         return float(self.slopes[place]) if place < len(self.slopes) else 0.0
 
 
-def value_functions(
-    plant: Plant, members: Sequence[Figures] | None = None, blocks: int = MOST_BLOCKS
-) -> ValueFunctions:
+def value_functions(plant: Plant, members: Sequence[Figures] | None = None, blocks: int = MOST_BLOCKS) -> ValueFunctions:
     """Return the value of the rest of a trace at each of its blocks.
 
     Args:

@@ -134,7 +134,9 @@ class PredictiveController(Controller):
             energies = [self.members[m].energy_nJ for m in self.rungs]
             rung, residue = alternated(energies, wanted, residue, waiting)
             member = fitted(self.members, self.rungs[rung], observed)
-        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
+        return Action(
+            (step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member
+        )
 
     def _note(self, days: list[int], block: int, harvest: int) -> None:
         place = block % self.options.blocks

@@ -185,9 +185,7 @@ class PidGovernor(Governor):
             *(round(_THOUSAND * gain) for gain in (options.proportional, options.integral, options.derivative))
         )
         if options.budget == "latency":
-            slower = [
-                m for i, m in enumerate(rungs) if all(members[m].latency_us > members[o].latency_us for o in rungs[:i])
-            ]
+            slower = [m for i, m in enumerate(rungs) if all(members[m].latency_us > members[o].latency_us for o in rungs[:i])]
             return LatencyController(members, tuple(slower), round(options.target * PPM), gains)
         shift = shift_for(situation, members[rungs[-1]].energy_nJ, options.horizon)
         return EnergyController(members, rungs, round(options.target * situation.capacity_nJ), shift, gains)
