@@ -60,4 +60,6 @@ def simulate_command(
         return
     with results_kept():
         for name, each in found.results.items():
-            print(f"{name:14} {each.accuracy:.4f} missed {each.missed} {each.energy_mJ:.0f} of {each.available_mJ:.0f} switches {each.switches}")
+            print(
+                f"{name:14} {each.accuracy:.4f} missed {each.missed} {each.energy_mJ:.0f} of {each.available_mJ:.0f} switches {each.switches}"
+            )

@@ -163,7 +163,7 @@ def _step(path: Path, times: FloatArray) -> float:
         row = int(uneven[0])
         kind = "a gap" if lengths[row] > step else "a shorter step"
         raise InputError(
-            f"trace '{path}' has {kind} of {lengths[row]:g} s before row {row + 3}, and its other steps take {step:g} s",
+            f"trace '{path}' has {kind} of {lengths[row]:g} s before row {row + 3}, where other steps take {step:g} s",
             "resample it to equal steps",
         )
     return float((times[-1] - times[0]) / (len(times) - 1))

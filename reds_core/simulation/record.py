@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.runtime.battery import NJ_PER_MJ
+from reds_core.runtime.battery import NJ_PER_MJ, Battery
 from reds_core.runtime.operating_points import PPM, OperatingPoint
 from reds_core.runtime.plant import Counts, Plant
 from reds_core.runtime.running import Outcome
@@ -155,3 +155,53 @@ def frames_text(frames: Mapping[str, Sequence[Frame]]) -> str:
                 )
             )
     return written.getvalue()
+
+
+STATIC_PREFIX = "static-"
+
+
+def static_name(name: str) -> str:
+    """The name of a member that runs all the time, in summaries and reports."""
+    return f"{STATIC_PREFIX}{name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What a simulation found.
+
+    Attributes:
+        results: One result for each governor that was asked for, for the oracle, and for each member that runs all the
+            time as "static-NAME".
+        yardstick: The name of the governor that knows the whole trace; None if none is installed.
+        highest_accuracy: No schedule answers a larger share of the requests correctly; None without requests.
+        points: The members, those of the least energy first.
+        about: Where their latencies and energies come from.
+        is_measured: Whether these were measured.
+        battery: The battery.
+        trace: The trace.
+        energy_error: The share by which the true energies are above those that governors know.
+        frames: What happened under each of them, in frames.
+    """
+
+    results: Mapping[str, GovernorResult]
+    yardstick: str | None
+    highest_accuracy: float | None
+    points: tuple[OperatingPoint, ...]
+    about: str
+    is_measured: bool
+    battery: Battery
+    trace: Trace
+    energy_error: float
+    frames: Mapping[str, tuple[Frame, ...]]
+
+    @property
+    def static(self) -> dict[str, GovernorResult]:
+        """The results of the members that run all the time."""
+        names = {static_name(point.name) for point in self.points}
+        return {name: each for name, each in self.results.items() if name in names}
+
+    @property
+    def governors(self) -> dict[str, GovernorResult]:
+        """The results of the governors that a device could run."""
+        static = self.static
+        return {name: each for name, each in self.results.items() if name not in static and name != self.yardstick}

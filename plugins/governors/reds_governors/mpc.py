@@ -134,9 +134,7 @@ class PredictiveController(Controller):
             energies = [self.members[m].energy_nJ for m in self.rungs]
             rung, residue = alternated(energies, wanted, residue, waiting)
             member = fitted(self.members, self.rungs[rung], observed)
-        return Action(
-            (step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member
-        )
+        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
 
     def _note(self, days: list[int], block: int, harvest: int) -> None:
         place = block % self.options.blocks
@@ -182,7 +180,7 @@ class PredictiveController(Controller):
         builder = ProblemBuilder("plan")
         horizon, capacity = self.options.horizon, self.situation.capacity_nJ
         names = [f"block {i}" for i in range(horizon)]
-        for i, name in enumerate(names):
+        for name in names:
             builder.add_group(name, values=value, widths=np.arange(1, len(points) + 1))
         forecast = self._forecast(step, total, days)
         reserve = round(self.options.reserve * capacity)
