@@ -45,12 +45,6 @@ class ValueFunctions:
         used = np.diff(np.minimum(np.cumsum(self.energies_nJ[0]), charge_nJ), prepend=0)
         return self.constant + float((used * self.slopes).sum())
 
-    def marginal(self, step: int, charge_nJ: int) -> float:
-        """The millionths of an answer that one more nanojoule is worth in the block of a step."""
-        below = np.cumsum(self.energies_nJ[step // self.length])
-        place = int(np.searchsorted(below, charge_nJ, side="right"))
-        return float(self.slopes[place]) if place < len(self.slopes) else 0.0
-
 
 def value_functions(plant: Plant, blocks: int = MOST_BLOCKS) -> ValueFunctions:
     """Return the value of the rest of a trace at each of its blocks.

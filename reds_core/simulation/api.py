@@ -180,11 +180,11 @@ def simulate(
             battery=battery,
             trace=given,
             energy_error=energy_error,
-            frames={
-                name: frames_of(outcome, given, plant, [p.name for p in points]) for name, outcome in outcomes.items()
-            },
+            frames={name: frames_of(outcome, given, plant, points) for name, outcome in outcomes.items()},
         )
-        laws = {name: controllers[name].law for name in named if isinstance(controllers[name], LawController)}
+        laws = {
+            name: made.law for name, made in controllers.items() if name in named and isinstance(made, LawController)
+        }
         _write(found, laws, figures, folder, followed)
     return found
 

@@ -53,9 +53,8 @@ def best_of(results: Mapping[str, GovernorResult]) -> str | None:
 def _opening(found: Simulation) -> Opening:
     best, static = best_of(found.governors), best_of(found.static)
     names = units.listed(tuple(found.governors), limit=6)
-    headline = (
-        f"{names} on a battery of {energy_text(found.battery.capacity_mJ)}, over {_span(found.trace.duration_s)}."
-    )
+    battery, length = energy_text(found.battery.capacity_mJ), _span(found.trace.duration_s)
+    headline = f"{names} on a battery of {battery}, over {length}."
     findings = []
     if best is not None and static is not None:
         one, other = found.results[best], found.results[static]
@@ -72,8 +71,15 @@ def _opening(found: Simulation) -> Opening:
     return Opening(KIND, f"{names} on trace {found.trace.name}", headline, tuple(findings), warnings)
 
 
-def results_table(found: Simulation) -> Table:
-    """The table of results: the governors, the yardstick, and the members that run all the time."""
+def results_table(found: Simulation, *, by_member: bool = True) -> Table:
+    """The table of results: the governors, the yardstick, and the members that run all the time.
+
+    Args:
+        found: The results.
+        by_member: Whether it shows how many requests each member answered.
+    """
+
+    shown = found.points if by_member else ()
 
     def row(name: str) -> Row:
         each = found.results[name]
@@ -85,12 +91,12 @@ def results_table(found: Simulation) -> Table:
                 figure(each.energy_mJ, energy_text(each.energy_mJ)),
                 figure(each.available_mJ, energy_text(each.available_mJ)),
                 whole(each.switches),
-                *(whole(each.answered[point.name]) for point in found.points),
+                *(whole(each.answered[point.name]) for point in shown),
             ),
         )
 
     columns = ("Accuracy", "Missed", "Energy", "Available", "Switches")
-    members = tuple(f"By {point.name}" for point in found.points)
+    members = tuple(f"By {point.name}" for point in shown)
     return Table(
         "What came of each governor, and of each member that runs all the time",
         "Governor",

@@ -39,24 +39,22 @@ def comparison_picture(found: Simulation) -> Picture:
 
 
 def time_line_pictures(found: Simulation) -> tuple[Picture, ...]:
-    """The harvest, the charge of the battery, the members, and the missed requests over time."""
+    """The harvest, the charge of the battery, the accuracy of answers, and the missed requests over time."""
     hours = _hours(found)
-    names = {point.name: place for place, point in enumerate(found.points)}
-    governed = dict.fromkeys(found.governors)
     charge = _lines(
         found, "Charge (J)", "charge", "The charge of the battery",
         lambda f: f.charge_mJ / 1000, lambda f: ENERGY.text(f.charge_mJ * _PJ_PER_MJ),
-        dict.fromkeys(found.results),
     )  # fmt: skip
-    members = _lines(
-        found, "Member", "members", "The member that answered most requests",
-        lambda f: names.get(f.member), lambda f: plain(f.member) or "none", governed,
+    accuracy = _lines(
+        found, "Accuracy of answers (%)", "answers", "The mean accuracy of the members that answered",
+        lambda f: None if f.accuracy is None else 100 * f.accuracy,
+        lambda f: f"{units.percent(f.accuracy)}, mostly by {plain(f.member) or 'none'}",
     )  # fmt: skip
     missed = _lines(
         found, "Missed requests", "missed", "Missed requests, added up",
-        lambda f: f.missed, lambda f: units.count(f.missed), dict.fromkeys(found.results), is_sum=True,
+        lambda f: f.missed, lambda f: units.count(f.missed), is_sum=True,
     )  # fmt: skip
-    return _harvest(found, hours), charge, members, missed
+    return _harvest(found, hours), charge, accuracy, missed
 
 
 def _hours(found: Simulation) -> list[float]:
@@ -81,15 +79,13 @@ def _lines(
     caption: str,
     value: Callable[[Frame], float | None],
     text: Callable[[Frame], str],
-    names: dict[str, None],
     *,
     is_sum: bool = False,
 ) -> Picture:
     plot = new_plot(340, "Time (h)", y)
     styles = trace_styles(tuple(found.results))
     hours = _hours(found)
-    for name in names:
-        frames = found.frames[name]
+    for name, frames in found.frames.items():
         values: list[float | None] = [value(frame) for frame in frames]
         texts = [text(frame) for frame in frames]
         if is_sum:
@@ -99,18 +95,13 @@ def _lines(
                 values[place], texts[place] = total, units.count(total)
         drawn: dict[str, Any] = styles[name].of_line()
         drawn["marker"] = {**drawn["marker"], "size": 7, "maxdisplayed": _MARKED}
-        if identifier == "members":
-            drawn["line"] = {**drawn["line"], "shape": "hv"}
         hover = [f"<b>{plain(name)}</b>, {h:.2f} h: {each}" for h, each in zip(hours, texts, strict=True)]
         rounded = [None if each is None else _rounded(each) for each in values]
         visible: bool | str = name in found.governors or name == found.yardstick or "legendonly"
         plot.add_scatter(
             x=hours, y=rounded, name=plain(name), hovertext=hover, hoverinfo="text", visible=visible, **drawn
         )
-    if identifier == "members":
-        labels = [plain(point.name) for point in found.points]
-        plot.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, range=[-0.4, len(labels) - 0.6])
-    return interactive(plot, identifier, caption, f"{caption} over time, for {units.listed(tuple(names), 8)}")
+    return interactive(plot, identifier, caption, f"{caption} over time, for {units.listed(tuple(found.frames), 8)}")
 
 
 def _rounded(value: float) -> float:
