@@ -1,7 +1,7 @@
-"""Build hook: compiles the innermost loops of the solvers, if there is a C compiler.
+"""Build hook: compiles the innermost loops of the solvers and of simulations, if there is a C compiler.
 
 Without a compiler, with a compiler that fails, or with REDS_COMPILED=0, the wheel is pure Python, and the solvers use
-NumPy instead. Run as a script, this compiles the library into the checkout, as an editable install does:
+NumPy instead. Run as a script, this compiles the libraries into the checkout, as an editable install does:
 
     python hatch_build.py
 """
@@ -20,18 +20,23 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PLACE = "reds_core/knapsack/compiled"
+PLACES = {
+    "reds_core/knapsack/compiled": "so solvers will use NumPy instead",
+    "reds_core/runtime/compiled": "so simulations of governors will take longer",
+}
+"""The folders with C sources, and what follows if they are not compiled."""
 # neither -ffast-math nor contraction, since the bounds on rounding errors assume that sums are computed as written;
 # no -march=native, since a wheel must run on other machines
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fwrapv", "-ffp-contract=off")
 TIMEOUT_S = 300
 
 
-def compile_library(root: Path, folder: Path) -> Path | None:
-    """Compile the library into `folder`.
+def compile_library(root: Path, place: str, folder: Path) -> Path | None:
+    """Compile the library of a folder of sources into `folder`.
 
     Args:
         root: the root of the checkout or of the unpacked source distribution.
+        place: the folder of the sources, one of `PLACES`.
         folder: where to write the library.
 
     Returns:
@@ -39,11 +44,11 @@ def compile_library(root: Path, folder: Path) -> Path | None:
     """
     if os.environ.get("REDS_COMPILED") == "0" or sys.platform == "win32":
         return None
-    sources = runpy.run_path(str(root / PLACE / "sources.py"))
+    sources = runpy.run_path(str(root / place / "sources.py"))
     compiler = shlex.split(os.environ.get("CC", "cc"))
     library = folder / sources["library_name"]()
     unfinished = library.with_suffix(f".{os.getpid()}.tmp")
-    files = [str(root / PLACE / name) for name in sources["SOURCES"]]
+    files = [str(root / place / name) for name in sources["SOURCES"]]
     try:
         subprocess.run(
             [*compiler, *FLAGS, "-o", str(unfinished), *files, "-lm"],
@@ -56,7 +61,7 @@ def compile_library(root: Path, folder: Path) -> Path | None:
     except (OSError, subprocess.SubprocessError) as error:
         unfinished.unlink(missing_ok=True)
         why = (getattr(error, "stderr", None) or f"'{shlex.join(compiler)}' failed: {type(error).__name__}").strip()
-        sys.stderr.write(f"reds: the compiled library was not built, so solvers will use NumPy instead: {why}\n")
+        sys.stderr.write(f"reds: the compiled library was not built, {PLACES[place]}: {why}\n")
         return None
     return library
 
@@ -72,14 +77,16 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
         if version == "editable":
-            compile_library(root, root / PLACE)
+            for place in PLACES:
+                compile_library(root, place, root / place)
             return
         self._folder = tempfile.TemporaryDirectory()
-        library = compile_library(root, Path(self._folder.name))
-        if library is not None:
-            build_data["force_include"][str(library)] = f"{PLACE}/{library.name}"
-            build_data["pure_python"] = False
-            build_data["tag"] = platform_tag()
+        for place in PLACES:
+            library = compile_library(root, place, Path(self._folder.name))
+            if library is not None:
+                build_data["force_include"][str(library)] = f"{place}/{library.name}"
+                build_data["pure_python"] = False
+                build_data["tag"] = platform_tag()
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         if version != "editable":
@@ -88,9 +95,9 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parent
-    made = compile_library(here, here / PLACE)
-    if made is not None:
-        for other in made.parent.glob("kernels-*.so"):
+    every = [compile_library(here, place, here / place) for place in PLACES]
+    for made in every:
+        for other in () if made is None else made.parent.glob("kernels-*.so"):
             if other != made:
                 other.unlink()
-    sys.exit(made is None)
+    sys.exit(None in every)

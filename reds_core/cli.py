@@ -33,6 +33,7 @@ _HOW_TO_RESUME = {
     "prune": "add --resume to the command to continue after the last finished epoch or step",
     "extract": "run the same command again; a training continues after its last finished epoch",
     "latency": "run the same command again to resume",
+    "audit": "run the same command again; a training continues after its last finished epoch",
 }
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
@@ -43,12 +44,14 @@ _SUMMARIES = {
     "export": "Write the subnetworks of a finished run for a device, such as the C engine.",
     "evaluate": "Measure a model file, or a file for a device, on test data.",
     "profile": "Measure what a file, or each file of a run, takes on a device: latency, memory and flash.",
+    "simulate": "Simulate which subnetwork a battery-powered device runs when, under one or several governors.",
     "report": "Write the report of a finished run or comparison again.",
     "formulate": "Formulate the pruning of a model as a knapsack problem and write it to a file for `reds solve`.",
     "solve": "Solve a knapsack problem from a file, as `reds formulate` writes it.",
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "sensitivity": "Measure how much the loss rises if a single layer gets one of its levels, such as fewer bits.",
+    "audit": "Find out which classes and examples the subnetworks of finished runs get wrong, and whether by chance.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",

@@ -15,6 +15,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.hooks import hookspec
 from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
+from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
 from reds_core.transforms.compression import Compression
 
@@ -58,4 +59,10 @@ def reds_transforms() -> Sequence[type[Compression]]:
 @hookspec
 def reds_targets() -> Sequence[type[Device]]:
     """The target classes of a plugin package: those that write files, and other devices."""
+    raise NotImplementedError
+
+
+@hookspec
+def reds_governors() -> Sequence[type[Governor]]:
+    """The governor classes of a plugin package."""
     raise NotImplementedError

@@ -137,6 +137,7 @@ OPTIONS = SettingOptions(
         "task.loss": OptionRule(text=LOSS_TEXT, metavar="NAME"),
         "task.metric": OptionRule(text=METRIC_TEXT, metavar="NAME"),
         "task.loss_weights": OptionRule(metavar="X,..."),
+        "task.kind": OptionRule("task"),
         "time_limit_s": OptionRule(metavar="SECONDS"),
         "memory_limit": OptionRule(metavar="SIZE"),
         "gap": OptionRule(metavar="SHARE", is_text=True, read=_gap),

@@ -17,6 +17,7 @@ from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.energy_models import BOARDS
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
+from reds_core.framework.task import TaskKind
 from reds_core.scales import PERCENT, read_typed
 
 if TYPE_CHECKING:
@@ -188,6 +189,17 @@ LOSS = typer.Option(
     show_default="the crossentropy that fits the labels and the last activation",
 )
 Loss = Annotated[str | None, LOSS]
+TASKS = "|".join(kind.value for kind in TaskKind)
+TaskName = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        metavar=TASKS,
+        help="What outputs are compared with: the labels of the data, the outputs of the unchanged model, or the "
+        "examples themselves. Only the first needs labels.",
+        autocompletion=choices(tuple(TASKS.split("|"))),
+    ),
+]
 METRIC = typer.Option(
     metavar="NAME",
     help=f"{METRIC_TEXT}.",

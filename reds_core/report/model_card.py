@@ -127,7 +127,8 @@ def _members(facts: FamilyFacts) -> str:
         ]
         for member in facts.largest_first
     ]
-    return "\n\n".join((_table(columns, rows), *map(escaped, energy_sentences([facts.energy]))))
+    sentences = [facts.metric.meaning] if facts.metric.meaning else []
+    return "\n\n".join((_table(columns, rows), *map(escaped, (*sentences, *energy_sentences([facts.energy])))))
 
 
 def _files(facts: FamilyFacts) -> str:

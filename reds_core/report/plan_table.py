@@ -55,7 +55,9 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         left_out = Row(Cell(f"({len(rows) - MOST_ROWS} more)"), tuple(Cell("…") for _ in columns))
         rows = [*rows[: MOST_ROWS // 2], left_out, *rows[-MOST_ROWS // 2 :]]
     caption = f"{metric.name.capitalize()} is on test data: before fine-tuning, and of each exported file."
-    caption = " ".join((caption, *energy_sentences([plan.energy_source])))
+    caption = " ".join(
+        (caption, *((metric.meaning,) if metric.meaning else ()), *energy_sentences([plan.energy_source]))
+    )
     if whats:
         caption += " 2×4 means that 2 layers have level 4."
     columns = [units.printable(column) for column in columns]

@@ -16,6 +16,7 @@ from typing import Any, TypedDict, TypeVar
 from reds_core.errors import InputError, argument
 from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
+from reds_core.framework.task import TaskKind
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import Int8Files
 from reds_core.scoring.scorer import ScoreLevel
@@ -23,7 +24,7 @@ from reds_core.system.structuring import Source, converter_for, type_name
 
 T = TypeVar("T")
 _UNITS = ("_s", "_bytes")
-_OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics"}
+_OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics", "task.kind": "task"}
 """Arguments whose names are not those of their fields, by the path of the field."""
 _FORMS = {
     "align": 'a whole number or "auto"',
@@ -96,6 +97,8 @@ class PruneOptions(WidthOptions, total=False):
             bits.
         qat_activations: Whether to round activations as well in quantisation-aware training.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
+        task: What outputs are compared with: `"supervised"` (the labels of the data), `"embedding"` (the outputs of the
+            input model for the same example) or `"reconstruction"` (the example itself). Only the first needs labels.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
             which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
@@ -144,6 +147,7 @@ class PruneOptions(WidthOptions, total=False):
     qat: bool | None
     qat_activations: bool
     holdout: float
+    task: TaskKind | str
     stream: bool
     int8: Int8Files
     int8_drop: float | None

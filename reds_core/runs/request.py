@@ -9,6 +9,7 @@ from typing import Any
 
 from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Framework
+from reds_core.framework.task import TaskKind
 from reds_core.framework.training import TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.calibration_setting import examples_wanted
@@ -73,6 +74,13 @@ class RunRequest:
             InputError: If data that training, `scorer` or the choice of levels needs is missing, or neither a model nor
                 data is given.
         """
+        kind = self.settings.task.kind
+        if self.model is None and not self.settings.task.is_labelled:
+            raise InputError(
+                f"{argument('task', kind.value)} is given without a model, since networks are trained from scratch on "
+                "labels only",
+                "give the encoder" if kind is TaskKind.EMBEDDING else "give the autoencoder",
+            )
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
             raise InputError(

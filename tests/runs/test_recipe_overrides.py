@@ -47,6 +47,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
     "loss_weights": ("task: {loss_weights: all}", ("--loss-weights", "none")),
     "class_weight": ("class_weight: balanced", ("--class-weight", "none")),
+    "task": ("task: {kind: embedding}", ("--task", "supervised")),
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
     "int8": ("int8: separate", ("--int8", "shared")),

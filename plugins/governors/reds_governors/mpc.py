@@ -1,0 +1,190 @@
+"""The governor `mpc`: plans the energy of the next day by a knapsack, again and again, and follows the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.errors import InputError
+from reds_core.knapsack import Controls, KnapsackProblem, ProblemBuilder, Solver, solve
+from reds_core.plugin import PluginOptions, PluginSource
+from reds_core.runtime import (
+    SLEEP,
+    Action,
+    Controller,
+    Figures,
+    Governor,
+    Observation,
+    Situation,
+    State,
+    alternated,
+    efficient,
+    fitted,
+)
+
+DAY_US = 86_400 * 10**6
+_UNSEEN = -1
+
+
+@dataclass(frozen=True)
+class PredictiveOptions:
+    """Options of `mpc`.
+
+    Attributes:
+        solver: The solver of the knapsack problems.
+        blocks: The number of blocks of a day, for each of which the plan has one mixture of members.
+        horizon: The number of blocks that a plan looks ahead.
+        reserve: The share of the capacity that a plan leaves in the battery at its end.
+        memory: The weight of the last day in forecasts of the harvest, against all days before.
+    """
+
+    solver: str = "dp"
+    blocks: int = 24
+    horizon: int = 12
+    reserve: float = 0.2
+    memory: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse plans without blocks, and shares that are none."""
+        if not 1 <= self.blocks <= 288:
+            raise InputError(f"option mpc.blocks cannot be {self.blocks}", "give 1 to 288 blocks a day")
+        if not 1 <= self.horizon <= self.blocks:
+            raise InputError(f"option mpc.horizon cannot be {self.horizon}", f"give 1 to {self.blocks} blocks")
+        for name in ("reserve", "memory"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"option mpc.{name} cannot be {getattr(self, name):g}", "give a share from 0 to 1")
+
+
+@dataclass(frozen=True, eq=False)
+class PredictiveController(Controller):
+    """Plans at the beginning of each block.
+
+    The state is the number of steps so far, what a request may take by the plan, what smaller members saved, the number
+    of requests so far, the energy harvested so far in this block and altogether, and the mean energy harvested in each
+    block of the day, or `_UNSEEN`.
+
+    Attributes:
+        members: The figures of the members.
+        rungs: The members on the hull.
+        situation: The battery.
+        options: The options.
+        solver: The solver.
+        block_steps: The number of steps in a block.
+    """
+
+    members: tuple[Figures, ...]
+    rungs: tuple[int, ...]
+    situation: Situation
+    options: PredictiveOptions
+    solver: Solver
+    block_steps: int
+
+    @property
+    def start(self) -> State:
+        """Nothing was harvested, and nothing asked for."""
+        return (0,) * 6 + (_UNSEEN,) * self.options.blocks
+
+    def decide(self, state: State, observed: Observation) -> Action:
+        """Plan if a block begins, note what is observed, and run the member of the plan."""
+        step, wanted, residue, requests, harvest, total, *days = state
+        if step % self.block_steps == 0:
+            if step:
+                self._note(days, step // self.block_steps - 1, harvest)
+                harvest = 0
+            wanted = self._planned(step, requests + observed.waiting, total, days, observed)
+        gained = observed.harvest_uW * self.situation.step_us // 1000
+        waiting = max(observed.waiting, 0)
+        member = SLEEP
+        if waiting:
+            energies = [self.members[m].energy_nJ for m in self.rungs]
+            rung, residue = alternated(energies, wanted, residue, waiting)
+            member = fitted(self.members, self.rungs[rung], observed)
+        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
+
+    def _note(self, days: list[int], block: int, harvest: int) -> None:
+        place = block % self.options.blocks
+        before = days[place]
+        weight = round(1000 * self.options.memory)
+        days[place] = harvest if before == _UNSEEN else (weight * harvest + (1000 - weight) * before) // 1000
+
+    def _planned(self, step: int, requests: int, total: int, days: list[int], observed: Observation) -> int:
+        """What each request of the next block may take, by the optimum of a knapsack problem."""
+        if not requests:
+            return self.members[self.rungs[-1]].energy_nJ
+        expected = max(requests * self.block_steps // (step + 1), 1)
+        problem, energies = self.problem(step, expected, total, days, observed)
+        choice = solve(problem, self.solver, Controls()).choice
+        return energies[choice[0]] if choice is not None else self.members[self.rungs[0]].energy_nJ
+
+    def problem(
+        self, step: int, expected: int, total: int, days: list[int], observed: Observation
+    ) -> tuple[KnapsackProblem, list[int]]:
+        """The knapsack problem of a plan, and the energy of a request with each of its options.
+
+        Each block ahead is a group. Its options are no answer, each member on the hull, and equal parts of two
+        neighbours; their values are the right answers that are expected. Each span of blocks is a resource: from now
+        until the end of a block, no more may be used than the charge and the harvest that is forecast until then; and
+        from the beginning of a later block, no more than a full battery and the harvest.
+
+        Args:
+            step: The number of steps so far.
+            expected: The number of requests that are expected in a block.
+            total: The energy harvested so far in nanojoules.
+            days: What was harvested in each block of the day, or -1.
+            observed: What is observed now.
+        """
+        hull = [self.members[m] for m in self.rungs]
+        points = [(0, 0)]
+        for figures in hull:
+            if len(points) > 1:
+                points.append(((points[-1][0] + figures.energy_nJ) // 2, (points[-1][1] + figures.accuracy_ppm) // 2))
+            points.append((figures.energy_nJ, figures.accuracy_ppm))
+        energies = [energy for energy, _ in points]
+        cost = np.array(energies, np.int64) * expected
+        value = np.array([accuracy for _, accuracy in points], np.int64) * expected
+        builder = ProblemBuilder("plan")
+        horizon, capacity = self.options.horizon, self.situation.capacity_nJ
+        names = [f"block {i}" for i in range(horizon)]
+        for name in names:
+            builder.add_group(name, values=value, widths=np.arange(1, len(points) + 1))
+        forecast = self._forecast(step, total, days)
+        reserve = round(self.options.reserve * capacity)
+        for first in range(horizon):
+            begin = observed.charge_nJ if first == 0 else capacity
+            for last in range(first, horizon):
+                available = begin + sum(forecast[first : last + 1])
+                left = reserve if last == horizon - 1 else 0
+                resource = f"{first} to {last}"
+                if first and available >= (last + 1 - first) * int(cost[-1]) + left:
+                    continue
+                builder.add_sum(resource, capacity=max(available - left, 0))
+                builder.add_costs(resource, dict.fromkeys(names[first : last + 1], cost))
+        return builder.build(), energies
+
+    def _forecast(self, step: int, total: int, days: list[int]) -> list[int]:
+        """The energy that each block ahead brings: as on days before, or as the mean so far."""
+        mean = total * self.block_steps // step if step else 0
+        block = step // self.block_steps
+        seen = [days[(block + i) % self.options.blocks] for i in range(self.options.horizon)]
+        return [int((mean if each == _UNSEEN else each) * self.situation.efficiency) for each in seen]
+
+
+class PredictiveGovernor(Governor):
+    """Plans ahead: the energy of each hour of the next half day, by a knapsack problem, at the beginning of each hour.
+
+    The harvest is forecast to be that of the same hour on the days before, or the mean so far where there is none.
+    """
+
+    name = "mpc"
+    Options = PredictiveOptions
+
+    def equip(self, source: PluginSource, settings: PluginOptions) -> None:
+        """Create the solver."""
+        self._solver = source.create(Solver, self.options.solver, settings)
+
+    def controller(self, situation: Situation) -> PredictiveController:
+        """Return the planner for a family and a battery."""
+        steps = max(DAY_US // (self.options.blocks * situation.step_us), 1)
+        rungs = efficient(situation.members)
+        return PredictiveController(situation.members, rungs, situation, self.options, self._solver, steps)

@@ -1,0 +1,103 @@
+"""The battery and the queue of a device, and how a trace becomes what happens to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reds_core.arrays import FloatArray, IntArray
+from reds_core.errors import InfeasibleError, InputError
+from reds_core.runtime.operating_points import Figures
+from reds_core.runtime.plant import Plant
+from reds_core.runtime.trace import Trace
+from reds_core.scales import ENERGY
+
+REFERENCE_C = 25.0
+DOUBLES_EVERY_C = 10.0
+"""Leakage doubles with each rise of the temperature by so many degrees, as that of semiconductors roughly does."""
+_LARGEST_NJ = 10**15
+NJ_PER_MJ = 10**6
+
+
+@dataclass(frozen=True)
+class Battery:
+    """The battery of a device, and the requests that it lets wait.
+
+    Attributes:
+        capacity_mJ: The energy that it holds when it is full, in millijoules.
+        initial: The share of the capacity that it holds in the beginning.
+        efficiency: The share of harvested energy that reaches it.
+        leakage_mW: The power that it loses by itself at 25 degrees Celsius, together with that of the sleeping device,
+            in milliwatts. It doubles with every 10 degrees.
+        queue: The largest number of requests that wait.
+    """
+
+    capacity_mJ: float
+    initial: float = 0.5
+    efficiency: float = 0.85
+    leakage_mW: float = 0.005
+    queue: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what no battery can have."""
+        _within("the capacity of the battery in mJ", self.capacity_mJ, 1e-6, _LARGEST_NJ / NJ_PER_MJ)
+        _within("the initial charge", self.initial, 0, 1)
+        _within("the efficiency of charging", self.efficiency, 0, 1)
+        _within("the leakage in mW", self.leakage_mW, 0, 1e6)
+        _within("the number of requests that wait", self.queue, 1, 4096)
+
+    @property
+    def capacity_nJ(self) -> int:
+        """The capacity in whole nanojoules."""
+        return max(round(self.capacity_mJ * NJ_PER_MJ), 1)
+
+    @property
+    def initial_nJ(self) -> int:
+        """The charge in the beginning in whole nanojoules."""
+        return min(round(self.capacity_nJ * self.initial), self.capacity_nJ)
+
+
+def _within(what: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise InputError(f"{what} cannot be {value:g}", f"give a number from {lowest:g} to {highest:g}")
+
+
+def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Plant:
+    """Return what a trace does to a device with a battery.
+
+    Each figure of the trace is rounded once: energies to nanojoules, times to microseconds.
+
+    Args:
+        trace: What happens.
+        battery: The battery.
+        members: What an inference of each member really takes.
+
+    Raises:
+        InfeasibleError: If the battery cannot hold the energy of a single inference.
+    """
+    least = min(member.energy_nJ for member in members)
+    if battery.capacity_nJ < least:
+        raise InfeasibleError(
+            f"a battery of {ENERGY.text(battery.capacity_nJ * 1000)} never holds the energy of an inference",
+            f"give at least {ENERGY.text(least * 1000)}, which the cheapest member takes",
+        )
+    warmer: FloatArray = np.exp2((np.minimum(trace.temperature_C, 200.0) - REFERENCE_C) / DOUBLES_EVERY_C)
+    uJ_per_mW = trace.step_s * 1000.0
+    return Plant(
+        members=members,
+        capacity_nJ=battery.capacity_nJ,
+        queue=battery.queue,
+        step_us=max(round(trace.step_s * 1e6), 1),
+        income_nJ=_whole(trace.harvest_mW * (battery.efficiency * uJ_per_mW * 1000.0)),
+        leakage_nJ=_whole(warmer * (battery.leakage_mW * uJ_per_mW * 1000.0)),
+        requests=trace.requests.astype(np.int64),
+        deadline_us=_whole(trace.deadline_ms * 1000.0),
+        harvest_uW=_whole(trace.harvest_mW * 1000.0),
+        temperature_mC=_whole(trace.temperature_C * 1000.0),
+    )
+
+
+def _whole(values: FloatArray) -> IntArray:
+    rounded: IntArray = np.rint(np.minimum(values, float(_LARGEST_NJ))).astype(np.int64)
+    return rounded
