@@ -127,6 +127,19 @@ def test_predictions_tell_attribution_from_margins() -> None:
     assert both.attribution.auc == pytest.approx(mean)
 
 
+def test_a_score_that_only_repeats_the_margin_is_chance_at_equal_margin() -> None:
+    random = np.random.default_rng(4)
+    margins, cause = random.normal(size=600), random.normal(size=600)
+    by_margin = predict_losses([loss_of(margins, margins, margins + 0.5 * random.normal(size=600) < -0.8)], seed=0)
+    by_both = predict_losses([loss_of(cause, margins, margins + cause < -1)], seed=0)
+    assert by_margin is not None
+    assert by_both is not None
+    assert by_margin.attribution.auc == by_margin.baseline.auc > 0.9
+    assert by_margin.at_equal_margin.auc < 0.75
+    assert by_both.at_equal_margin.auc > 0.9 > by_both.attribution.auc
+    assert by_both.at_equal_margin.interval[0] < by_both.at_equal_margin.auc < by_both.at_equal_margin.interval[1]
+
+
 def test_nothing_is_predicted_where_nothing_is_removed_or_lost() -> None:
     lost = np.array([True, False])
     assert predict_losses([loss_of(np.zeros(2), np.zeros(2), lost, removed=0)], 0) is None

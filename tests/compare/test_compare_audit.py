@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from compare_tools import ComparePlace, Performer, result
 
-from reds_core.audit.records import load_audit
+from reds_core.audit.result import load_audit
 from reds_core.compare.reader import results_frame
 from reds_core.compare.record import SubnetworkAudit
 from reds_core.compare.report.results import compare_runs

@@ -18,7 +18,7 @@ from toy_plugins import FIRST_PARTY, PluginModule, toy_registry
 from toy_runs import NO_TRAINING, Interrupted, Listener, Tripwire, settings, skip_report, tripping_registry
 
 import reds_core
-from reds_core.audit.records import Audit, load_audit
+from reds_core.audit.result import Audit, load_audit
 from reds_core.errors import InputError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.runs import api

@@ -10,7 +10,8 @@ from reds_core.audit.answers import Population
 from reds_core.audit.classes import audit_classes, audit_groups
 from reds_core.audit.exemplars import exemplar_figures, exemplars_of, flips_of, modal_labels, overlaps_of
 from reds_core.audit.prediction import NetworkLoss, predict_losses
-from reds_core.audit.records import AttributionRecord, Audit, BeforeAudit, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.records import AttributionRecord, BeforeAudit, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.result import Audit
 
 EXAMPLES = 120
 NAMES = ("cat", "dog <b>", "7")
