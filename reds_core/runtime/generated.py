@@ -65,7 +65,7 @@ DAY_OF_YEAR = 80
 
 
 def _solar(settings: TraceSettings, rng: np.random.Generator) -> Trace:
-    seconds = np.arange(settings.steps) * settings.step_s
+    seconds: FloatArray = np.arange(settings.steps, dtype=np.float64) * settings.step_s
     clear = clear_sky(seconds)
     clouds = _slow_noise(settings, rng, minutes=30.0)
     share = np.clip(0.75 + 0.35 * clouds, 0.1, 1.0)
@@ -126,7 +126,8 @@ def _slow_noise(settings: TraceSettings, rng: np.random.Generator, minutes: floa
     """Gaussian noise of variance 1 that changes within so many minutes: drawn then, and interpolated between."""
     knots = int(settings.duration_s / (60 * minutes)) + 3
     times = np.arange(settings.steps) * settings.step_s / (60 * minutes)
-    return np.interp(times, np.arange(knots), rng.standard_normal(knots))
+    noise: FloatArray = np.interp(times, np.arange(knots), rng.standard_normal(knots))
+    return noise
 
 
 def _trace(

@@ -25,8 +25,6 @@ from reds_core.runtime import (
 
 DAY_US = 86_400 * 10**6
 _UNSEEN = -1
-_SCALE = 1 << 20
-"""Numbers of requests are kept in fractions of this size."""
 
 
 @dataclass(frozen=True)
@@ -58,45 +56,13 @@ class PredictiveOptions:
                 raise InputError(f"option mpc.{name} cannot be {getattr(self, name):g}", "give a share from 0 to 1")
 
 
-@dataclass(frozen=True)
-class _Memory:
-    """What is remembered, as integers.
-
-    Attributes:
-        step: The number of steps so far.
-        wanted_nJ: What a request may take by the plan.
-        residue: What smaller members saved.
-        requests: The number of requests so far.
-        harvest_nJ: The energy harvested so far in this block.
-        total_nJ: The energy harvested so far.
-        days: For each block of the day, the mean energy harvested in it, or `_UNSEEN`.
-    """
-
-    step: int
-    wanted_nJ: int
-    residue: int
-    requests: int
-    harvest_nJ: int
-    total_nJ: int
-    days: tuple[int, ...]
-
-    @property
-    def state(self) -> State:
-        """The same as one tuple."""
-        return (
-            *(self.step, self.wanted_nJ, self.residue, self.requests, self.harvest_nJ, self.total_nJ),
-            *self.days,
-        )
-
-    @staticmethod
-    def of(state: State) -> _Memory:
-        """The inverse of `state`."""
-        return _Memory(*state[:6], days=state[6:])
-
-
 @dataclass(frozen=True, eq=False)
 class PredictiveController(Controller):
     """Plans at the beginning of each block.
+
+    The state is the number of steps so far, what a request may take by the plan, what smaller members saved, the number
+    of requests so far, the energy harvested so far in this block and altogether, and the mean energy harvested in each
+    block of the day, or `_UNSEEN`.
 
     Attributes:
         members: The figures of the members.
@@ -117,7 +83,7 @@ class PredictiveController(Controller):
     @property
     def start(self) -> State:
         """Nothing was harvested, and nothing asked for."""
-        return _Memory(0, 0, 0, 0, 0, 0, (_UNSEEN,) * self.options.blocks).state
+        return (0,) * 6 + (_UNSEEN,) * self.options.blocks
 
     def decide(self, state: State, observed: Observation) -> Action:
         """Plan if a block begins, note what is observed, and run the member of the plan."""
@@ -134,9 +100,7 @@ class PredictiveController(Controller):
             energies = [self.members[m].energy_nJ for m in self.rungs]
             rung, residue = alternated(energies, wanted, residue, waiting)
             member = fitted(self.members, self.rungs[rung], observed)
-        return Action(
-            (step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member
-        )
+        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
 
     def _note(self, days: list[int], block: int, harvest: int) -> None:
         place = block % self.options.blocks
@@ -182,7 +146,7 @@ class PredictiveController(Controller):
         builder = ProblemBuilder("plan")
         horizon, capacity = self.options.horizon, self.situation.capacity_nJ
         names = [f"block {i}" for i in range(horizon)]
-        for i, name in enumerate(names):
+        for name in names:
             builder.add_group(name, values=value, widths=np.arange(1, len(points) + 1))
         forecast = self._forecast(step, total, days)
         reserve = round(self.options.reserve * capacity)
