@@ -121,10 +121,13 @@ def joins_the_same_twice(subject: RealisationSubject) -> None:
 
 
 def _equal(one: Joining, other: Joining) -> bool:
-    pairs = [(one.kept, other.kept), (one.clusters, other.clusters)]
-    pairs += [(one.combine, other.combine), (one.expand, other.expand)]
-    pairs += [(one.own[index], other.own.get(index, np.zeros(0))) for index in one.own]
-    return one.own.keys() == other.own.keys() and all(np.array_equal(a, b) for a, b in pairs)
+    if one.own.keys() != other.own.keys():
+        return False
+    numbers = ((one.kept, other.kept), (one.clusters, other.clusters))
+    matrices = [(one.combine, other.combine), (one.expand, other.expand)]
+    matrices += [(one.own[index], other.own[index]) for index in one.own]
+    same = all(np.array_equal(a, b) for a, b in numbers)
+    return same and all(np.array_equal(a, b) for a, b in matrices)
 
 
 def leaves_its_arguments_alone(subject: RealisationSubject) -> None:
