@@ -33,7 +33,7 @@ from reds_core import Registry, prune
 from reds_core.audit.ablation import ChannelAttribution, ablated_margins, attribute_margins, random_ablations
 from reds_core.audit.answers import Answers, Population, answers_of, true_classes
 from reds_core.audit.calibration import calibration
-from reds_core.audit.prediction import area_under_curve
+from reds_core.audit.prediction import NetworkLoss, predict_losses
 from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.plan import SubnetworkRecord
 from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text
@@ -187,15 +187,23 @@ def _losses(
     channels = run.framework.inspect(base).channels
     removed = {group: np.setdiff1d(np.arange(channels[group]), kept) for group, kept in member.kept.items()}
     chosen = _chosen(len(truth))
-    candidates = chosen[was[chosen]]
-    change = run.attribution().predicted(removed)[was[chosen]]
-    lost, margins = ~is_now[candidates], before.margins[candidates]
-    return found | {
-        "removed": sum(map(len, removed.values())),
-        "attribution_auc": area_under_curve(-change, lost),
-        "margin_auc": area_under_curve(-margins, lost),
-        "both_auc": area_under_curve(-(margins + change), lost),
-    }
+    removal = NetworkLoss(
+        sum(map(len, removed.values())),
+        was[chosen],
+        is_now[chosen],
+        before.margins[chosen],
+        run.attribution().predicted(removed),
+    )
+    found["removed"] = removal.removed
+    prediction = predict_losses([removal], run.cell.seed)
+    if prediction is not None:
+        found |= {
+            "attribution_auc": prediction.attribution.auc,
+            "margin_auc": prediction.baseline.auc,
+            "both_auc": prediction.both.auc,
+            "equal_margin_auc": prediction.at_equal_margin.auc,
+        }
+    return found
 
 
 def _linear_classifier(

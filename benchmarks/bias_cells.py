@@ -159,6 +159,7 @@ class BiasRecord:
             lost, as the area under the ROC curve; None if none is lost or nothing is removed.
         margin_auc: The same by the margin of the base alone.
         both_auc: The same by the sum of both.
+        equal_margin_auc: That by the attribution among examples of about equal margin.
         correlation: The mean correlation of predicted and measured margins under ablations that the attribution did not
             see; only of a base.
         predictions: The file with the classes that it says.
@@ -186,6 +187,7 @@ class BiasRecord:
     attribution_auc: float | None = None
     margin_auc: float | None = None
     both_auc: float | None = None
+    equal_margin_auc: float | None = None
     correlation: float | None = None
 
     @property
