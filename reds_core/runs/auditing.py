@@ -62,7 +62,8 @@ def run_audit(
 
     This is what `reds audit` does. The members of one name over all folders are one population of compressed networks.
     The input models of the runs, if they differ, or else one input model that is trained further with several seeds,
-    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no choice.
+    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no
+    choice.
 
     Args:
         folders: One or several folders of finished runs.
