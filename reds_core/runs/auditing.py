@@ -31,6 +31,7 @@ from reds_core.runs.given_data import given_data
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import versions_of
+from reds_core.runs.settings import merged_options
 from reds_core.system.files import given_path, remove_partial_files
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.record_lines import RECORDS_FILE
@@ -62,7 +63,8 @@ def run_audit(
 
     This is what `reds audit` does. The members of one name over all folders are one population of compressed networks.
     The input models of the runs, if they differ, or else one input model that is trained further with several seeds,
-    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no choice.
+    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no
+    choice.
 
     Args:
         folders: One or several folders of finished runs.
@@ -81,7 +83,7 @@ def run_audit(
         attribution_examples: The maximum number of test examples for attribution.
         seed: The seed of ablations and of resampling, and the first seed of trainings.
         mode: What to do if `out` already holds an audit: `"refuse"` or `"overwrite"`.
-        options: Options of plugins, as `{plugin: {key: text}}`.
+        options: Options of plugins, as `{plugin: {key: text}}`, which take precedence over those of the first run.
         imports: One or several Python files or names of modules that define custom layers.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -119,7 +121,8 @@ def run_audit(
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
     _check_free(folder, how)
-    framework = registry.default_framework(options, import_names(imports))
+    made = merged_options(runs[0].settings.options, options)  # the runs may have set the shape of the input, for one
+    framework = registry.default_framework(made, import_names(imports))
     found = None if model is None else given_path(model, "model")
     inputs = InputModels.of(runs, framework, found, seeds)
     with locked_folder(folder, "an audit"), following(verbose, watcher, runs[0].settings.task.metric) as followed:

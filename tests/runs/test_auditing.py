@@ -299,7 +299,7 @@ def test_runs_without_training_give_no_population_by_seeds(runs: Runs, out: Path
     assert runs.audit("untrained", out=out, seeds=2, epochs=1, ablations=0).before.source == "seeds"
 
 
-def test_tasks_without_classes_are_refused(runs: Runs, out: Path) -> None:
+def test_tasks_without_classes_are_refused(runs: Runs, out: Path, tmp_path: Path) -> None:
     class Regression(ToyFramework):
         def figures(self, model: Any, data: Any, task: Any) -> Any:
             from reds_core.framework.class_counts import ModelFigures
@@ -308,6 +308,13 @@ def test_tasks_without_classes_are_refused(runs: Runs, out: Path) -> None:
 
     with pytest.raises(InputError, match="do not say one class for each example; audit runs of classifiers"):
         runs.audit("a", out=out, registry=toy_registry(framework=Regression))
+    encoder = tmp_path / "encoder"
+    shutil.copytree(runs.run("a"), encoder)
+    plan = json.loads((encoder / "plan.json").read_text())
+    plan["options"]["task"]["kind"] = "embedding"
+    (encoder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(InputError, match="encoder' do not say one class for each example"):
+        reds_core.run_audit([runs.run("a"), encoder], runs.data, out, registry=toy_registry(), verbose=0)
 
 
 def test_networks_of_different_classes_are_refused(runs: Runs, out: Path, tmp_path: Path) -> None:
