@@ -68,6 +68,7 @@ _TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
 _TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
 _TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
+_TRAINING |= {"--realise": (*NAMES, "drop", "fold", "best")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
 _TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
