@@ -15,7 +15,7 @@ from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
     __version__: str
-    from reds_core.audit.records import Audit, load_audit
+    from reds_core.audit.result import Audit, load_audit
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
@@ -64,11 +64,13 @@ if TYPE_CHECKING:
     from reds_core.runs.splitting import split_validation
     from reds_core.scaffold.api import new_plugin
     from reds_core.scoring.sensitivity_table import SensitivityTable, load_sensitivity
+    from reds_core.simulation.api import simulate
+    from reds_core.simulation.record import Simulation
     from reds_core.testing import check
     from reds_core.watcher import Watcher
 
 _MODULES = {
-    "audit.records": ("Audit", "load_audit"),
+    "audit.result": ("Audit", "load_audit"),
     "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
@@ -117,6 +119,8 @@ _MODULES = {
     "runs.splitting": ("split_validation",),
     "scaffold.api": ("new_plugin",),
     "scoring.sensitivity_table": ("SensitivityTable", "load_sensitivity"),
+    "simulation.api": ("simulate",),
+    "simulation.record": ("Simulation",),
     "testing": ("check",),
     "watcher": ("Watcher",),
 }
@@ -156,6 +160,7 @@ __all__ = [
     "SavedSubnetwork",
     "Search",
     "SensitivityTable",
+    "Simulation",
     "SuiteIndex",
     "SuiteRecord",
     "Task",
@@ -197,6 +202,7 @@ __all__ = [
     "run_comparison",
     "save_problem",
     "sensitivity",
+    "simulate",
     "solve",
     "split_validation",
     "suites",

@@ -112,8 +112,8 @@ class Caller(Enum):
 _CALLER: ContextVar[Caller] = ContextVar("caller", default=Caller.PYTHON)
 _FLAGS = {
     name: f"--{name.removesuffix('s')}"
-    for name in ("budgets", "imports", "metrics", "options", "suites", "targets", "transforms")
-}
+    for name in ("budgets", "governors", "imports", "metrics", "options", "suites", "targets", "transforms")
+} | {"step_s": "--step"}
 """Options whose names are not those of the arguments."""
 _CALLS = {
     "audit": "run_audit",

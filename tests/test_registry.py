@@ -341,6 +341,7 @@ def test_every_kind_has_a_name_of_its_own() -> None:
         "layers",
         "transform",
         "target",
+        "governor",
     ]
 
 

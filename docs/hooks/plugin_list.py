@@ -17,7 +17,7 @@ from reds_core import PluginDescription
 ROOT = Path(__file__).parents[2]
 PAGE = "reference/plugins.md"
 DISTRIBUTION = "reds-core"
-_KINDS = ("solver", "scorer", "pruner", "transform", "target", "framework", "layers")
+_KINDS = ("solver", "scorer", "pruner", "transform", "target", "governor", "framework", "layers")
 _INTRODUCTION = """# All plugins
 
 The plugins that come with `reds`, with their options and defaults, as `reds plugins NAME` describes them. Options are

@@ -76,11 +76,10 @@ def ablated_margins(
         ablations: Which channels each ablation removes, in the order of the groups.
         told: Called after each ablation with the number of those that are done, and of all.
     """
-    copy, weights = framework.extract(model, network, {}), framework.weights(model, network)
-    margins = []
-    for number, removed in enumerate(ablations, 1):
-        framework.assign(copy, network, masked(network, weights, _kept(network, removed)))
-        margins.append(answers_of(framework.predict(copy, x), truth).margins)
+    weights, margins = framework.weights(model, network), []
+    variants = (masked(network, weights, _kept(network, removed)) for removed in ablations)
+    for number, outputs in enumerate(framework.outputs(model, network, variants, x), 1):
+        margins.append(answers_of(outputs, truth).margins)
         told(number, len(ablations))
     return np.stack(margins)
 

@@ -12,6 +12,8 @@ from reds_core.arrays import FloatArray
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 Interval = tuple[float, float]
+_DECIMALS = 12
+"""To how many decimals standard deviations of shares are rounded, so that those of equal shares are 0."""
 
 
 def wilson_interval(count: int, total: int) -> Interval | None:
@@ -67,12 +69,17 @@ def welch(first: FloatArray, second: FloatArray) -> float | None:
         None for fewer than two values in a population, or if no value differs from the others of its population, since
         then nothing says how much they vary.
     """
-    from scipy.stats import ttest_ind
+    from scipy.stats import ttest_ind_from_stats
 
-    if min(len(first), len(second)) < 2 or not (np.ptp(first) or np.ptp(second)):
+    if min(len(first), len(second)) < 2:
         return None
-    found = float(ttest_ind(first, second, equal_var=False).pvalue)
-    return found if math.isfinite(found) else None
+    spreads = [float(np.round(np.std(values, ddof=1), _DECIMALS)) for values in (first, second)]
+    if not any(spreads):
+        return None
+    found = ttest_ind_from_stats(
+        float(first.mean()), spreads[0], len(first), float(second.mean()), spreads[1], len(second), equal_var=False
+    )
+    return float(found.pvalue)
 
 
 def mcnemar(lost: int, won: int) -> float:

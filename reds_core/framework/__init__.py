@@ -51,6 +51,7 @@ from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.processor_energy import processor_energy
 from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.realised import realised
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
@@ -139,5 +140,6 @@ __all__ = [
     "noisy_features",
     "processor_energy",
     "projections",
+    "realised",
     "sampled",
 ]

@@ -197,6 +197,25 @@ class Framework(TargetSupport, ABC):
             variants: weights in the order of `network.weights`, with the same shapes.
         """
 
+    def outputs(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], x: Any
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the outputs (N, ...) on `x` with other weights in place of the model's own, for each of `variants`.
+
+        The model itself does not change. `variants` is consumed lazily, one variant at a time. By default, the weights
+        are assigned to a copy of the model, which `predict` runs.
+
+        Args:
+            model: A model of one output.
+            network: Its description.
+            variants: Weights in the order of `network.weights`, with the same shapes.
+            x: Examples (N, *input shape); a tuple for models of several inputs.
+        """
+        copy = self.extract(model, network, {})
+        for weights in variants:
+            self.assign(copy, network, weights)
+            yield self.predict(copy, x)
+
     # --- extraction ---------------------------------------------------------------------------------------------
 
     @abstractmethod

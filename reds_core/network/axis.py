@@ -171,6 +171,8 @@ class Concat(Axis):
     def combined(
         self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
     ) -> FloatArray:
+        if not self.parts:
+            return array
         ends = np.cumsum([part.full(channels) for part in self.parts])
         pieces = zip(self.parts, np.split(array, ends[:-1], axis=dimension), strict=True)
         return np.concatenate(
@@ -205,7 +207,8 @@ class Tile(Axis):
         inner = self.inner.full(channels)
         tiles = array.reshape(*array.shape[:dimension], self.times, inner, *array.shape[dimension + 1 :])
         tiles = self.inner.combined(tiles, dimension + 1, combined, channels)
-        return tiles.reshape(*array.shape[:dimension], -1, *array.shape[dimension + 1 :])
+        length = self.times * tiles.shape[dimension + 1]
+        return tiles.reshape(*array.shape[:dimension], length, *array.shape[dimension + 1 :])
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Tile(self.inner.replaced(replacements), self.times)
@@ -234,7 +237,8 @@ class Repeat(Axis):
         inner = self.inner.full(channels)
         elements = array.reshape(*array.shape[:dimension], inner, self.times, *array.shape[dimension + 1 :])
         elements = self.inner.combined(elements, dimension, combined, channels)
-        return elements.reshape(*array.shape[:dimension], -1, *array.shape[dimension + 1 :])
+        length = elements.shape[dimension] * self.times
+        return elements.reshape(*array.shape[:dimension], length, *array.shape[dimension + 1 :])
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Repeat(self.inner.replaced(replacements), self.times)

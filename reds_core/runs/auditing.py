@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from reds_core.audit.records import AUDIT_FILE, Audit
+from reds_core.audit.records import AUDIT_FILE
+from reds_core.audit.result import Audit
 from reds_core.audit.writing import write_audit
 from reds_core.errors import InputError, argument
 from reds_core.plan import PLAN_FILE
@@ -61,7 +62,7 @@ def run_audit(
 
     This is what `reds audit` does. The members of one name over all folders are one population of compressed networks.
     The input models of the runs, if they differ, or else one input model that is trained further with several seeds,
-    are the population of uncompressed ones. Both are compared on test data, on which nothing is trained or chosen.
+    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no choice.
 
     Args:
         folders: One or several folders of finished runs.

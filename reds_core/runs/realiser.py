@@ -185,7 +185,10 @@ def realiser_of(registry: Registry, settings: RunSettings) -> Realiser | None:
         return None
     known = registry.available(Realisation)
     if settings.realise != BEST:
-        if all(record.name != settings.realise for record in registry.records):
+        if all(
+            record.name != settings.realise or record.kind not in (None, Realisation.kind)
+            for record in registry.records
+        ):
             names = (DROP, BEST, *known)
             raise InputError(
                 f"unknown realisation '{settings.realise}'",

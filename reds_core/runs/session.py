@@ -60,6 +60,7 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     search.check()
     check_level(scorer, settings.score_level)
     transforms = transforms_of(registry, settings)
+    realiser = realiser_of(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
     if transforms:
         _check_takes_transforms(registry, pruner)
@@ -68,7 +69,7 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
             f"pruner '{pruner.name}' decides what transforms offer, and there are none",
             f"give {argument('transforms')}, or another {argument('pruner')}",
         )
-    return RunPlugins(pruner, scorer, search, transforms, realiser_of(registry, settings))
+    return RunPlugins(pruner, scorer, search, transforms, realiser)
 
 
 def check_realiser(plugins: RunPlugins, budgets: int, has_data: bool) -> None:

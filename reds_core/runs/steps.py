@@ -90,9 +90,15 @@ def _project(session: Session, state: PruningState) -> None:
     settings, inputs, levels, framework = session.settings, session.inputs, session.levels, session.inputs.framework
     is_trained = levels.trains_all_projected([choice.settings for choice in state.choices])
     networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
+    nested = session.plugins.realiser is None  # networks with merged channels have no weights in common
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         projected = levels.project(
-            framework, model, own.settings, inputs.examples, widths=own.widths, smaller=networks[:place]
+            framework,
+            model,
+            own.settings,
+            inputs.examples,
+            widths=own.widths,
+            smaller=networks[:place] if nested else (),
         )
         if projected is None:
             continue

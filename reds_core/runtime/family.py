@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reds_core.cost.energy_models import RAPL, EnergyModel, energy_model
-from reds_core.errors import InputError, command
+from reds_core.errors import InputError, argument, command
 from reds_core.framework.device import FULL
 from reds_core.framework.profile_records import ProfileRecord, load_profiles
 from reds_core.plan import Accuracy, FullAccuracy, Plan, load_plan
@@ -117,7 +117,8 @@ def _recorded(networks: Sequence[_Network], records: Mapping[str, ProfileRecord]
     for network in networks:
         record = records[network.name]
         accuracy, source = _accuracy(network, record.file)
-        assert record.latency_ns is not None and record.energy is not None
+        assert record.latency_ns is not None
+        assert record.energy is not None
         points.append(
             OperatingPoint(
                 name=network.name,
@@ -137,7 +138,9 @@ def _recorded(networks: Sequence[_Network], records: Mapping[str, ProfileRecord]
     return FamilyPoints(
         points=tuple(points),
         about=f"latencies are of the profile on {_where(records[networks[-1].name])}; energies are {kind}",
-        note="" if measured else "energies are measured where `reds profile` can read the counters of the processor",
+        note=""
+        if measured
+        else f"{command('profile')} measures energies where it can read the counters of the processor",
         is_measured=measured,
     )
 
@@ -166,8 +169,8 @@ def _modelled(networks: Sequence[_Network], model: EnergyModel, folder: Path, *,
             )
         )
     note = (
-        f"for energies of a device of yours, run `reds profile {folder} --on NAME`, with --energy-model where it has no "
-        "counters of energy"
+        f"to get them from a device of yours, run {command('profile')} on '{folder}' for it, and name a model of its "
+        f"energy by {argument('energy_model')} if it does not count energy itself"
     )
     return FamilyPoints(
         points=tuple(points),

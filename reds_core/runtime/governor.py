@@ -52,13 +52,7 @@ class Situation:
 
 
 class Controller(ABC):
-    """A governor made ready for one family and one battery. It does not change.
-
-    Attributes:
-        law: The same decisions as numbers that compiled code computes with; None if they cannot be stated so.
-    """
-
-    law: Law | None = None
+    """A governor made ready for one family and one battery. It does not change."""
 
     @property
     @abstractmethod
@@ -75,17 +69,17 @@ class Controller(ABC):
         """
 
 
+@dataclass(frozen=True)
 class LawController(Controller):
-    """A controller that decides by a law.
+    """A controller that decides by a law, with which compiled code and devices decide alike.
 
-    Args:
+    Attributes:
         members: The figures of the members, those of the least energy first.
         law: The law.
     """
 
-    def __init__(self, members: tuple[Figures, ...], law: Law) -> None:
-        self.members = members
-        self.law: Law = law
+    members: tuple[Figures, ...]
+    law: Law
 
     @property
     def start(self) -> State:

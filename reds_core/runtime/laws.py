@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reds_core.arrays import IntArray
 from reds_core.runtime.observation import SLEEP, Action, Observation, State
 from reds_core.runtime.operating_points import Figures
 
@@ -107,7 +108,37 @@ class ProportionalIntegralLaw:
         return Action((integral, residue), fitted(members, self.rungs[rung], observed))
 
 
-Law = StaticLaw | ThresholdLaw | ProportionalIntegralLaw
+@dataclass(frozen=True, eq=False)
+class TimedThresholdLaw:
+    """The member follows the charge of the battery by thresholds that change over time, without hysteresis.
+
+    Attributes:
+        rungs: The members to choose from, by their indices, from the least energy to the most.
+        rising_nJ: For each block, the charge from which each rung gives way to the next larger one, int64
+            (blocks, rungs - 1). The last block lasts for ever.
+        length: The number of steps in a block.
+    """
+
+    rungs: tuple[int, ...]
+    rising_nJ: IntArray
+    length: int
+
+    @property
+    def start(self) -> State:
+        """The number of steps so far."""
+        return (0,)
+
+    def decide(self, members: Sequence[Figures], state: State, observed: Observation) -> Action:
+        """Go up the rungs until the charge fits, and run the member there."""
+        (step,) = state
+        limits = self.rising_nJ[min(step // self.length, len(self.rising_nJ) - 1)]
+        rung = 0
+        while rung < len(limits) and observed.charge_nJ >= limits[rung]:
+            rung += 1
+        return Action((step + 1,), fitted(members, self.rungs[rung], observed))
+
+
+Law = StaticLaw | ThresholdLaw | ProportionalIntegralLaw | TimedThresholdLaw
 
 
 def quotient(dividend: int, divisor: int) -> int:

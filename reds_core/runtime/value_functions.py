@@ -1,6 +1,6 @@
 """The most that the rest of a trace can be worth, as a function of the charge of the battery.
 
-The knapsack over a trace chooses, for each request, a member or no answer, so that no part of the trace uses more energy
+The knapsack over a trace chooses a member or no answer for each request, so that no part of the trace uses more energy
 than there is. Its linear relaxation is solved here exactly: a request may also be answered by a mixture of members. The
 value of the rest of the trace is then a concave function of the charge, whose slopes are those of the hull of accuracy
 against energy, so that it is described by how much energy is worth each slope. Going backwards, a step adds the energy
@@ -10,13 +10,12 @@ and leakage are left out, and harvested energy counts from the beginning of its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
-from reds_core.runtime.operating_points import PPM, Figures, efficient
+from reds_core.runtime.operating_points import PPM, efficient
 from reds_core.runtime.plant import Plant
 
 MOST_BLOCKS = 20_000
@@ -46,22 +45,15 @@ class ValueFunctions:
         used = np.diff(np.minimum(np.cumsum(self.energies_nJ[0]), charge_nJ), prepend=0)
         return self.constant + float((used * self.slopes).sum())
 
-    def marginal(self, step: int, charge_nJ: int) -> float:
-        """The millionths of an answer that one more nanojoule is worth in the block of a step."""
-        below = np.cumsum(self.energies_nJ[step // self.length])
-        place = int(np.searchsorted(below, charge_nJ, side="right"))
-        return float(self.slopes[place]) if place < len(self.slopes) else 0.0
 
-
-def value_functions(plant: Plant, members: Sequence[Figures] | None = None, blocks: int = MOST_BLOCKS) -> ValueFunctions:
+def value_functions(plant: Plant, blocks: int = MOST_BLOCKS) -> ValueFunctions:
     """Return the value of the rest of a trace at each of its blocks.
 
     Args:
         plant: The device and what happens to it.
-        members: What an inference of each member takes. By default it is what it really takes.
         blocks: The largest number of blocks.
     """
-    figures = plant.members if members is None else members
+    figures = plant.members
     rungs = efficient(figures)
     energy = np.array([0, *(figures[m].energy_nJ for m in rungs)], np.int64)
     accuracy = np.array([0, *(figures[m].accuracy_ppm for m in rungs)], np.int64)

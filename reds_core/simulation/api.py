@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from reds_core.errors import InputError, argument, suggestion
+from reds_core.errors import InputError, UnavailableError, argument, suggestion
 from reds_core.plan import plan_folder
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.folder import Mode
 from reds_core.runs.forms import mode_of
 from reds_core.runs.options import given_options
-from reds_core.runs.participants import check_options
+from reds_core.runs.participants import check_options, solvers
 from reds_core.runtime.battery import Battery, plant_of
 from reds_core.runtime.family import family_points
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
-from reds_core.runtime.governor import Future, Governor, LawController, Situation
-from reds_core.runtime.laws import StaticLaw
+from reds_core.runtime.governor import Controller, Future, Governor, LawController, Situation
+from reds_core.runtime.laws import Law, StaticLaw
 from reds_core.runtime.operating_points import Figures, OperatingPoint, efficient, useful
 from reds_core.runtime.plant import Moment, Outcome, Plant, PlantState
 from reds_core.runtime.running import simulate_steps
 from reds_core.runtime.trace import Trace, read_trace
+from reds_core.runtime.value_functions import highest_accuracy
+from reds_core.simulation.c_constants import CONSTANTS_FILE, constants_text
+from reds_core.simulation.page import simulation_page
 from reds_core.simulation.record import (
     FRAMES_FILE,
     SUMMARY_FILE,
-    Frame,
-    GovernorResult,
+    Simulation,
     frames_of,
     frames_text,
     result_of,
+    static_name,
 )
 from reds_core.system.files import given_path, make_folder, write_text
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.records import to_json
 from reds_core.watcher import Watcher
 
-ORACLE = "oracle"
-HALF_DAY_S = 43_200.0
+_ORACLE = "oracle"
+_HALF_DAY_S = 43_200.0
 
 
-@dataclass(frozen=True, eq=False)
-class Simulation:
-    """What a simulation found.
+@dataclass(frozen=True)
+class TraceOptions:
+    """What a generated trace is like; a trace of a file has all this itself.
 
     Attributes:
-        results: One result for each governor, for the oracle, and for each member that runs all the time as
-            "static-NAME".
-        points: The members, those of the least energy first.
-        about: Where latencies and energies come from.
-        battery: The battery.
-        trace: The trace.
-        frames: What happened under each of them, in frames.
+        harvest_mW: The mean harvested power. By default, half of what the requests need if the cheapest member answers
+            all of them, and half of what they need if the most accurate one does.
+        deadline_ms: The time that a request may take. By default, four times the latency of the slowest member.
+        hours: The length of the trace. By default 24.
+        step_s: The length of a step. By default one second.
     """
 
-    results: Mapping[str, GovernorResult]
-    points: tuple[OperatingPoint, ...]
-    about: str
-    battery: Battery
-    trace: Trace
-    frames: Mapping[str, tuple[Frame, ...]]
+    harvest_mW: float | None = None
+    deadline_ms: float | None = None
+    hours: float | None = None
+    step_s: float | None = None
 
 
 def simulate(
@@ -81,7 +81,7 @@ def simulate(
     queue: int = 16,
     harvest_mW: float | None = None,
     deadline_ms: float | None = None,
-    hours: float = 24.0,
+    hours: float | None = None,
     step_s: float | None = None,
     energy_error: float = 0.0,
     seed: int = 0,
@@ -91,18 +91,72 @@ def simulate(
     watcher: Watcher | None = None,
     verbose: Verbose = "auto",
 ) -> Simulation:
+    """Simulate which member of a family a battery-powered device runs when, under one or several governors.
+
+    This is what `reds simulate` does. Each governor is compared with each member that runs all the time, and with the
+    governor `oracle`, which knows the whole trace. The results are written to `out` as summary.json, frames.csv and
+    report.html, and the constants of governors that devices run as reds_governor_config.h.
+
+    Args:
+        run: The folder of a finished run.
+        trace: A CSV file with the columns `time_s,harvest_mW,deadline_ms,temperature_C` and, if it is not one request
+            in each step, `requests`; or "constant", "solar", "bursts" or "failures", for a trace that is generated.
+        governors: The names of one or several governors.
+        out: The folder of the results.
+        on: The target of whose profile latencies and energies are taken. By default it is the first one in the run's
+            profile.json that states both for all members. Without any, they are modelled.
+        config: The configuration of that target.
+        energy_model: The model of a board by which latencies and energies are modelled, in place of a profile.
+        capacity_mJ: The energy that the battery holds, in millijoules. By default it suffices for half a day of the
+            cheapest member, and for eight inferences of the most expensive one.
+        initial: The share of the capacity that it holds in the beginning.
+        efficiency: The share of harvested energy that reaches it.
+        leakage_mW: The power that it loses by itself at 25 degrees Celsius, with that of the sleeping device. It
+            doubles with every 10 degrees.
+        queue: The largest number of requests that wait.
+        harvest_mW: The mean harvested power of a generated trace. By default it is the mean of what the cheapest and
+            the most accurate member on the hull of accuracy against energy need for one request in each step.
+        deadline_ms: The time that requests of a generated trace may take. By default it is four times the latency of
+            the slowest member.
+        hours: The length of a generated trace. By default it is 24.
+        step_s: The length of its steps in seconds. By default it is 1.
+        energy_error: The share by which the true energies of inferences are above those that governors know, such as
+            0.3, or below them, such as -0.3.
+        seed: The seed of generated traces.
+        options: Options of plugins, as `{plugin: {key: text}}`.
+        mode: What to do if `out` already holds a simulation: `"refuse"` or `"overwrite"`.
+        registry: The plugins to choose from. By default they are all that are installed.
+        watcher: An object that is notified of warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
+
+    Returns:
+        A `Simulation` with the attributes `results`, `points`, `battery`, `trace` and `frames`.
+
+    Raises:
+        InputError: If the run, the trace or a governor does not exist or is malformed, an argument is out of its range,
+            or `out` already holds a simulation.
+        InfeasibleError: If the battery never holds the energy of a single inference, or no member answers a request
+            before its deadline.
+        UnavailableError: If a library is not installed.
+
+    Example:
+        >>> found = reds_core.simulate("slim", "solar", ["threshold", "pi"], "sun")
+        >>> found.results["pi"].accuracy, found.results["oracle"].accuracy
+    """
     registry = given_registry(registry)
     folder, how, names = given_path(out, "out"), mode_of(mode), _names(governors)
     settings = given_options(options)
     if how is Mode.RESUME:
         raise InputError("a simulation cannot be resumed", f"give {argument('mode', 'overwrite')}")
+    named = _with_oracle(names, registry)
     for name in names:
         registry.get(Governor, name)
-    check_options(registry, settings, tuple((Governor, name) for name in _with_oracle(names, registry)))
+    check_options(registry, settings, (*((Governor, name) for name in named), solvers("auto")))
     family = family_points(plan_folder(given_path(run, "run")), on, config, energy_model)
     points = useful(family.points)
     figures = tuple(Figures.of(point) for point in points)
-    given = _trace(trace, figures, harvest_mW, deadline_ms, hours, step_s, seed, efficiency, leakage_mW)
+    wanted = TraceOptions(harvest_mW, deadline_ms, hours, step_s)
+    given = _trace(trace, figures, wanted, seed, efficiency, leakage_mW)
     battery = Battery(
         _usual_capacity(figures, given) if capacity_mJ is None else capacity_mJ, initial, efficiency, leakage_mW, queue
     )
@@ -111,20 +165,27 @@ def simulate(
     make_folder(folder)
     with locked_folder(folder, "a simulation"), following(verbose, watcher) as followed:
         _check_free(folder, how)
-        if family.note:
-            followed.warn(f"{family.about}; {family.note}")
-        outcomes = _outcomes(registry, settings, names, points, plant, battery, figures)
+        if not family.is_measured:
+            followed.warn(f"{family.about}{f'; {family.note}' if family.note else ''}")
+        run_all = _Runs(registry, settings, plant, battery, figures)
+        controllers = run_all.controllers(named, points)
+        outcomes = run_all.outcomes(controllers)
         found = Simulation(
             results={name: result_of(outcome, points, battery.initial_nJ) for name, outcome in outcomes.items()},
+            yardstick=next((name for name in named if registry.get(Governor, name).sees_future), None),
+            highest_accuracy=highest_accuracy(plant, battery.initial_nJ),
             points=points,
             about=family.about,
+            is_measured=family.is_measured,
             battery=battery,
             trace=given,
-            frames={
-                name: frames_of(outcome, given, plant, [p.name for p in points]) for name, outcome in outcomes.items()
-            },
+            energy_error=energy_error,
+            frames={name: frames_of(outcome, given, plant, points) for name, outcome in outcomes.items()},
         )
-        _write(found, folder)
+        laws = {
+            name: made.law for name, made in controllers.items() if name in named and isinstance(made, LawController)
+        }
+        _write(found, laws, figures, folder, followed)
     return found
 
 
@@ -137,21 +198,23 @@ def _names(governors: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_oracle(names: Sequence[str], registry: Registry) -> tuple[str, ...]:
-    known = registry.available(Governor)
-    return (*names, *((ORACLE,) if ORACLE in known and ORACLE not in names else ()))
+    is_needed = _ORACLE in registry.available(Governor) and _ORACLE not in names
+    return (*names, *((_ORACLE,) if is_needed else ()))
 
 
 def _trace(
     trace: str | PathLike[str],
     members: Sequence[Figures],
-    harvest_mW: float | None,
-    deadline_ms: float | None,
-    hours: float,
-    step_s: float | None,
+    wanted: TraceOptions,
     seed: int,
     efficiency: float,
     leakage_mW: float,
 ) -> Trace:
+    """Read or generate a trace.
+
+    Raises:
+        InputError: If it can be neither, or options of generated traces are given for a file.
+    """
     if str(trace) not in GENERATED:
         path = given_path(trace, "trace")
         if not path.exists():
@@ -159,68 +222,98 @@ def _trace(
                 f"trace '{path}' does not exist",
                 f"{suggestion(str(path), GENERATED)}give a CSV file, or one of {', '.join(GENERATED)}",
             )
+        given = [name for name in ("harvest_mW", "deadline_ms", "hours", "step_s") if getattr(wanted, name) is not None]
+        if given:
+            raise InputError(
+                f"{argument(given[0])} is given together with the trace '{path}', which states it", "leave it out"
+            )
         return read_trace(path)
-    step = 1.0 if step_s is None else step_s
-    slowest = max(member.latency_us for member in members)
-    demands = [members[index].energy_nJ / (step * 1e6) for index in efficient(members)]
-    mean = ((demands[0] + demands[-1]) / 2 + leakage_mW) / max(efficiency, 1e-9)
-    return generate_trace(
-        str(trace),
-        TraceSettings(
-            mean_mW=mean if harvest_mW is None else harvest_mW,
-            deadline_ms=4 * slowest / 1000 if deadline_ms is None else deadline_ms,
-            duration_s=hours * 3600,
-            step_s=step,
-            seed=seed,
-        ),
+    step = 1.0 if wanted.step_s is None else wanted.step_s
+    hours = 24.0 if wanted.hours is None else wanted.hours
+    demands = [members[index].energy_nJ / max(step * 1e6, 1e-9) for index in efficient(members)]
+    mean = ((demands[0] + demands[-1]) / 2 + leakage_mW) / efficiency if efficiency > 0 else 0.0
+    slowest_ms = max(member.latency_us for member in members) / 1000
+    settings = TraceSettings(
+        mean_mW=mean if wanted.harvest_mW is None else wanted.harvest_mW,
+        deadline_ms=4 * slowest_ms if wanted.deadline_ms is None else wanted.deadline_ms,
+        duration_s=hours * 3600,
+        step_s=step,
+        seed=seed,
     )
+    return generate_trace(str(trace), settings)
 
 
 def _usual_capacity(members: Sequence[Figures], trace: Trace) -> float:
     """Half a day of the cheapest member, or eight inferences of the dearest one if that is more, in millijoules."""
     rate = float(trace.requests.mean()) / trace.step_s
-    half_day = members[0].energy_nJ * rate * HALF_DAY_S
+    half_day = members[0].energy_nJ * rate * _HALF_DAY_S
     return max(half_day, 8.0 * max(member.energy_nJ for member in members)) / 1e6
 
 
 def _with_error(members: Sequence[Figures], error: float) -> tuple[Figures, ...]:
+    """What members really take if governors know too little or too much by a share.
+
+    Raises:
+        InputError: If the share is out of its range.
+    """
     if not -0.9 <= error <= 9:
-        raise InputError(f"an error of {error:g} in energies is none", "give a share from -0.9 to 9")
+        raise InputError(
+            f"{argument('energy_error')} cannot be {error:g}", "give a share from -0.9 to 9, such as 0.3 for 30 %"
+        )
     return tuple(replace(m, energy_nJ=max(round(m.energy_nJ * (1 + error)), 1)) for m in members)
 
 
-def _outcomes(
-    registry: Registry,
-    options: PluginOptions,
-    names: Sequence[str],
-    points: Sequence[OperatingPoint],
-    plant: Plant,
-    battery: Battery,
-    believed: tuple[Figures, ...],
-) -> dict[str, Outcome]:
-    begin = PlantState(battery.initial_nJ)
-    found: dict[str, Outcome] = {}
-    for name in _with_oracle(names, registry):
-        governor = registry.create(Governor, name, options)
-        situation = Situation(
-            believed,
-            plant.capacity_nJ,
-            plant.step_us,
-            battery.efficiency,
-            Future(plant, begin) if governor.sees_future else None,
-        )
-        with guarded(governor):
-            controller = governor.controller(situation)
-            found[name] = simulate_steps(plant, controller, Moment(begin, controller.start))
-    for index, point in enumerate(points):
-        static = LawController(believed, StaticLaw(index))
-        found[static_name(point.name)] = simulate_steps(plant, static, Moment(begin, static.start))
-    return found
+@dataclass(frozen=True)
+class _Runs:
+    """Governors on a device.
 
+    Attributes:
+        registry: The plugins.
+        options: Their options.
+        plant: The device and what happens to it.
+        battery: Its battery.
+        believed: The figures of the members as governors know them.
+    """
 
-def static_name(name: str) -> str:
-    """The name of a member that runs all the time, in summaries and reports."""
-    return f"static-{name}"
+    registry: Registry
+    options: PluginOptions
+    plant: Plant
+    battery: Battery
+    believed: tuple[Figures, ...]
+
+    @property
+    def begin(self) -> PlantState:
+        return PlantState(self.battery.initial_nJ)
+
+    def controllers(self, names: Sequence[str], points: Sequence[OperatingPoint]) -> dict[str, Controller]:
+        """What decides: each governor, and each member all the time."""
+        made: dict[str, Controller] = {}
+        for name in names:
+            governor = self.registry.create(Governor, name, self.options)
+            situation = Situation(
+                self.believed,
+                self.plant.capacity_nJ,
+                self.plant.step_us,
+                self.battery.efficiency,
+                Future(self.plant, self.begin) if governor.sees_future else None,
+            )
+            with guarded(governor):
+                made[name] = governor.controller(situation)
+        for index, point in enumerate(points):
+            made[static_name(point.name)] = LawController(self.believed, StaticLaw(index))
+        return made
+
+    def outcomes(self, controllers: dict[str, Controller]) -> dict[str, Outcome]:
+        """What comes of each of them."""
+        found = {}
+        for name, controller in controllers.items():
+            begin = Moment(self.begin, controller.start)
+            if isinstance(controller, LawController):
+                found[name] = simulate_steps(self.plant, controller, begin)
+                continue
+            with guarded(self.registry.create(Governor, name, self.options)):
+                found[name] = simulate_steps(self.plant, controller, begin)
+        return found
 
 
 def _check_free(folder: Path, mode: Mode) -> None:
@@ -231,8 +324,16 @@ def _check_free(folder: Path, mode: Mode) -> None:
         )
 
 
-def _write(found: Simulation, folder: Path) -> None:
-    """Write the frames, and then the summary, whose presence marks the simulation as finished."""
-    (folder / SUMMARY_FILE).unlink(missing_ok=True)
+def _write(found: Simulation, laws: dict[str, Law], members: Sequence[Figures], folder: Path, watcher: Watcher) -> None:
+    """Write all files, and last the summary, whose presence marks the simulation as finished."""
+    for name in (SUMMARY_FILE, REPORT_FILE, CONSTANTS_FILE):
+        (folder / name).unlink(missing_ok=True)
     write_text(folder / FRAMES_FILE, frames_text(found.frames))
+    constants = constants_text(laws, [point.name for point in found.points], members)
+    if constants is not None:
+        write_text(folder / CONSTANTS_FILE, constants)
+    try:
+        write_text(folder / REPORT_FILE, simulation_page(found))
+    except UnavailableError as error:
+        watcher.warn(f"no report is written: {error}")
     write_text(folder / SUMMARY_FILE, to_json(found.results))

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.arrays import IntArray
-from reds_core.runtime.battery import NJ_PER_MJ
+from reds_core.runtime.battery import NJ_PER_MJ, Battery
 from reds_core.runtime.operating_points import PPM, OperatingPoint
-from reds_core.runtime.plant import Counts, Plant
-from reds_core.runtime.running import Outcome
+from reds_core.runtime.plant import Counts, Outcome, Plant
 from reds_core.runtime.trace import Trace
 
 SUMMARY_FILE = "summary.json"
 FRAMES_FILE = "frames.csv"
-MOST_FRAMES = 1000
+MOST_FRAMES = 500
 """The largest number of frames of one governor; a frame of a longer trace sums up several steps."""
 
 
@@ -84,7 +82,8 @@ class Frame:
         steps: Their number.
         harvest_mW: The mean harvested power, in milliwatts.
         charge_mJ: The charge of the battery at their beginning, in millijoules.
-        member: The name of the member that was chosen most often; empty for none.
+        member: The name of the member that answered most requests; empty if none was answered.
+        accuracy: The mean accuracy of the members that answered, each as often as it did; None if none was answered.
         answered: The number of requests that were answered in time.
         missed: The number of requests that were missed.
     """
@@ -94,18 +93,19 @@ class Frame:
     harvest_mW: float
     charge_mJ: float
     member: str
+    accuracy: float | None
     answered: int
     missed: int
 
 
-def frames_of(outcome: Outcome, trace: Trace, plant: Plant, names: Sequence[str]) -> tuple[Frame, ...]:
+def frames_of(outcome: Outcome, trace: Trace, plant: Plant, points: Sequence[OperatingPoint]) -> tuple[Frame, ...]:
     """Sum up what happened in at most `MOST_FRAMES` frames of equal length.
 
     Args:
         outcome: What came of a governor.
         trace: The trace.
         plant: The device.
-        names: The names of the members, by index.
+        points: The members, by index.
     """
     length = -(-plant.steps // MOST_FRAMES)
     starts = np.arange(0, plant.steps, length)
@@ -113,26 +113,23 @@ def frames_of(outcome: Outcome, trace: Trace, plant: Plant, names: Sequence[str]
     answered, missed = (np.add.reduceat(each, starts) for each in (course.answered, course.missed))
     harvest = np.add.reduceat(trace.harvest_mW, starts)
     lengths = np.diff(np.append(starts, plant.steps))
-    often = _most_often(course.member, course.answered, starts, len(names))
+    shares = np.stack(
+        [np.add.reduceat(np.where(course.member == m, course.answered, 0), starts) for m in range(len(points))]
+    )
+    often, right = shares.argmax(axis=0), np.array([point.accuracy for point in points]) @ shares
     return tuple(
         Frame(
             time_s=round(trace.start_s + int(start) * trace.step_s, 6),
             steps=int(lengths[i]),
             harvest_mW=float(harvest[i] / lengths[i]),
             charge_mJ=int(course.charge_nJ[start]) / NJ_PER_MJ,
-            member=names[often[i]] if often[i] >= 0 else "",
+            member=points[int(often[i])].name if answered[i] else "",
+            accuracy=float(right[i] / answered[i]) if answered[i] else None,
             answered=int(answered[i]),
             missed=int(missed[i]),
         )
         for i, start in enumerate(starts)
     )
-
-
-def _most_often(member: IntArray, answered: IntArray, starts: IntArray, members: int) -> list[int]:
-    """The member that answered most requests in each frame, or -1 where none did."""
-    totals = np.stack([np.add.reduceat(np.where(member == m, answered, 0), starts) for m in range(members)])
-    best = totals.argmax(axis=0)
-    return [int(m) if totals[m, i] else -1 for i, m in enumerate(best)]
 
 
 def frames_text(frames: Mapping[str, Sequence[Frame]]) -> str:
@@ -142,16 +139,57 @@ def frames_text(frames: Mapping[str, Sequence[Frame]]) -> str:
     rows.writerow(("governor", *Frame.__dataclass_fields__))
     for name, each in frames.items():
         for f in each:
-            rows.writerow(
-                (
-                    name,
-                    f"{f.time_s:g}",
-                    f.steps,
-                    f"{f.harvest_mW:.6g}",
-                    f"{f.charge_mJ:.6g}",
-                    f.member,
-                    f.answered,
-                    f.missed,
-                )
-            )
+            accuracy = "" if f.accuracy is None else f"{f.accuracy:.6g}"
+            figures = (f"{f.time_s:.12g}", f.steps, f"{f.harvest_mW:.6g}", f"{f.charge_mJ:.6g}")
+            rows.writerow((name, *figures, f.member, accuracy, f.answered, f.missed))
     return written.getvalue()
+
+
+STATIC_PREFIX = "static-"
+
+
+def static_name(name: str) -> str:
+    """The name of a member that runs all the time, in summaries and reports."""
+    return f"{STATIC_PREFIX}{name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What a simulation found.
+
+    Attributes:
+        results: One result for each governor that was asked for, for the oracle, and for each member that runs all the
+            time as "static-NAME".
+        yardstick: The name of the governor that knows the whole trace; None if none is installed.
+        highest_accuracy: No schedule answers a larger share of the requests correctly; None without requests.
+        points: The members, those of the least energy first.
+        about: Where their latencies and energies come from.
+        is_measured: Whether these were measured.
+        battery: The battery.
+        trace: The trace.
+        energy_error: The share by which the true energies are above those that governors know.
+        frames: What happened under each of them, in frames.
+    """
+
+    results: Mapping[str, GovernorResult]
+    yardstick: str | None
+    highest_accuracy: float | None
+    points: tuple[OperatingPoint, ...]
+    about: str
+    is_measured: bool
+    battery: Battery
+    trace: Trace
+    energy_error: float
+    frames: Mapping[str, tuple[Frame, ...]]
+
+    @property
+    def static(self) -> dict[str, GovernorResult]:
+        """The results of the members that run all the time."""
+        names = {static_name(point.name) for point in self.points}
+        return {name: each for name, each in self.results.items() if name in names}
+
+    @property
+    def governors(self) -> dict[str, GovernorResult]:
+        """The results of the governors that a device could run."""
+        static = self.static
+        return {name: each for name, each in self.results.items() if name not in static and name != self.yardstick}

@@ -9,9 +9,9 @@
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks, plugins of layers, transforms, targets and devices as well. The command
-is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and only generated
-problems need hypothesis.
+There are kits for scorers, pruners, frameworks, plugins of layers, transforms, realisations, targets and devices as
+well. The command is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and
+only generated problems need hypothesis.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from reds_core.testing.conformance import (
     check_framework,
     check_layers,
     check_pruner,
+    check_realisation,
     check_scorer,
     check_solver,
     check_target,
@@ -30,6 +31,7 @@ from reds_core.testing.conformance import (
     framework_conformance,
     layer_conformance,
     pruner_conformance,
+    realisation_conformance,
     scorer_conformance,
     solver_conformance,
     target_conformance,
@@ -40,6 +42,7 @@ from reds_core.testing.framework_checks import FRAMEWORK_CHECKS
 from reds_core.testing.kits import SOLVER_CHECKS
 from reds_core.testing.layer_checks import LAYER_CHECKS
 from reds_core.testing.pruner_checks import PRUNER_CHECKS
+from reds_core.testing.realisation_checks import REALISATION_CHECKS
 from reds_core.testing.report import CheckOutcome, Report, Result, Settings
 from reds_core.testing.scorer_checks import SCORER_CHECKS
 from reds_core.testing.target_checks import TARGET_CHECKS
@@ -50,6 +53,7 @@ __all__ = [
     "FRAMEWORK_CHECKS",
     "LAYER_CHECKS",
     "PRUNER_CHECKS",
+    "REALISATION_CHECKS",
     "SCORER_CHECKS",
     "SOLVER_CHECKS",
     "TARGET_CHECKS",
@@ -63,6 +67,7 @@ __all__ = [
     "check_framework",
     "check_layers",
     "check_pruner",
+    "check_realisation",
     "check_scorer",
     "check_solver",
     "check_target",
@@ -71,6 +76,7 @@ __all__ = [
     "framework_conformance",
     "layer_conformance",
     "pruner_conformance",
+    "realisation_conformance",
     "scorer_conformance",
     "solver_conformance",
     "target_conformance",

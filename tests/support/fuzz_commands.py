@@ -165,6 +165,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         }
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
+    "audit": (
+        ("done",),
+        (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
+        {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
+        | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
+        | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),
@@ -177,7 +184,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("text",),
         (("--out", "new"),),
         {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
-        | {"--retry": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
+        | {"--retry": None, "--audit": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),

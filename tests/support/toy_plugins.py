@@ -26,7 +26,7 @@ from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.compression import Compression
 
 
 class BruteSolver(Solver):
@@ -101,7 +101,7 @@ class PluginModule:
             ("reds_pruners", Pruner),
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
-            ("reds_transforms", Transform),
+            ("reds_transforms", Compression),
             ("reds_targets", Device),
         ):
             found = [c for c in self.classes if issubclass(c, base)]

@@ -25,8 +25,6 @@ from reds_core.runtime import (
 
 DAY_US = 86_400 * 10**6
 _UNSEEN = -1
-_SCALE = 1 << 20
-"""Numbers of requests are kept in fractions of this size."""
 
 
 @dataclass(frozen=True)
@@ -58,45 +56,13 @@ class PredictiveOptions:
                 raise InputError(f"option mpc.{name} cannot be {getattr(self, name):g}", "give a share from 0 to 1")
 
 
-@dataclass(frozen=True)
-class _Memory:
-    """What is remembered, as integers.
-
-    Attributes:
-        step: The number of steps so far.
-        wanted_nJ: What a request may take by the plan.
-        residue: What smaller members saved.
-        requests: The number of requests so far.
-        harvest_nJ: The energy harvested so far in this block.
-        total_nJ: The energy harvested so far.
-        days: For each block of the day, the mean energy harvested in it, or `_UNSEEN`.
-    """
-
-    step: int
-    wanted_nJ: int
-    residue: int
-    requests: int
-    harvest_nJ: int
-    total_nJ: int
-    days: tuple[int, ...]
-
-    @property
-    def state(self) -> State:
-        """The same as one tuple."""
-        return (
-            *(self.step, self.wanted_nJ, self.residue, self.requests, self.harvest_nJ, self.total_nJ),
-            *self.days,
-        )
-
-    @staticmethod
-    def of(state: State) -> _Memory:
-        """The inverse of `state`."""
-        return _Memory(*state[:6], days=state[6:])
-
-
 @dataclass(frozen=True, eq=False)
 class PredictiveController(Controller):
     """Plans at the beginning of each block.
+
+    The state is the number of steps so far, what a request may take by the plan, what smaller members saved, the number
+    of requests so far, the energy harvested so far in this block and altogether, and the mean energy harvested in each
+    block of the day, or `_UNSEEN`.
 
     Attributes:
         members: The figures of the members.
@@ -117,16 +83,17 @@ class PredictiveController(Controller):
     @property
     def start(self) -> State:
         """Nothing was harvested, and nothing asked for."""
-        return _Memory(0, 0, 0, 0, 0, 0, (_UNSEEN,) * self.options.blocks).state
+        return (0,) * 6 + (_UNSEEN,) * self.options.blocks
 
     def decide(self, state: State, observed: Observation) -> Action:
         """Plan if a block begins, note what is observed, and run the member of the plan."""
         step, wanted, residue, requests, harvest, total, *days = state
         if step % self.block_steps == 0:
+            usual = min(total * self.block_steps // step, harvest) if step else 0
             if step:
                 self._note(days, step // self.block_steps - 1, harvest)
                 harvest = 0
-            wanted = self._planned(step, requests + observed.waiting, total, days, observed)
+            wanted = self._planned(step, requests + observed.waiting, usual, days, observed)
         gained = observed.harvest_uW * self.situation.step_us // 1000
         waiting = max(observed.waiting, 0)
         member = SLEEP
@@ -134,9 +101,7 @@ class PredictiveController(Controller):
             energies = [self.members[m].energy_nJ for m in self.rungs]
             rung, residue = alternated(energies, wanted, residue, waiting)
             member = fitted(self.members, self.rungs[rung], observed)
-        return Action(
-            (step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member
-        )
+        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
 
     def _note(self, days: list[int], block: int, harvest: int) -> None:
         place = block % self.options.blocks
@@ -144,17 +109,17 @@ class PredictiveController(Controller):
         weight = round(1000 * self.options.memory)
         days[place] = harvest if before == _UNSEEN else (weight * harvest + (1000 - weight) * before) // 1000
 
-    def _planned(self, step: int, requests: int, total: int, days: list[int], observed: Observation) -> int:
+    def _planned(self, step: int, requests: int, usual: int, days: list[int], observed: Observation) -> int:
         """What each request of the next block may take, by the optimum of a knapsack problem."""
         if not requests:
             return self.members[self.rungs[-1]].energy_nJ
         expected = max(requests * self.block_steps // (step + 1), 1)
-        problem, energies = self.problem(step, expected, total, days, observed)
+        problem, energies = self.problem(step, expected, usual, days, observed)
         choice = solve(problem, self.solver, Controls()).choice
         return energies[choice[0]] if choice is not None else self.members[self.rungs[0]].energy_nJ
 
     def problem(
-        self, step: int, expected: int, total: int, days: list[int], observed: Observation
+        self, step: int, expected: int, usual: int, days: list[int], observed: Observation
     ) -> tuple[KnapsackProblem, list[int]]:
         """The knapsack problem of a plan, and the energy of a request with each of its options.
 
@@ -166,7 +131,7 @@ class PredictiveController(Controller):
         Args:
             step: The number of steps so far.
             expected: The number of requests that are expected in a block.
-            total: The energy harvested so far in nanojoules.
+            usual: The energy that a block is expected to bring if none of its time of day was seen yet.
             days: What was harvested in each block of the day, or -1.
             observed: What is observed now.
         """
@@ -182,9 +147,9 @@ class PredictiveController(Controller):
         builder = ProblemBuilder("plan")
         horizon, capacity = self.options.horizon, self.situation.capacity_nJ
         names = [f"block {i}" for i in range(horizon)]
-        for i, name in enumerate(names):
+        for name in names:
             builder.add_group(name, values=value, widths=np.arange(1, len(points) + 1))
-        forecast = self._forecast(step, total, days)
+        forecast = self._forecast(step, usual, days)
         reserve = round(self.options.reserve * capacity)
         for first in range(horizon):
             begin = observed.charge_nJ if first == 0 else capacity
@@ -198,18 +163,18 @@ class PredictiveController(Controller):
                 builder.add_costs(resource, dict.fromkeys(names[first : last + 1], cost))
         return builder.build(), energies
 
-    def _forecast(self, step: int, total: int, days: list[int]) -> list[int]:
-        """The energy that each block ahead brings: as on days before, or as the mean so far."""
-        mean = total * self.block_steps // step if step else 0
+    def _forecast(self, step: int, usual: int, days: list[int]) -> list[int]:
+        """The energy that each block ahead brings: as on days before, or as is usual."""
         block = step // self.block_steps
         seen = [days[(block + i) % self.options.blocks] for i in range(self.options.horizon)]
-        return [int((mean if each == _UNSEEN else each) * self.situation.efficiency) for each in seen]
+        return [int((usual if each == _UNSEEN else each) * self.situation.efficiency) for each in seen]
 
 
 class PredictiveGovernor(Governor):
     """Plans ahead: the energy of each hour of the next half day, by a knapsack problem, at the beginning of each hour.
 
-    The harvest is forecast to be that of the same hour on the days before, or the mean so far where there is none.
+    The harvest is forecast to be that of the same hour on the days before. On the first day, it is that of the last hour,
+    or the mean so far if that is less.
     """
 
     name = "mpc"

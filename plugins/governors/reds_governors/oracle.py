@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from reds_core.errors import InputError
 from reds_core.runtime import (
     SLEEP,
     Action,
     Controller,
-    Figures,
     Future,
     Governor,
+    LawController,
     Moment,
     Observation,
+    Plant,
     PlantState,
     RunningPlant,
     Situation,
     State,
-    ValueFunctions,
-    fitted,
+    TimedThresholdLaw,
     simulate_steps,
     value_functions,
 )
@@ -69,39 +71,6 @@ class ScheduleController(Controller):
         return Action((step + 1,), self.schedule[step] if step < len(self.schedule) else SLEEP)
 
 
-@dataclass(frozen=True, eq=False)
-class ValueController(Controller):
-    """Answers each request with the member that is worth most, less what its energy is worth later.
-
-    Attributes:
-        members: The figures of the members.
-        values: The value of the rest of the trace.
-        is_eager: Whether energy that is worth as much later is spent now.
-    """
-
-    members: tuple[Figures, ...]
-    values: ValueFunctions
-    is_eager: bool
-
-    @property
-    def start(self) -> State:
-        """The number of steps so far."""
-        return (0,)
-
-    def decide(self, state: State, observed: Observation) -> Action:
-        """Go up the hull as long as an edge is worth more than the energy later."""
-        (step,) = state
-        if observed.waiting <= 0 or step >= self.values.length * len(self.values.energies_nJ):
-            return Action((step + 1,), SLEEP)
-        price = self.values.marginal(step, observed.charge_nJ)
-        rung = -1
-        for slope in self.values.slopes.tolist():
-            if slope < price or (slope == price and not self.is_eager):
-                break
-            rung += 1
-        return Action((step + 1,), fitted(self.members, self.values.rungs[max(rung, 0)], observed))
-
-
 class OracleGovernor(Governor):
     """Knows all that will happen, and chooses what answers most requests correctly.
 
@@ -123,15 +92,24 @@ class OracleGovernor(Governor):
             if schedule is not None:
                 return ScheduleController(schedule)
         plant, members = future.plant, future.plant.members
-        values = value_functions(plant, blocks=self.options.blocks)
-        tried = [ValueController(members, values, is_eager) for is_eager in (True, False)]
-        begin = Moment(future.begin, tried[0].start)
+        tried = [LawController(members, law) for law in _prices(plant, self.options.blocks)]
 
-        def right(controller: Controller) -> int:
-            answered = simulate_steps(plant, controller, begin).counts.answered
+        def right(controller: LawController) -> int:
+            answered = simulate_steps(plant, controller, Moment(future.begin, controller.start)).counts.answered
             return sum(member.accuracy_ppm * count for member, count in zip(members, answered, strict=True))
 
         return max(tried, key=right)
+
+
+def _prices(plant: Plant, blocks: int) -> list[TimedThresholdLaw]:
+    """The thresholds of the charge at which one more nanojoule becomes worth less than each edge of the hull.
+
+    On an edge that is worth as much as energy later, either member may run, so there are two such laws: one saves that
+    energy, the other spends it.
+    """
+    values = value_functions(plant, blocks)
+    below = np.cumsum(values.energies_nJ, axis=1)
+    return [TimedThresholdLaw(values.rungs, limits, values.length) for limits in (below[:, :-1], below[:, 1:])]
 
 
 def _exact(future: Future) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,8 +125,8 @@ class EnergyController(Controller):
 class LatencyController(Controller):
     """Holds the time that the answers to all waiting requests take at a share of the time until the first deadline.
 
-    The state is the integral (a latency, in thousandths of a microsecond), what faster members saved, the last rung, and
-    the last error.
+    The state is the integral (a latency, in thousandths of a microsecond), what faster members saved, the last rung,
+    and the last error.
 
     Attributes:
         members: The figures of the members.
@@ -185,7 +186,15 @@ class PidGovernor(Governor):
             *(round(_THOUSAND * gain) for gain in (options.proportional, options.integral, options.derivative))
         )
         if options.budget == "latency":
-            slower = [m for i, m in enumerate(rungs) if all(members[m].latency_us > members[o].latency_us for o in rungs[:i])]
-            return LatencyController(members, tuple(slower), round(options.target * PPM), gains)
+            return LatencyController(members, _rising(members, rungs), round(options.target * PPM), gains)
         shift = shift_for(situation, members[rungs[-1]].energy_nJ, options.horizon)
         return EnergyController(members, rungs, round(options.target * situation.capacity_nJ), shift, gains)
+
+
+def _rising(members: Sequence[Figures], rungs: Sequence[int]) -> tuple[int, ...]:
+    """Those of some members whose latency is above that of all before them."""
+    kept: list[int] = []
+    for member in rungs:
+        if not kept or members[member].latency_us > members[kept[-1]].latency_us:
+            kept.append(member)
+    return tuple(kept)

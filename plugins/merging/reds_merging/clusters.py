@@ -40,6 +40,18 @@ def centres(features: FloatArray, clusters: IntArray) -> FloatArray:
     return means
 
 
+def representatives(features: FloatArray, clusters: IntArray) -> IntArray:
+    """Return the channel of each cluster that is nearest to its mean, int64 (clusters,).
+
+    Of channels that are equally near, such as any two that are a cluster of their own, it is the largest.
+    """
+    distances = np.linalg.norm(features - centres(features, clusters)[clusters], axis=1)
+    sizes = np.linalg.norm(features, axis=1)
+    near = np.round(distances / max(float(sizes.max()), 1e-300), 9)
+    own = [np.flatnonzero(clusters == cluster) for cluster in range(int(clusters.max()) + 1)]
+    return np.array([min(channels, key=lambda i: (near[i], -sizes[i])) for channels in own], np.int64)
+
+
 def _rotated(features: FloatArray) -> FloatArray:
     """Return features with the same distances, but no more of them than channels."""
     if features.shape[1] <= len(features):

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from reds_core.transforms import Joining, Narrowing, Realisation
-from reds_merging.clusters import Method, centres, clustered
+from reds_merging.clusters import Method, clustered, representatives
 from reds_merging.producers import producers
 from reds_merging.repair import coefficients, means
 from reds_merging.soundness import why_not
@@ -62,9 +62,8 @@ class Fold(Realisation):
             return narrowing.dropping("no kernel computes the channels")
         features = np.concatenate([producer.folded for producer in found], axis=1)
         clusters = clustered(features, narrowing.width, self.options.method)
-        distances = np.linalg.norm(features - centres(features, clusters)[clusters], axis=1)
-        kept = [int(min(np.flatnonzero(clusters == c), key=lambda i: distances[i])) for c in range(narrowing.width)]
+        kept = representatives(features, clusters)
         expand = np.eye(narrowing.width)[clusters]
         repairs = self.options.repair in ("auto", "approximate")
         own = coefficients(found, clusters, repairs)
-        return Joining(np.array(kept, np.int64), clusters, means(clusters), expand, own)
+        return Joining(kept, clusters, means(clusters), expand, own)

@@ -54,14 +54,12 @@ class Producer:
         bias: One row of biases for each channel, float64 (channels, biases), possibly of no columns.
         weights: The indices of the kernel and the bias in `Network.weights`.
         norm: The batch norm that is folded into it; None if there is none.
-        is_recurrent: Whether the layer also reads the channels that it computes.
     """
 
     rows: FloatArray | None
     bias: FloatArray
     weights: tuple[int, ...] = ()
     norm: BatchNorm | None = None
-    is_recurrent: bool = False
 
     @property
     def sloped(self) -> FloatArray:
@@ -191,12 +189,7 @@ class _Search:
         rows = np.concatenate([self._rows(index) for index in kernels], axis=1)
         none = np.zeros((len(rows), 0))
         bias = np.concatenate([none, *(self._rows(index) for index in biases)], axis=1)
-        reads = any(
-            reads_channels(self._network.weights[index], dimension) and self._group in axis.groups()
-            for index in kernels
-            for dimension, axis in enumerate(self._network.weights[index].axes)
-        )
-        return Producer(rows, bias, (*kernels, *biases), is_recurrent=reads)
+        return Producer(rows, bias, (*kernels, *biases))
 
     def _adjustments(self, call: Layer) -> Iterator[Producer]:
         """Scales and offsets of single channels, such as the slopes of PReLU."""

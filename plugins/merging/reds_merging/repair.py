@@ -25,8 +25,11 @@ correlation of two different channels, this is v (1 + (n - 1) R) / n, and the ou
 sqrt(n / (1 + (n - 1) R)): the approximate repair of model folding (Wang et al., arXiv 2502.10216, Fold-AR). Copies have
 correlation 1, so that v' = v and nothing is changed.
 
-Groups without any batch norm have no running statistics. Their kernels are scaled by mean |k_c| / |mean k_c| instead,
-where |k_c| is the norm of the kernel of a channel, by the same argument.
+A batch norm that stands alone, such as one behind an addition, reads merged channels instead of computing them. It gets
+the mean of the slopes a_c, and v' from the correlations of all kernels that compute the channels.
+
+Where channels pass no batch norm, nothing tells by how much and around which mean they vary, so their means are left as
+they are. Scaling their kernels by the same argument moves their means as well, which made networks worse.
 """
 
 from __future__ import annotations
@@ -53,13 +56,9 @@ def coefficients(producers: Sequence[Producer], clusters: IntArray, repairs: boo
     found: dict[int, FloatArray] = {}
     kernels = [producer.sloped for producer in producers if producer.rows is not None]
     together = np.concatenate(kernels, axis=1) if kernels else np.zeros((len(clusters), 0))
-    has_norm = any(producer.norm is not None for producer in producers)
     for producer in producers:
-        norm = producer.norm
-        if norm is not None:
-            found.update(_normalised(producer, norm, together, clusters, repairs))
-        elif repairs and producer.rows is not None and not has_norm and not producer.is_recurrent:
-            found[producer.weights[0]] = _rescaled(producer.rows, clusters)
+        if producer.norm is not None:
+            found.update(_normalised(producer, producer.norm, together, clusters, repairs))
     return found
 
 
@@ -88,12 +87,15 @@ def _normalised(
     rows = together if producer.rows is None else producer.rows
     for cluster, own in _merged(clusters):
         scales, variances = norm.scale[own], norm.variance[own]
-        sign = -1.0 if scales.sum() < 0 else 1.0
-        target = sign * float(np.abs(scales).mean())
-        scale[cluster, own] = sign * np.sign(scales) / len(own)
-        if is_folded and target:
-            root = np.sqrt(variances.mean() + norm.epsilon)
-            inner[cluster, own] = norm.slope[own] * root / (len(own) * target)
+        root = np.sqrt(variances.mean() + norm.epsilon)
+        if is_folded:
+            sign = -1.0 if scales.sum() < 0 else 1.0
+            target = sign * float(np.abs(scales).mean())
+            scale[cluster, own] = sign * np.sign(scales) / len(own)
+            if target:
+                inner[cluster, own] = norm.slope[own] * root / (len(own) * target)
+        else:
+            scale[cluster, own] = root / np.sqrt(variances + norm.epsilon) / len(own)
         if repairs and variances.mean() > 0:
             spread = inner[cluster, own] * np.sqrt(variances)
             reached = float(spread @ _correlations(rows[own]) @ spread)
@@ -113,11 +115,3 @@ def _correlations(rows: FloatArray) -> FloatArray:
     cosines: FloatArray = unit @ unit.T
     np.fill_diagonal(cosines, 1.0)
     return cosines
-
-
-def _rescaled(rows: FloatArray, clusters: IntArray) -> FloatArray:
-    plain = means(clusters)
-    for cluster, own in _merged(clusters):
-        size, left = np.linalg.norm(rows[own], axis=1).mean(), np.linalg.norm(rows[own].mean(axis=0))
-        plain[cluster] *= size / left if left > 0 else 1.0
-    return plain

@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from reds_core.arrays import FloatArray
 from reds_core.framework import (
     ActivationStatistics,
@@ -124,6 +127,13 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import probing
         return probing.losses(model, network, variants, data, task)
+
+    def outputs(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], x: Any
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.outputs(model, network, variants, x)
 
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         with importing():

@@ -12,12 +12,12 @@ import numpy as np
 from reds_core.arrays import IntArray
 from reds_core.knapsack.compiled import VARIABLE, address
 from reds_core.runtime.compiled.sources import FOLDER, library_name
-from reds_core.runtime.laws import Law, ProportionalIntegralLaw, StaticLaw, ThresholdLaw
+from reds_core.runtime.laws import Law, ProportionalIntegralLaw, StaticLaw, ThresholdLaw, TimedThresholdLaw
 from reds_core.runtime.observation import State
 from reds_core.runtime.operating_points import Figures
 from reds_core.runtime.plant import Counts, Course, Moment, Outcome, Plant, PlantState
 
-_KINDS: dict[type[Law], int] = {StaticLaw: 0, ThresholdLaw: 1, ProportionalIntegralLaw: 2}
+_KINDS: dict[type[Law], int] = {StaticLaw: 0, ThresholdLaw: 1, ProportionalIntegralLaw: 2, TimedThresholdLaw: 3}
 
 
 class _Choices(ctypes.Structure):
@@ -51,6 +51,10 @@ class _Governor(ctypes.Structure):
         ("member", ctypes.c_int64),
         ("threshold", _Threshold),
         ("pi", _ProportionalIntegral),
+        ("choices", _Choices),
+        ("length", ctypes.c_int64),
+        ("blocks", ctypes.c_int64),
+        ("timed_nJ", ctypes.c_void_p),
     ]
 
 
@@ -72,6 +76,7 @@ class _Moment(ctypes.Structure):
         ("rung", ctypes.c_int32),
         ("integral", ctypes.c_int64),
         ("residue", ctypes.c_int64),
+        ("step", ctypes.c_int64),
     ]
 
 
@@ -170,19 +175,26 @@ def _governor(law: Law, members: tuple[Figures, ...], place: Any) -> _Governor:
     choices = _Choices(costs, place(law.rungs, np.uint8), len(members), len(law.rungs))
     if isinstance(law, ThresholdLaw):
         made.threshold = _Threshold(choices, place(law.rising_nJ), place(law.falling_nJ))
+    elif isinstance(law, TimedThresholdLaw):
+        made.choices, made.length, made.blocks = choices, law.length, len(law.rising_nJ)
+        made.timed_nJ = place(law.rising_nJ)
     else:
         made.pi = _ProportionalIntegral(choices, law.target_nJ, law.shift)
     return made
 
 
-def _remembered(law: Law, state: State) -> tuple[int, int, int]:
-    """What a law remembers, as the rung, the integral and the residue."""
+def _remembered(law: Law, state: State) -> tuple[int, int, int, int]:
+    """What a law remembers, as the rung, the integral, the residue and the step."""
     if isinstance(law, ThresholdLaw):
-        return state[0], 0, 0
-    return (0, state[0], state[1]) if isinstance(law, ProportionalIntegralLaw) else (0, 0, 0)
+        return state[0], 0, 0, 0
+    if isinstance(law, TimedThresholdLaw):
+        return 0, 0, 0, state[0]
+    return (0, state[0], state[1], 0) if isinstance(law, ProportionalIntegralLaw) else (0, 0, 0, 0)
 
 
 def _state(law: Law, now: _Moment) -> State:
     if isinstance(law, ThresholdLaw):
         return (now.rung,)
+    if isinstance(law, TimedThresholdLaw):
+        return (now.step,)
     return (now.integral, now.residue) if isinstance(law, ProportionalIntegralLaw) else ()

@@ -1,9 +1,7 @@
 /* The governors `threshold` and `pi`; see reds_governor.h. */
 #include "reds_governor.h"
 
-/* The largest member up to `largest` with which all requests that wait are paid for and in time, or else the first one
- * by which the first of them is. */
-static int fitted(const reds_choices *choices, int largest, const reds_observation *observed) {
+int reds_fitted(const reds_choices *choices, int largest, const reds_observation *observed) {
   const reds_member_cost *costs = choices->costs;
   int index;
   if (observed->waiting <= 0) return REDS_SLEEP;
@@ -25,7 +23,7 @@ int reds_threshold_decide(const reds_threshold *law, reds_threshold_state *state
   while (rung < last && observed->charge_nJ >= law->rising_nJ[rung]) rung++;
   while (rung > 0 && observed->charge_nJ < law->falling_nJ[rung - 1]) rung--;
   state->rung = rung;
-  return fitted(&law->choices, law->choices.rungs[rung], observed);
+  return reds_fitted(&law->choices, law->choices.rungs[rung], observed);
 }
 
 int reds_pi_decide(const reds_pi *law, reds_pi_state *state, const reds_observation *observed) {
@@ -59,5 +57,5 @@ int reds_pi_decide(const reds_pi *law, reds_pi_state *state, const reds_observat
       rung++;
     }
   }
-  return fitted(choices, choices->rungs[rung], observed);
+  return reds_fitted(choices, choices->rungs[rung], observed);
 }

@@ -32,6 +32,10 @@ typedef struct {
   int32_t waiting;           /* the number of requests that wait */
 } reds_observation;
 
+/* The member to run if `largest` is the most that is wanted: the largest one up to it with which all requests that wait
+ * are paid for and in time, or else the first one by which the first of them is, or else REDS_SLEEP. */
+int reds_fitted(const reds_choices *choices, int largest, const reds_observation *observed);
+
 /* The member follows the charge, with hysteresis. */
 typedef struct {
   reds_choices choices;

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include "reds_governor.h"
 
-enum law_kind { STATIC, THRESHOLD, PROPORTIONAL_INTEGRAL };
+enum law_kind { STATIC, THRESHOLD, PROPORTIONAL_INTEGRAL, TIMED_THRESHOLD };
 
 /* Mirrored in library.py. */
 typedef struct {
@@ -16,6 +16,9 @@ typedef struct {
   int64_t kind, member;
   reds_threshold threshold;
   reds_pi pi;
+  reds_choices choices;        /* of TIMED_THRESHOLD */
+  int64_t length, blocks;      /* the steps of a block, and the number of blocks */
+  const int64_t *timed_nJ;     /* for each block, rung_count - 1 charges */
 } governor;
 
 typedef struct {
@@ -23,6 +26,7 @@ typedef struct {
   int64_t *ring;                                      /* the deadlines of requests since the first step */
   reds_threshold_state threshold;
   reds_pi_state pi;
+  int64_t step;                                        /* of TIMED_THRESHOLD */
 } moment;
 
 typedef struct {
@@ -31,6 +35,15 @@ typedef struct {
   int64_t *charge_course, *member_course, *answered_course, *missed_course; /* one entry for each step */
 } tally;
 
+static int timed(const governor *law, moment *now, const reds_observation *observed) {
+  const int64_t block = now->step / law->length, last = (int64_t)law->choices.rung_count - 1;
+  const int64_t *limits = law->timed_nJ + (block < law->blocks ? block : law->blocks - 1) * last;
+  int64_t rung = 0;
+  while (rung < last && observed->charge_nJ >= limits[rung]) rung++;
+  now->step++;
+  return reds_fitted(&law->choices, law->choices.rungs[rung], observed);
+}
+
 static int decide(const governor *law, moment *now, int64_t slack_us) {
   reds_observation observed;
   observed.charge_nJ = now->charge_nJ;
@@ -38,6 +51,7 @@ static int decide(const governor *law, moment *now, int64_t slack_us) {
   observed.waiting = (int32_t)now->waiting;
   if (law->kind == THRESHOLD) return reds_threshold_decide(&law->threshold, &now->threshold, &observed);
   if (law->kind == PROPORTIONAL_INTEGRAL) return reds_pi_decide(&law->pi, &now->pi, &observed);
+  if (law->kind == TIMED_THRESHOLD) return timed(law, now, &observed);
   return (int)law->member;
 }
 
