@@ -36,7 +36,7 @@ class PidOptions:
     Attributes:
         budget: What is held at a target: the charge of the battery ("energy"), or the share of the time until the first
             deadline that the answers to all waiting requests take ("latency").
-        target: The share of the capacity, or of that time.
+        target: The share of the capacity, or of that time. By default 0.95 of the capacity, or half of that time.
         horizon: With budget=energy, the number of requests over which an excess of charge is spent, rounded down to a
             power of two. By default it is such that a full battery pays for the most accurate member.
         proportional: The gain of the error, relative to the usual one.
@@ -46,7 +46,7 @@ class PidOptions:
     """
 
     budget: Literal["energy", "latency"] = "energy"
-    target: float = 0.5
+    target: float | None = None
     horizon: int | None = None
     proportional: float = 1.0
     integral: float = 1.0
@@ -54,7 +54,7 @@ class PidOptions:
 
     def __post_init__(self) -> None:
         """Refuse targets and gains that control nothing."""
-        if not 0 <= self.target <= 1:
+        if self.target is not None and not 0 <= self.target <= 1:
             raise InputError(f"option pid.target cannot be {self.target:g}", "give a share from 0 to 1")
         if self.horizon is not None and not 1 <= self.horizon <= 2**LONGEST_SHIFT:
             raise InputError(f"option pid.horizon cannot be {self.horizon}", f"give 1 to {2**LONGEST_SHIFT} requests")
@@ -186,9 +186,11 @@ class PidGovernor(Governor):
             *(round(_THOUSAND * gain) for gain in (options.proportional, options.integral, options.derivative))
         )
         if options.budget == "latency":
-            return LatencyController(members, _rising(members, rungs), round(options.target * PPM), gains)
-        shift = shift_for(situation, members[rungs[-1]].energy_nJ, options.horizon)
-        return EnergyController(members, rungs, round(options.target * situation.capacity_nJ), shift, gains)
+            share = 0.5 if options.target is None else options.target
+            return LatencyController(members, _rising(members, rungs), round(share * PPM), gains)
+        share = 0.95 if options.target is None else options.target
+        shift = shift_for(situation, members[rungs[-1]].energy_nJ, share, options.horizon)
+        return EnergyController(members, rungs, round(share * situation.capacity_nJ), shift, gains)
 
 
 def _rising(members: Sequence[Figures], rungs: Sequence[int]) -> tuple[int, ...]:
