@@ -1,4 +1,4 @@
-"""`reds_governor.c` as a device compiles it: strict C99, and the decisions of Python to the last bit on recorded traces."""
+"""`reds_governor.c` as a device compiles it: strict C99, and the decisions of Python to the last bit."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ from reds_core.runtime import (
 from reds_governors.pi import LONGEST_SHIFT, shift_for
 
 _THOUSAND = 1000
+_LEAST_SMOOTHED = 16
+"""The change of the charge is smoothed over a quarter of the horizon, but at least over so many requests."""
 _SMOOTHED = 1 << 16
 """The smoothed change of the charge is kept in fractions of a nanojoule of this size."""
 
@@ -106,9 +108,9 @@ class EnergyController(Controller):
             return Action(state, SLEEP)
         energies = [self.members[m].energy_nJ for m in self.rungs]
         horizon, unit, largest = 1 << self.shift, 1 << (2 * self.shift + 2), energies[-1]
-        if before >= 0:  # smoothed over an eighth of the horizon
+        if before >= 0:
             gained = quotient((observed.charge_nJ - before) * _SMOOTHED, waiting)
-            change += quotient(gained - change, max(horizon // 8, 1))
+            change += quotient(gained - change, max(horizon // 4, _LEAST_SMOOTHED))
         error = observed.charge_nJ - self.target_nJ
         rest = quotient(self.gains.proportional * quotient(error, horizon), _THOUSAND)
         rest += quotient(self.gains.derivative * quotient(change, _SMOOTHED), _THOUSAND)

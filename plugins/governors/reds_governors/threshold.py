@@ -38,10 +38,10 @@ class ThresholdOptions:
 
 
 class ThresholdGovernor(Governor):
-    """Runs the larger members the fuller the battery is, and changes back only after the charge has fallen by a margin.
+    """Runs larger members the fuller the battery is, and changes back only after the charge fell by a margin.
 
-    The thresholds are evenly spaced between two shares of the capacity. By default they are high, so that larger members
-    only take what the battery will soon have no room for, and the rest is kept for the cheapest one.
+    The thresholds are evenly spaced between two shares of the capacity. By default they are high, so that larger
+    members only take what the battery will soon have no room for, and the rest is kept for the cheapest one.
     """
 
     name = "threshold"

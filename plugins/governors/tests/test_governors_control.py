@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from reds_core import Registry
 from reds_core.errors import InputError
 from reds_core.runtime import (
@@ -107,7 +108,7 @@ def test_between_two_members_these_two_alternate_and_use_what_is_harvested(name:
 
 
 def test_the_threshold_alternates_no_faster_than_its_hysteresis_allows() -> None:
-    """The charge has to rise and to fall by the hysteresis, 20 mJ, by at most the difference of the two members, 1 mJ."""
+    """The charge rises and falls by the hysteresis, 20 mJ, and by at most 1 mJ in each step."""
     member = controlled("threshold", constant(1.5, 16_000), 1000.0).course.member[8000:]
     changes = np.flatnonzero(np.diff(member)).tolist()
     assert len(changes) > 2
@@ -126,7 +127,7 @@ def test_the_charge_settles_at_the_target_within_a_stated_time(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["pi", "pid"])
 def test_the_integral_does_not_wind_up(name: str) -> None:
-    """After a long time with too little energy, the output follows within the settling time, not after as long again."""
+    """After a long time with too little energy, the output follows within the settling time."""
     options = {"target": "0.5", "horizon": "64"}
     poor, rich = constant(0.0, 20_000), constant(5.0, 3000)
     governor = REGISTRY.create(Governor, name, {name: options})
@@ -162,9 +163,7 @@ def day(name: str) -> tuple[Plant, int]:
 @pytest.mark.parametrize("name", FEEDBACK)
 def test_wrong_energies_never_use_more_than_there_is_and_cost_little(name: str, trace: str, error: float) -> None:
     plant, initial = day(trace)
-    believed = tuple(
-        Figures(round(m.energy_nJ / (1 + error)), m.latency_us, m.accuracy_ppm) for m in plant.members
-    )
+    believed = tuple(Figures(round(m.energy_nJ / (1 + error)), m.latency_us, m.accuracy_ppm) for m in plant.members)
     right = controlled(name, plant, initial / MJ)
     wrong = controlled(name, plant, initial / MJ, members=believed)
     assert wrong.counts.used_nJ <= initial + wrong.counts.income_nJ
