@@ -173,6 +173,15 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
         | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
+    "simulate": (
+        ("done",),
+        (("--trace", "constant"), ("--governor", "threshold"), ("--out", "new"), ("--hours", "0.1")),
+        {"--trace": (*PATHS, "solar", "bursts", "failures"), "--governor": (*NAMES, "threshold,pi", "oracle,,")}
+        | {"--out": PATHS, "--on": NAMES, "--config": WORDS, "--energy-model": ENERGY_MODELS, "--option": OPTIONS}
+        | {"--capacity-mJ": NUMBERS, "--initial": NUMBERS, "--efficiency": NUMBERS, "--leakage-mW": NUMBERS}
+        | {"--queue": NUMBERS, "--harvest-mW": NUMBERS, "--deadline-ms": NUMBERS, "--hours": _SMALL}
+        | {"--step": NUMBERS, "--seed": NUMBERS, "--energy-error": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (
         ("p.npz",),

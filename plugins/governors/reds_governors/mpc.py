@@ -173,8 +173,8 @@ class PredictiveController(Controller):
 class PredictiveGovernor(Governor):
     """Plans ahead: the energy of each hour of the next half day, by a knapsack problem, at the beginning of each hour.
 
-    The harvest is forecast to be that of the same hour on the days before. On the first day, it is that of the last hour,
-    or the mean so far if that is less.
+    The harvest is forecast to be that of the same hour on the days before. On the first day, it is that of the last
+    hour, or the mean so far if that is less.
     """
 
     name = "mpc"
