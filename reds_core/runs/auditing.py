@@ -51,6 +51,7 @@ def run_audit(
     ablations: int = ABLATIONS,
     ablated_fraction: float = ABLATED_FRACTION,
     attribution_examples: int = ATTRIBUTED_EXAMPLES,
+    repair_ablations: bool = False,
     seed: int = 0,
     mode: Mode | str = Mode.REFUSE,
     options: PluginOptions | None = None,
@@ -81,6 +82,8 @@ def run_audit(
             means no attribution.
         ablated_fraction: The share of all channels that each ablation sets to zero, above 0 and below 1.
         attribution_examples: The maximum number of test examples for attribution.
+        repair_ablations: Whether the batch-norm statistics of each ablated network are measured anew on 512 training
+            examples, as those of subnetworks are. This takes about three times as long.
         seed: The seed of ablations and of resampling, and the first seed of trainings.
         mode: What to do if `out` already holds an audit: `"refuse"` or `"overwrite"`.
         options: Options of plugins, as `{plugin: {key: text}}`, which take precedence over those of the first run.
@@ -104,7 +107,7 @@ def run_audit(
         >>> [each.name for each in audit.classes if each.after["50"].is_hurt]
     """
     registry, options = given_registry(registry), given_options(options)
-    attribution = AttributionSettings(ablations, ablated_fraction, attribution_examples)
+    attribution = AttributionSettings(ablations, ablated_fraction, attribution_examples, repair_ablations)
     folder, how = given_path(out, "out"), mode_of(mode)
     if how is Mode.RESUME:
         raise InputError("an audit cannot be resumed", "run it again, which keeps the networks that it has trained")

@@ -229,6 +229,16 @@ def test_a_single_run_has_classes_and_flips_but_no_exemplars(runs: Runs, out: Pa
     assert "25" in str(found)
 
 
+def test_ablated_networks_are_repaired_on_request(runs: Runs, out: Path) -> None:
+    plain = runs.audit("a", out=out)
+    repaired = runs.audit("a", out=out, repair_ablations=True, mode="overwrite")
+    assert plain.attribution is not None
+    assert repaired.attribution is not None
+    assert (plain.attribution.is_repaired, repaired.attribution.is_repaired) == (False, True)
+    assert plain.attribution.correlation != repaired.attribution.correlation
+    assert plain.classes == repaired.classes
+
+
 def test_members_that_are_missing_are_named_and_methods_are_told_apart(runs: Runs, out: Path) -> None:
     found = runs.audit("a", "b", "c", out=out, seeds=2, ablations=0)
     assert [len(member.files) for member in found.members] == [2, 3]

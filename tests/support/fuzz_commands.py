@@ -170,7 +170,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
         {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
-        | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
+        | {
+            "--ablations": _EPOCHS,
+            "--ablated-fraction": NUMBERS,
+            "--attribution-examples": NUMBERS,
+            "--repair-ablations": None,
+        }
         | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "simulate": (

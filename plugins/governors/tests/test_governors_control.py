@@ -244,7 +244,7 @@ def test_the_plan_is_the_best_choice_of_its_knapsack() -> None:
     observed = Observation(round(1.5 * 7200 * MJ), 0, 500_000, 1, 25_000)
     problem, energies = controller.problem(0, 3600, 0, [-1] * 24, observed)  # type: ignore[attr-defined]
     assert energies == [0, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000]
-    assert problem.sum_resources[0].capacity == observed.charge_nJ
+    assert [resource.capacity for resource in problem.sum_resources] == [observed.charge_nJ]
     wanted = controller.decide(controller.start, observed).state[1]
     assert wanted in (1_000_000, 1_500_000, 2_000_000)  # 1 and 2 mJ in turn are worth as much
 
