@@ -30,10 +30,19 @@ from bias_cells import BASE, METHODS, NETWORKS, RECORDS, BiasCell, BiasRecord, c
 from bias_page import page
 
 from reds_core import Registry, prune
-from reds_core.audit.ablation import ChannelAttribution, ablated_margins, attribute_margins, random_ablations
-from reds_core.audit.answers import Answers, Population, answers_of, true_classes
-from reds_core.audit.calibration import calibration
-from reds_core.audit.prediction import area_under_curve
+from reds_core.audit import (
+    Answers,
+    ChannelAttribution,
+    NetworkLoss,
+    Population,
+    ablated_margins,
+    answers_of,
+    attribute_margins,
+    calibration,
+    predict_losses,
+    random_ablations,
+    true_classes,
+)
 from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.plan import SubnetworkRecord
 from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text
@@ -64,6 +73,18 @@ class CellRun:
         """The file of the network that is compressed."""
         return self.out / "bases" / f"{self.cell.network}-seed{self.cell.seed}.keras"
 
+    @property
+    def compressed(self) -> Path:
+        """The file of what is compressed: the base, or the encoder below its classifier."""
+        network = NETWORKS[self.cell.network]
+        return Path(network.model) if network.is_encoder else self.base
+
+    def classifier(self, model: Any) -> Any:
+        """Return a compressed model with the classifier of the base on it, if it is an encoder."""
+        if not NETWORKS[self.cell.network].is_encoder:
+            return model
+        return _with_head(model, self.framework.load_model(self.base).layers[-1].get_weights())
+
     def answers(self, model: Any) -> tuple[Answers, npt.NDArray[np.int64]]:
         """Return what a model answers to the test set, and the true classes."""
         data = read_archive(Path(NETWORKS[self.cell.network].data))
@@ -72,14 +93,19 @@ class CellRun:
         return answers_of(outputs, truth), truth
 
     def train_base(self) -> None:
-        """Train the given network further with the seed of the cell."""
+        """Train the given network further with the seed of the cell, or a linear classifier on its features."""
         network = NETWORKS[self.cell.network]
         model = self.framework.load_model(Path(network.model))
         arrays = read_archive(Path(network.data))
+        make_folder(self.base.parent)
+        if network.is_encoder:
+            features = self.framework.predict(model, arrays["x_train"].astype(np.float32))
+            head = _linear_classifier(features, arrays["y_train"].ravel(), self.cell.seed)
+            self.framework.save_model(_with_head(model, head), self.base)
+            return
         settings = dataclasses.replace(network.finetune, epochs=self.cell.epochs).alone()
         data = Arrays(arrays["x_train"], arrays["y_train"].ravel())
         self.framework.finetune(Family(model, (), ()), Training(data, settings, self.cell.seed, lambda _: None))
-        make_folder(self.base.parent)
         self.framework.save_model(model, self.base)
 
     def attribute(self, model: Any, intact: Answers, truth: npt.NDArray[np.int64]) -> float | None:
@@ -132,9 +158,10 @@ def perform(cell: BiasCell, out: Path, framework: Framework, registry: Registry)
         folder = out / "runs" / cell.name
         make_folder(folder.parent)
         given = {"out": folder, "settings": cell.settings, "mode": "resume" if folder.exists() else "refuse"}
-        plan = prune(run.base, NETWORKS[cell.network].data, registry=registry, verbose=0, **given)
+        plan = prune(run.compressed, NETWORKS[cell.network].data, registry=registry, verbose=0, **given)
         (member,) = plan.subnetworks
-        model, base = framework.load_model(member.path("keras")), framework.load_model(run.base)
+        model = run.classifier(framework.load_model(member.path("keras")))
+        base = framework.load_model(run.base)
         answers, truth = run.answers(model)
         found |= {"parameters": _nonzero(model) / _nonzero(base), "widths": dict(member.widths)}
         found |= _losses(run, base, answers, truth, member)
@@ -167,17 +194,50 @@ def _losses(
     if METHODS[run.cell.method].is_masking:
         return found
     channels = run.framework.inspect(base).channels
-    removed = {group: np.setdiff1d(np.arange(count), member.kept[group]) for group, count in channels.items()}
+    removed = {group: np.setdiff1d(np.arange(channels[group]), kept) for group, kept in member.kept.items()}
     chosen = _chosen(len(truth))
-    candidates = chosen[was[chosen]]
-    change = run.attribution().predicted(removed)[was[chosen]]
-    lost, margins = ~is_now[candidates], before.margins[candidates]
-    return found | {
-        "removed": sum(map(len, removed.values())),
-        "attribution_auc": area_under_curve(-change, lost),
-        "margin_auc": area_under_curve(-margins, lost),
-        "both_auc": area_under_curve(-(margins + change), lost),
-    }
+    removal = NetworkLoss(
+        sum(map(len, removed.values())),
+        was[chosen],
+        is_now[chosen],
+        before.margins[chosen],
+        run.attribution().predicted(removed),
+    )
+    found["removed"] = removal.removed
+    prediction = predict_losses([removal], run.cell.seed)
+    if prediction is not None:
+        found |= {
+            "attribution_auc": prediction.attribution.auc,
+            "margin_auc": prediction.baseline.auc,
+            "both_auc": prediction.both.auc,
+            "equal_margin_auc": prediction.at_equal_margin.auc,
+        }
+    return found
+
+
+def _linear_classifier(
+    features: npt.NDArray[np.float32], labels: npt.NDArray[Any], seed: int
+) -> list[npt.NDArray[np.float32]]:
+    """The kernel and the bias of a linear classifier on a bootstrap sample of the training images."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    drawn = np.random.default_rng(seed).integers(0, len(labels), len(labels))
+    scaler = StandardScaler().fit(features)
+    found = LogisticRegression(max_iter=1000).fit(scaler.transform(features[drawn]), labels[drawn])
+    kernel = found.coef_.T / scaler.scale_[:, None]
+    bias = found.intercept_ - scaler.mean_ @ kernel
+    return [kernel.astype(np.float32), bias.astype(np.float32)]
+
+
+def _with_head(encoder: Any, head: list[npt.NDArray[np.float32]]) -> Any:
+    """An encoder with a linear classifier on its features."""
+    import keras
+
+    layer = keras.layers.Dense(head[0].shape[1], name="classifier")
+    model = keras.Model(encoder.input, layer(encoder.output))
+    layer.set_weights(head)
+    return model
 
 
 def _nonzero(model: Any) -> int:

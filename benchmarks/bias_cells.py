@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from experiments import CIFAR10, FOR_RESNET8, RESNET8
 
 from reds_core import RunSettings
 from reds_core.formulation import WidthRules
-from reds_core.framework import FinetuneSettings
+from reds_core.framework import FinetuneSettings, Task, TaskKind
 from reds_core.system import RecordKind
 
+ENCODERS = Path("out/encoders").resolve()
+"""The folder of the networks of benchmarks/encoders.py."""
 BASE_EPOCHS = 5
 """How many epochs each seed trains the given network further, which makes the networks that are compressed."""
 BASE = "base"
@@ -31,6 +34,8 @@ class BiasNetwork:
         trained: Those that are kept with training.
         epochs: The epochs of that training.
         finetune: How it is trained.
+        is_encoder: Whether its outputs are features. Each seed then trains a linear classifier on these, and the
+            encoder below it is compressed without labels.
     """
 
     title: str
@@ -38,9 +43,10 @@ class BiasNetwork:
     data: str
     seeds: tuple[int, ...]
     percents: tuple[int, ...]
-    trained: tuple[int, ...]
-    epochs: int
-    finetune: FinetuneSettings
+    trained: tuple[int, ...] = ()
+    epochs: int = 0
+    finetune: FinetuneSettings = FOR_RESNET8
+    is_encoder: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,17 @@ class Method:
 
 NETWORKS = {
     "resnet8": BiasNetwork(
-        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2, 3, 4), (90, 75, 60, 50, 40, 25), (50, 25), 10, FOR_RESNET8
+        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2, 3, 4), (90, 75, 60, 50, 40, 25), (50, 25), 10
     ),
-}
+    "semi-supervised": BiasNetwork(
+        "ResNet8 trained with a tenth of the labels of CIFAR-10 and its own answers for the other images",
+        str(ENCODERS / "semi-supervised.keras"), CIFAR10, (0, 1, 2), (75, 50, 25),
+    ),
+    "simclr": BiasNetwork(
+        "An encoder trained on CIFAR-10 without labels, by SimCLR, and linear classifiers on it",
+        str(ENCODERS / "simclr.keras"), CIFAR10, (0, 1, 2), (75, 50, 25), is_encoder=True,
+    ),
+}  # fmt: skip
 METHODS = {
     "drop": Method("the least important channels are removed, by scores of `taylor` and one knapsack over all widths"),
     "fold": Method("the same widths, but channels are merged by model folding", realise="fold"),
@@ -104,7 +118,9 @@ class BiasCell:
         A mask keeps the given percentage of the weights of kernels, where widths keep that of all parameters.
         """
         method, network = METHODS[self.method], NETWORKS[self.network]
-        how = {"seed": self.seed, "finetune": dataclasses.replace(network.finetune, epochs=self.epochs)}
+        task = Task(kind=TaskKind.EMBEDDING) if network.is_encoder else Task()
+        finetune = dataclasses.replace(network.finetune, epochs=self.epochs)
+        how = {"seed": self.seed, "finetune": finetune, "task": task}
         if not method.is_masking:
             return RunSettings(
                 budgets=(f"params={self.percent}%",),
@@ -143,6 +159,7 @@ class BiasRecord:
             lost, as the area under the ROC curve; None if none is lost or nothing is removed.
         margin_auc: The same by the margin of the base alone.
         both_auc: The same by the sum of both.
+        equal_margin_auc: That by the attribution among examples of about equal margin.
         correlation: The mean correlation of predicted and measured margins under ablations that the attribution did not
             see; only of a base.
         predictions: The file with the classes that it says.
@@ -170,6 +187,7 @@ class BiasRecord:
     attribution_auc: float | None = None
     margin_auc: float | None = None
     both_auc: float | None = None
+    equal_margin_auc: float | None = None
     correlation: float | None = None
 
     @property

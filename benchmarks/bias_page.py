@@ -13,10 +13,7 @@ import numpy.typing as npt
 from bias_cells import BASE, METHODS, NETWORKS, BiasNetwork, BiasRecord
 from study_tables import MISSING, mean_text, table
 
-from reds_core.audit.answers import Population
-from reds_core.audit.classes import audit_classes
-from reds_core.audit.exemplars import jaccard, modal_labels
-from reds_core.audit.records import ClassAudit
+from reds_core.audit import ClassAudit, Population, audit_classes, jaccard, modal_labels
 from reds_core.report import many
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -143,8 +140,8 @@ def _tables(results: Results) -> list[str]:
         _overlaps(results),
         "\n### What predicts who is lost\n",
         "Area under the ROC curve for which of the examples that the base recognises the compressed network loses, by "
-        "three scores: the attribution of the removed channels, the margin of the base alone, and both. Chance is "
-        "0.5.\n",
+        "three scores: the attribution of the removed channels, the margin of the base alone, and both; and by the "
+        "attribution among examples of about equal margin, which says what it adds to the margin. Chance is 0.5.\n",
         _by_method(results, _predictions, [name for name, method in METHODS.items() if not method.is_masking]),
         "",
     ]
@@ -210,7 +207,7 @@ def _share(value: float | None) -> str:
 
 def _predictions(records: Sequence[BiasRecord]) -> str:
     found = []
-    for name in ("attribution_auc", "margin_auc", "both_auc"):
+    for name in ("attribution_auc", "margin_auc", "both_auc", "equal_margin_auc"):
         known = [value for record in records if (value := getattr(record, name)) is not None]
         found.append(mean_text(known, 2))
     return " / ".join(found)

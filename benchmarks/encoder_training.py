@@ -63,6 +63,8 @@ class Trained:
 def train(plan: Plan, out: Path) -> Trained:
     """Train a network, or go on after its last finished epoch.
 
+    The weights are then the same, unless the network has randomness of its own, such as dropout.
+
     Args:
         plan: How it is trained.
         out: The folder in which its state is kept after each epoch.

@@ -15,7 +15,7 @@ from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
     __version__: str
-    from reds_core.audit.records import Audit, load_audit
+    from reds_core.audit.result import Audit, load_audit
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from reds_core.watcher import Watcher
 
 _MODULES = {
-    "audit.records": ("Audit", "load_audit"),
+    "audit.result": ("Audit", "load_audit"),
     "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from reds_core.audit.records import AUDIT_FILE, load_audit
+from reds_core.audit.records import AUDIT_FILE
+from reds_core.audit.result import load_audit
 from reds_core.audit.writing import write_audit_report
 from reds_core.bench.history import HISTORY_FILE
 from reds_core.bench.report.writing import write_bench_report

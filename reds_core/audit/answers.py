@@ -111,7 +111,7 @@ def _log_sum_of_others(logits: FloatArray) -> FloatArray:
     most = logits[rows, best][:, None]
     powers = np.exp(logits - most)
     total = powers.sum(axis=1, keepdims=True)
-    found = most + np.log(np.maximum(total - powers, _LEAST))
+    found: FloatArray = most + np.log(np.maximum(total - powers, _LEAST))
     others = logits.copy()  # the difference loses all digits where one class has nearly all of the probability
     others[rows, best] = -np.inf
     second = others.max(axis=1)
@@ -133,7 +133,7 @@ def true_classes(labels: Any, classes: int) -> IntArray:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and array.shape[1] == classes:
-        return array.argmax(axis=1).astype(np.int64)
+        return np.asarray(array.argmax(axis=1), np.int64)
     if array.ndim != 1 or not np.array_equal(array, np.rint(array)):
         raise InputError("the labels of the test data are not classes", "give class numbers, or one-hot rows")
     found: IntArray = array.astype(np.int64)

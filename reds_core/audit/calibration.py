@@ -14,7 +14,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationFigures:
     """How sure networks are, as means over their population.
 
     Attributes:
@@ -29,7 +29,7 @@ class Calibration:
     margin: float
 
 
-def calibration(population: Population, truth: IntArray) -> Calibration:
+def calibration(population: Population, truth: IntArray) -> CalibrationFigures:
     """Return how sure the networks of a population are.
 
     Args:
@@ -40,7 +40,9 @@ def calibration(population: Population, truth: IntArray) -> Calibration:
     errors = [
         calibration_error(confidence, right) for confidence, right in zip(population.confidence, rights, strict=True)
     ]
-    return Calibration(float(np.mean(errors)), float(population.confidence.mean()), float(population.margins.mean()))
+    return CalibrationFigures(
+        float(np.mean(errors)), float(population.confidence.mean()), float(population.margins.mean())
+    )
 
 
 def calibration_error(confidence: FloatArray, right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reds_core.audit.records import Audit, ClassAudit
+from reds_core.audit.records import AuditRecord, ClassAudit
 from reds_core.report import units
 from reds_core.report.plotting import LINE, SOFT, Picture, interactive, new_plot, plain, trace_styles
 
@@ -15,7 +15,7 @@ _SPREAD = 0.16
 """The distance of the dots of two members, in rows."""
 
 
-def changes_picture(audit: Audit) -> Picture | None:
+def changes_picture(audit: AuditRecord) -> Picture | None:
     """Draw the change of recall of each class in each member; None if no class has examples.
 
     Raises:
@@ -51,7 +51,7 @@ def changes_picture(audit: Audit) -> Picture | None:
     return interactive(plot, "class-changes", f"{caption}. {said}.", f"{caption}. {said}. The table has the figures.")
 
 
-def _average(audit: Audit, member: str) -> float:
+def _average(audit: AuditRecord, member: str) -> float:
     after = next(each for each in audit.members if each.name == member)
     return after.figures.accuracy - audit.before.figures.accuracy
 
@@ -68,7 +68,7 @@ def _hover(each: ClassAudit, member: str) -> str:
     return "<br>".join(lines)
 
 
-def prediction_picture(audit: Audit) -> Picture | None:
+def prediction_picture(audit: AuditRecord) -> Picture | None:
     """Draw how well lost examples are predicted, with intervals; None if that was not measured.
 
     Raises:
@@ -78,9 +78,14 @@ def prediction_picture(audit: Audit) -> Picture | None:
     if not members:
         return None
     plot = new_plot(130 + 60 * len(members), "Area under the ROC curve", "Member")
-    labels: Sequence[str] = ("attribution of removed channels", "margin of the input model", "both")
+    labels: Sequence[str] = (
+        "attribution of removed channels",
+        "margin of the input model",
+        "both",
+        "attribution at equal margin",
+    )
     for place, (label, style) in enumerate(trace_styles(labels).items()):
-        found = [(each.attribution, each.baseline, each.both)[place] for _, each in members]
+        found = [(each.attribution, each.baseline, each.both, each.at_equal_margin)[place] for _, each in members]
         hover = [
             f"<b>{plain(name)}</b><br>{label}: {each.auc:.2f} ({each.interval[0]:.2f} to {each.interval[1]:.2f})"
             for (name, _), each in zip(members, found, strict=True)
@@ -90,7 +95,7 @@ def prediction_picture(audit: Audit) -> Picture | None:
             "array": [each.interval[1] - each.auc for each in found],
             "arrayminus": [each.auc - each.interval[0] for each in found],
         }  # fmt: skip
-        ys = [row + _SPREAD * (place - 1) for row in range(len(members))]
+        ys = [row + _SPREAD * (place - 1.5) for row in range(len(members))]
         plot.add_scatter(
             x=[each.auc for each in found], y=ys, error_x=spans, name=label, hovertext=hover, hoverinfo="text",
             **style.of_markers(10),

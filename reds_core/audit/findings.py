@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.audit.classes import WELCH
-from reds_core.audit.records import Audit, ClassAudit, GroupAudit, MemberAudit
+from reds_core.audit.records import AuditRecord, ClassAudit, GroupAudit, MemberAudit
 from reds_core.report import units
 
 _MOST_NAMED = 3
@@ -11,18 +11,18 @@ TESTS = {True: "Welch’s t-test over networks", False: "McNemar’s exact test 
 """The name of the test, by whether it is Welch's."""
 
 
-def worst_class(audit: Audit, member: str) -> ClassAudit | None:
+def worst_class(audit: AuditRecord, member: str) -> ClassAudit | None:
     """Return the class that loses the most recall in a member, or gains the least; None if no class has examples."""
     known = [each for each in audit.classes if each.after[member].change is not None]
     return min(known, key=lambda each: each.after[member].change or 0.0, default=None)
 
 
-def worst_group(audit: Audit, member: str) -> GroupAudit | None:
+def worst_group(audit: AuditRecord, member: str) -> GroupAudit | None:
     """Return the group with the least accuracy in a member; None without groups."""
     return min(audit.groups, key=lambda each: each.after[member].accuracy, default=None)
 
 
-def findings(audit: Audit) -> tuple[str, ...]:
+def findings(audit: AuditRecord) -> tuple[str, ...]:
     """Return what was found, one sentence each, member by member."""
     found: list[str] = []
     for member in audit.members:
@@ -31,7 +31,7 @@ def findings(audit: Audit) -> tuple[str, ...]:
     return tuple(sentence for sentence in found if sentence)
 
 
-def class_sentence(audit: Audit, member: MemberAudit) -> str:
+def class_sentence(audit: AuditRecord, member: MemberAudit) -> str:
     """Return which classes lose more than the average and more than chance."""
     figures = [(each, each.after[member.name]) for each in audit.classes]
     tested = sum(own.is_hurt is not None for _, own in figures)
@@ -62,7 +62,7 @@ def exemplar_sentence(member: MemberAudit) -> str:
     )
 
 
-def group_sentence(audit: Audit, member: MemberAudit) -> str:
+def group_sentence(audit: AuditRecord, member: MemberAudit) -> str:
     """Return which group has the least accuracy; empty without groups."""
     worst = worst_group(audit, member.name)
     if worst is None:
@@ -87,11 +87,12 @@ def prediction_sentence(member: MemberAudit) -> str:
     return (
         f"{member.name}: the attribution of removed channels predicts the lost examples {chance} (AUC "
         f"{found.attribution.auc:.2f}, {units.p_value(found.p_value)}), and is {against} the margin of the input model "
-        f"(AUC {found.baseline.auc:.2f}); together they reach {found.both.auc:.2f}."
+        f"(AUC {found.baseline.auc:.2f}). Among examples of equal margin, its AUC is {found.at_equal_margin.auc:.2f} "
+        f"({found.at_equal_margin.interval[0]:.2f} to {found.at_equal_margin.interval[1]:.2f})."
     )
 
 
-def tests_made(audit: Audit) -> str:
+def tests_made(audit: AuditRecord) -> str:
     """Return the names of the tests that were made."""
     return " and ".join(dict.fromkeys(TESTS[member.test == WELCH] for member in audit.members))
 

@@ -8,7 +8,7 @@ from reds_core.audit import tables
 from reds_core.audit.calibration import BINS
 from reds_core.audit.figures import changes_picture, prediction_picture
 from reds_core.audit.findings import findings, tests_made
-from reds_core.audit.records import Audit
+from reds_core.audit.records import AuditRecord
 from reds_core.audit.sheet import MOST_PICTURES, shown_exemplars, tiles
 from reds_core.report import units
 from reds_core.report.page import render
@@ -21,7 +21,7 @@ _SOURCES = {
 }
 
 
-def audit_page(audit: Audit, folder: Path) -> str:
+def audit_page(audit: AuditRecord, folder: Path) -> str:
     """Render an audit as one HTML page.
 
     Args:
@@ -61,17 +61,17 @@ def audit_page(audit: Audit, folder: Path) -> str:
     )
 
 
-def _title(audit: Audit) -> str:
+def _title(audit: AuditRecord) -> str:
     return "Whom compression hurts: " + units.listed(tuple(dict.fromkeys(Path(each).name for each in audit.folders)))
 
 
-def _headline(audit: Audit) -> str:
+def _headline(audit: AuditRecord) -> str:
     after = units.many(len(audit.folders), "run")
     before = units.many(len(audit.before.files), "uncompressed network")
     return f"The members of {after} against {before}, on {units.many(audit.examples, 'test example')}."
 
 
-def _attribution_sentence(audit: Audit) -> str:
+def _attribution_sentence(audit: AuditRecord) -> str:
     found = audit.attribution
     if found is None:
         return ""
@@ -80,15 +80,16 @@ def _attribution_sentence(audit: Audit) -> str:
         if found.correlation is None
         else f"correlate with the measured ones by {found.correlation:.2f} in the mean over the examples"
     )
+    repair = ", with the batch-norm statistics of each ablated network measured anew" * found.is_repaired
     return (
         f"{units.many(found.ablations, 'random ablation')} of the input model, each of which sets "
         f"{units.percent(found.fraction, 0)} of its {units.count(found.channels)} channels to zero, were measured on "
-        f"{units.many(found.examples, 'test example')}. On the {found.held_out} ablations that the regression did not "
-        f"see, the predicted margins {checked}."
+        f"{units.many(found.examples, 'test example')}{repair}. On the {found.held_out} ablations that the regression "
+        f"did not see, the predicted margins {checked}."
     )
 
 
-def _facts(audit: Audit) -> dict[str, str]:
+def _facts(audit: AuditRecord) -> dict[str, str]:
     found = {
         "Runs": ", ".join(audit.folders),
         "Data": audit.data,

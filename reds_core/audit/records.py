@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
 
 from reds_core.audit.statistics import Interval
-from reds_core.errors import InputError, command
-from reds_core.system.files import given_path, write_text
-from reds_core.system.machine_faults import reason_of, shown
-from reds_core.system.records import LEFT_OUT, from_plain, parse_json, to_json
+from reds_core.system.files import write_text
+from reds_core.system.records import LEFT_OUT, to_json
 
 FORMAT = "reds-audit/1"
 AUDIT_FILE = "audit.json"
@@ -208,6 +205,8 @@ class LossPrediction:
         attribution: prediction by the sum of the attributions of the removed channels.
         baseline: prediction by the margin of the input model alone, the smallest first.
         both: prediction by the margin after the sum is added to it.
+        at_equal_margin: prediction by the sum among examples of about equal margin, within tenths of the examples. It
+            says what the attribution adds to the margin.
         advantage: the AUC of the attribution minus that of the baseline.
         advantage_interval: the 95 % interval of this difference, by resampling the test examples.
         p_value: the share of random assignments of the sums to the examples that predict as well or better, in both
@@ -220,6 +219,7 @@ class LossPrediction:
     attribution: Prediction
     baseline: Prediction
     both: Prediction
+    at_equal_margin: Prediction
     advantage: float
     advantage_interval: Interval
     p_value: float
@@ -305,6 +305,7 @@ class AttributionRecord:
         ablations: the number of random ablations of each input model.
         fraction: the share of all channels that each of them sets to zero.
         examples: the number of test examples whose margins were measured.
+        is_repaired: whether the batch-norm statistics of each ablated network were measured anew.
         channels: the number of channels of the input model.
         held_out: the number of ablations that the regression did not see.
         correlation: the mean over the examples of the correlation of predicted and measured margins on these; None if
@@ -314,13 +315,14 @@ class AttributionRecord:
     ablations: int
     fraction: float
     examples: int
+    is_repaired: bool
     channels: int
     held_out: int
     correlation: float | None
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditRecord:
     """Whom compression hurts: what an audit of finished runs finds.
 
     Attributes:
@@ -360,40 +362,11 @@ class Audit:
     correction: str = "benjamini-hochberg"
     format: str = FORMAT
 
-    def __str__(self) -> str:
-        from reds_core.audit.text import audit_text
 
-        return audit_text(self)
-
-
-def save_audit(audit: Audit, folder: Path) -> None:
+def save_audit(audit: AuditRecord, folder: Path) -> None:
     """Write FOLDER/audit.json atomically.
 
     Raises:
         InputError: If the file cannot be written.
     """
     write_text(folder / AUDIT_FILE, to_json(audit))
-
-
-def load_audit(path: str | PathLike[str]) -> Audit:
-    """Read what `reds audit` found.
-
-    Args:
-        path: The file audit.json, or the folder that holds it.
-
-    Raises:
-        InputError: If the file is missing, damaged, or has another format.
-    """
-    path = given_path(path, "path")
-    path = path / AUDIT_FILE if path.is_dir() else path
-    again = f"run {command('audit')} again"
-    try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        if content.get("format") != FORMAT:
-            raise ValueError("another format")
-        audit: Audit = from_plain(Audit, content)
-        return audit
-    except OSError as error:
-        raise InputError(f"audit {shown(path)} cannot be read ({reason_of(error)})", again) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{shown(path)} does not hold an audit of format {FORMAT}", again) from error

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.audit.records import Audit, Exemplar
+from reds_core.audit.records import AuditRecord, Exemplar
 from reds_core.report import units
 from reds_core.system.files import make_folder, write_bytes
 
@@ -24,7 +24,7 @@ _CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
-class Tile:
+class ExemplarPicture:
     """A picture of an exemplar.
 
     Attributes:
@@ -40,7 +40,7 @@ class Tile:
     text: str
 
 
-def shown_exemplars(audit: Audit) -> tuple[Exemplar, ...]:
+def shown_exemplars(audit: AuditRecord) -> tuple[Exemplar, ...]:
     """Return the exemplars to be shown, each test example once: those that flip in the most networks first."""
     first: dict[int, Exemplar] = {}
     for each in sorted(audit.exemplars, key=lambda each: (-each.flips, each.index)):
@@ -98,7 +98,7 @@ def _as_bytes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return np.rint(255 * (floats - low) / ((high - low) or 1)).astype(np.uint8)
 
 
-def tiles(audit: Audit, folder: Path) -> tuple[Tile, ...]:
+def tiles(audit: AuditRecord, folder: Path) -> tuple[ExemplarPicture, ...]:
     """Return the pictures of exemplars that are in the folder of an audit."""
     names = [units.printable(each.name) for each in audit.classes]
     found = []
@@ -110,5 +110,5 @@ def tiles(audit: Audit, folder: Path) -> tuple[Tile, ...]:
         label, before, after = names[each.label], names[each.modal_before], names[each.modal_after]
         words = f"{label}: {before} → {after}"
         text = f"Test example {each.index} of class {label}, taken for {before}, and after compression for {after}"
-        found.append(Tile(source, f"#{each.index}", words, text))
+        found.append(ExemplarPicture(source, f"#{each.index}", words, text))
     return tuple(found)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from reds_core.audit.findings import worst_class
-from reds_core.audit.records import Audit, ClassFigures, Flips, GroupFigures, PopulationFigures, Prediction
+from reds_core.audit.records import AuditRecord, ClassFigures, Flips, GroupFigures, PopulationFigures, Prediction
 from reds_core.audit.statistics import Interval
 from reds_core.report import units
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, figure, one_block, whole
 
-BEFORE = "uncompressed"
+BEFORE = "before"
 _MOST_EXEMPLARS = 200
 _KINDS = {"members": "Between members", "methods": "Between methods", "networks": "Between networks of one method"}
 
 
-def networks_table(audit: Audit, is_short: bool = False) -> Table:
+def networks_table(audit: AuditRecord, is_short: bool = False) -> Table:
     """Return a row for each population: accuracy, calibration, its worst class, flips and exemplars.
 
     Args:
@@ -55,7 +55,7 @@ def interval_text(interval: Interval | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f} to {units.percent(interval[1])}"
 
 
-def classes_table(audit: Audit) -> Table:
+def classes_table(audit: AuditRecord) -> Table:
     """Return recall by class before and after, the class that the first member loses the most of first."""
     first = audit.members[0].name
     ordered = sorted(audit.classes, key=lambda each: each.after[first].change or 0.0)
@@ -88,7 +88,7 @@ def _change_cell(share: float | None, figures: ClassFigures | GroupFigures) -> C
     return Cell(cell.text, cell.value, cell.note, "failed" if figures.is_hurt else "")
 
 
-def false_positives_table(audit: Audit) -> Table:
+def false_positives_table(audit: AuditRecord) -> Table:
     """Return the false-positive rate by class before and after."""
 
     def cell(figures: ClassFigures) -> Cell:
@@ -103,7 +103,7 @@ def false_positives_table(audit: Audit) -> Table:
     return Table("False positives by class", "Class", columns, one_block(rows), is_sortable=True)
 
 
-def groups_table(audit: Audit) -> Table:
+def groups_table(audit: AuditRecord) -> Table:
     """Return accuracy by group before and after, the group with the least accuracy in the first member first."""
     first = audit.members[0].name
     rows = [
@@ -121,7 +121,7 @@ def groups_table(audit: Audit) -> Table:
     return Table("Accuracy by group", "Group", columns, one_block(rows), is_sortable=True)
 
 
-def exemplar_figures_table(audit: Audit) -> Table:
+def exemplar_figures_table(audit: AuditRecord) -> Table:
     """Return how hard the exemplars of each member are."""
     rows = [
         Row(
@@ -140,7 +140,7 @@ def exemplar_figures_table(audit: Audit) -> Table:
     return Table("How hard exemplars are", "Member", columns, one_block(rows))
 
 
-def exemplars_table(audit: Audit) -> Table:
+def exemplars_table(audit: AuditRecord) -> Table:
     """Return the exemplars, those that flip in the most networks first; of very many, the first ones."""
     names = [each.name for each in audit.classes]
     blocks = []
@@ -166,7 +166,7 @@ def exemplars_table(audit: Audit) -> Table:
     return Table("Exemplars", "Test example", columns, tuple(blocks))
 
 
-def overlaps_table(audit: Audit) -> Table:
+def overlaps_table(audit: AuditRecord) -> Table:
     """Return how alike sets of exemplars are."""
     blocks = []
     for kind, title in _KINDS.items():
@@ -181,7 +181,7 @@ def overlaps_table(audit: Audit) -> Table:
     return Table("Overlap of sets of exemplars", "Sets", ("Jaccard index",), tuple(blocks))
 
 
-def predictions_table(audit: Audit) -> Table:
+def predictions_table(audit: AuditRecord) -> Table:
     """Return how well the attribution of removed channels predicts which examples are lost."""
     rows = []
     for member in audit.members:
@@ -191,12 +191,24 @@ def predictions_table(audit: Audit) -> Table:
             cells = (
                 Cell(f"{found.removed:.0f}", found.removed),
                 Cell(f"{found.lost:.0f}", found.lost, f"of {found.candidates:.0f}"),
-                *(_prediction_cell(each) for each in (found.attribution, found.baseline, found.both)),
+                *(
+                    _prediction_cell(each)
+                    for each in (found.attribution, found.baseline, found.both, found.at_equal_margin)
+                ),
                 Cell(_signed(found.advantage), found.advantage, f"{_signed(low)} to {_signed(high)}"),
                 Cell(units.p_value(found.p_value), found.p_value),
             )
             rows.append(Row(Cell(member.name), cells))
-    columns = ("Removed channels", "Lost examples", "Attribution", "Margin", "Both", "Attribution − margin", "Chance")
+    columns = (
+        "Removed channels",
+        "Lost examples",
+        "Attribution",
+        "Margin",
+        "Both",
+        "Attribution at equal margin",
+        "Attribution − margin",
+        "Chance",
+    )
     return Table("What predicts lost examples: area under the ROC curve", "Member", columns, one_block(rows))
 
 

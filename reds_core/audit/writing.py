@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.audit.page import audit_page
-from reds_core.audit.records import AUDIT_FILE, Audit, ClassFigures, GroupFigures, save_audit
+from reds_core.audit.records import AUDIT_FILE, AuditRecord, ClassFigures, GroupFigures, save_audit
 from reds_core.audit.statistics import Interval
 from reds_core.errors import UnavailableError
 from reds_core.report.run_report import REPORT_FILE
@@ -21,7 +21,7 @@ BEFORE = "before"
 _CHANGES = ("change", "excess", "p_value", "p_adjusted", "is_hurt")
 
 
-def write_audit(audit: Audit, folder: Path, warn: Callable[[str], None]) -> None:
+def write_audit(audit: AuditRecord, folder: Path, warn: Callable[[str], None]) -> None:
     """Write FOLDER/audit.json, the tables and the page.
 
     Args:
@@ -43,7 +43,7 @@ def write_audit(audit: Audit, folder: Path, warn: Callable[[str], None]) -> None
     save_audit(audit, folder)
 
 
-def write_audit_report(audit: Audit, folder: Path) -> Path:
+def write_audit_report(audit: AuditRecord, folder: Path) -> Path:
     """Write FOLDER/report.html, and return its path.
 
     Raises:
@@ -55,7 +55,7 @@ def write_audit_report(audit: Audit, folder: Path) -> Path:
     return path
 
 
-def audit_tables(audit: Audit) -> dict[str, str]:
+def audit_tables(audit: AuditRecord) -> dict[str, str]:
     """Return the tables of an audit as CSV by the names of their files, with a row for each figure's network.
 
     Missing figures are empty, and shares are from 0 to 1.
@@ -91,7 +91,7 @@ def _changes(figures: ClassFigures | GroupFigures) -> list[Any]:
     return [getattr(figures, name) for name in _CHANGES]
 
 
-def _classes(audit: Audit) -> str:
+def _classes(audit: AuditRecord) -> str:
     columns = ("class", "examples", "network", "recall", "recall_low", "recall_high")
     more = ("false_positive_rate", "false_positive_low", "false_positive_high", *_CHANGES)
     rows = [
@@ -106,7 +106,7 @@ def _classes(audit: Audit) -> str:
     return _csv((*columns, *more), rows)
 
 
-def _groups(audit: Audit) -> str:
+def _groups(audit: AuditRecord) -> str:
     rows = [
         [each.name, each.examples, network, figures.accuracy, *_ends(figures.interval), *_changes(figures)]
         for each in audit.groups
@@ -115,9 +115,9 @@ def _groups(audit: Audit) -> str:
     return _csv(("group", "examples", "network", "accuracy", "accuracy_low", "accuracy_high", *_CHANGES), rows)
 
 
-def _members(audit: Audit) -> str:
+def _members(audit: AuditRecord) -> str:
     columns = ("network", "networks", "accuracy", "accuracy_low", "accuracy_high", "ece", "confidence", "margin")
-    more = ("changed", "lost", "won", "exemplars", "auc_attribution", "auc_margin", "auc_both")
+    more = ("changed", "lost", "won", "exemplars", "auc_attribution", "auc_margin", "auc_both", "auc_at_equal_margin")
 
     def figures(each: Any) -> list[Any]:
         own = each.figures
@@ -126,7 +126,8 @@ def _members(audit: Audit) -> str:
     rows: list[list[Any]] = [[BEFORE, *figures(audit.before), *[None] * len(more)]]
     for member in audit.members:
         flips, found = member.flips, member.prediction
-        areas = [None] * 3 if found is None else [found.attribution.auc, found.baseline.auc, found.both.auc]
+        scores = () if found is None else (found.attribution, found.baseline, found.both, found.at_equal_margin)
+        areas: list[Any] = [each.auc for each in scores] or [None] * 4
         exemplars = None if member.exemplars is None else member.exemplars.count
         rows.append([member.name, *figures(member), flips.changed, flips.lost, flips.won, exemplars, *areas])
     return _csv((*columns, *more), rows)

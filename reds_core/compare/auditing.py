@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from reds_core.audit.findings import worst_class
-from reds_core.audit.records import AUDIT_FILE, Audit, load_audit
+from reds_core.audit.records import AUDIT_FILE
+from reds_core.audit.result import Audit, load_audit
 from reds_core.compare.record import SubnetworkAudit
 from reds_core.errors import InputError, RedsError
 from reds_core.plan import load_plan
@@ -33,8 +34,16 @@ def audit_finished(run: Path, out: Path, watcher: Watcher, registry: Registry | 
     options = load_plan(run).options
     try:
         imports = import_names(tuple(options.get("imports") or ()))  # the recipe that the user gave names them
-        how = {"ablations": 0, "mode": Mode.OVERWRITE, "options": options.get("options"), "imports": imports}
-        run_audit(run, options.get("data"), out, registry=registry, watcher=watcher, **how)
+        run_audit(
+            run,
+            options.get("data"),
+            out,
+            ablations=0,
+            mode=Mode.OVERWRITE,
+            imports=imports,
+            registry=registry,
+            watcher=watcher,
+        )
     except RedsError as error:
         watcher.warn(f"the run is not audited: {error}")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reds_core.audit.records import Audit
+from reds_core.audit.result import Audit
 from reds_core.compare.auditing import audit_of
 from reds_core.compare.process import Perform, RunEnd, RunPaths
 from reds_core.compare.record import RunOutcome

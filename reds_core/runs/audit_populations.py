@@ -22,7 +22,8 @@ from reds_core.audit.exemplars import (
     modal_labels,
     overlaps_of,
 )
-from reds_core.audit.records import Audit, BeforeAudit, LossPrediction, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.records import BeforeAudit, LossPrediction, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.result import Audit
 from reds_core.audit.sheet import are_images, remove_pictures, save_pictures, shown_exemplars
 from reds_core.audit.statistics import share_interval
 from reds_core.errors import InputError, argument

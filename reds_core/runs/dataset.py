@@ -20,7 +20,7 @@ from reds_core.framework.data import Arrays, Data, Stream, columns, each
 from reds_core.framework.examples import examples_of, is_array
 from reds_core.framework.framework import Framework
 from reds_core.framework.sources import stream_over, unlabelled_examples
-from reds_core.runs.image_folder import choose_format, class_names, list_images, read_images
+from reds_core.runs.image_folder import choose_format, class_names, list_images, list_unlabelled, read_images
 from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.splitting import stratified_split
 from reds_core.system.archive import ArchiveError, read_archive
@@ -266,13 +266,16 @@ def _npz(path: Path, labelled: bool = True) -> tuple[Arrays, Arrays]:
 
 def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, reading: Reading) -> tuple[Data, Data]:
     train_folder, test_folder = folder / "train", folder / "test"
-    if train_folder.is_dir() and test_folder.is_dir():
+    has_parts = train_folder.is_dir() and test_folder.is_dir()
+    if has_parts and not reading.labelled:
+        train, test = list_unlabelled(train_folder), list_unlabelled(test_folder)
+    elif has_parts:
         names = class_names(train_folder)
         train, test = list_images(train_folder, names), list_images(test_folder, names)
         if not test.paths:
             raise InputError(f"folder '{test_folder}' holds no class folders", "add test images")
     else:
-        everything = list_images(folder, class_names(folder))
+        everything = list_images(folder, class_names(folder)) if reading.labelled else list_unlabelled(folder)
         rest, held = stratified_split(everything.labels, TEST_FRACTION, reading.seed)
         train, test = everything.take(rest), everything.take(held)
     format_ = choose_format(train.paths + test.paths, input_shape)

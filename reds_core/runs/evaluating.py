@@ -260,7 +260,8 @@ class _Subject:
         else:
             data = self.framework.check_data(self.model, data, task, "test data")
             network = self._network(watcher)
-            for warning in evaluation_warnings(self.framework, self.model, network, data):
+            found = evaluation_warnings(self.framework, self.model, network, data, labelled=task.is_labelled)
+            for warning in found:
                 watcher.warn(warning)
             figures = LoadedModel(self.framework, self.model).evaluate(data, task)
             costs = resources.CostModel(element_size_bytes)

@@ -181,7 +181,7 @@ def formulate_model(
             dataset = read_given(source, None, framework, loaded, settings)
             examples = labelled(framework, loaded, dataset.train, task, "training data")
             checked = framework.check_data(loaded, examples, task, "training data")
-            for remark in data_warnings(framework, loaded, network, checked, None, None):
+            for remark in data_warnings(framework, loaded, network, checked, None, None, labelled=task.is_labelled):
                 followed.warn(remark)
             if class_weight is not None:
                 checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)

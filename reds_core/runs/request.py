@@ -71,8 +71,8 @@ class RunRequest:
         """Refuse a request that lacks a model or data.
 
         Raises:
-            InputError: If data that training, `scorer` or the choice of levels needs is missing, or neither a model nor
-                data is given.
+            InputError: If neither a model nor data is given, if data that training, `scorer` or the choice of levels
+                needs is missing, or if a task without labels is given without a model or with weights of classes.
         """
         kind = self.settings.task.kind
         if self.model is None and not self.settings.task.is_labelled:
@@ -80,6 +80,11 @@ class RunRequest:
                 f"{argument('task', kind.value)} is given without a model, since networks are trained from scratch on "
                 "labels only",
                 "give the encoder" if kind is TaskKind.EMBEDDING else "give the autoencoder",
+            )
+        if self.settings.class_weight is not None and not self.settings.task.is_labelled:
+            raise InputError(
+                f"{argument('class_weight')} is given, but {argument('task', kind.value)} has no classes",
+                "leave out one of them",
             )
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"

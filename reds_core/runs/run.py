@@ -178,7 +178,7 @@ def warn_of_inputs(
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:
         given = (inputs.model, inputs.network, inputs.train, inputs.validation, inputs.test)
-        warnings += data_warnings(inputs.framework, *given)
+        warnings += data_warnings(inputs.framework, *given, labelled=settings.task.is_labelled)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
     warnings += targets.notes(inputs.model, bool(settings.int8) and inputs.calibration.examples is not None)

@@ -182,11 +182,6 @@ class RunSettings:
             )
         if self.class_weight is not None:
             parse_class_weight(self.class_weight)
-            if not self.task.is_labelled:
-                raise InputError(
-                    f"{argument('class_weight')} is given, but {argument('task', self.task.kind.value)} has no classes",
-                    "leave out one of them",
-                )
         check_calibration_setting(self.calibration)
         self._check_int8_drop()
         self._check_transforms()

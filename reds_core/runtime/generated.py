@@ -36,10 +36,10 @@ class TraceSettings:
         """Refuse traces without steps, or with more than memory holds."""
         if not 0 < self.step_s <= DAY_S:
             raise InputError(f"a step cannot take {self.step_s:g} s", f"give more than 0, and at most {DAY_S:g}")
-        if not 2 <= self.steps <= MOST_STEPS:
+        if not 2 * self.step_s <= self.duration_s <= MOST_STEPS * self.step_s:
             raise InputError(
-                f"a trace of {self.duration_s:g} s has {self.steps} steps of {self.step_s:g} s",
-                f"give from 2 to {MOST_STEPS} steps",
+                f"a trace of {self.duration_s:g} s cannot be made of steps of {self.step_s:g} s",
+                f"give a length of 2 to {MOST_STEPS} steps",
             )
         if not 0 <= self.mean_mW <= 1e9:
             raise InputError(f"{self.mean_mW:g} mW cannot be harvested", "give a power from 0 to 1e9 mW")
@@ -49,7 +49,7 @@ class TraceSettings:
     @property
     def steps(self) -> int:
         """The number of steps."""
-        return int(min(self.duration_s / self.step_s + 1e-9, 1e18))
+        return int(self.duration_s / self.step_s + 1e-9)
 
 
 MOST_STEPS = 20_000_000

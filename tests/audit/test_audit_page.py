@@ -22,7 +22,8 @@ import reds_core
 from reds_core.audit.figures import changes_picture, prediction_picture
 from reds_core.audit.findings import findings
 from reds_core.audit.page import audit_page
-from reds_core.audit.records import Audit, load_audit, save_audit
+from reds_core.audit.records import save_audit
+from reds_core.audit.result import Audit, load_audit
 from reds_core.audit.sheet import MOST_PICTURES, are_images, save_pictures, shown_exemplars
 from reds_core.audit.writing import audit_tables, write_audit
 from reds_core.errors import InputError
@@ -80,12 +81,13 @@ def test_figures_hold_the_changes_and_areas(audit: Audit) -> None:
     assert [mark.endswith("-open") for mark in first["marker"]["symbol"]] == [
         not each.after["25"].is_hurt for each in ordered
     ]
-    areas = [trace["x"] for trace in plot_of(prediction)["data"][:3]]
+    areas = [trace["x"] for trace in plot_of(prediction)["data"][:4]]
     members = [member.prediction for member in audit.members]
     assert areas == [
         pytest.approx([each.attribution.auc for each in members if each]),
         pytest.approx([each.baseline.auc for each in members if each]),
         pytest.approx([each.both.auc for each in members if each]),
+        pytest.approx([each.at_equal_margin.auc for each in members if each]),
     ]
 
 
@@ -102,7 +104,7 @@ def test_findings_name_what_is_hurt(audit: Audit) -> None:
 def test_the_text_is_a_table_with_sentences_below_it(audit: Audit) -> None:
     head, before, *rest = str(audit).splitlines()
     assert head.split()[:3] == ["Member", "Networks", "Accuracy"]
-    assert before.startswith("uncompressed")
+    assert before.startswith("before")
     assert rest[-1] == audit.notes[0]
 
 

@@ -62,4 +62,4 @@ def test_the_page_counts_classes_exemplars_and_overlaps(modules: dict[str, Modul
     assert "| 50 % | -31.2; airplane -50.0; 0 | -12.5; airplane -25.0; 0 | – |" in text
     assert "| 50 % | 3 (100 %) | 1 (100 %) | – |" in text  # of equally frequent classes, the first counts
     assert "| 50 % | 0.33 | – | – | 0.67 | 1.00 | – |" in text
-    assert "| 50 % | 0.75 ± 0.00 / – / – | 0.75 ± 0.00 / – / – |" in text
+    assert "| 50 % | 0.75 ± 0.00 / – / – / – | 0.75 ± 0.00 / – / – / – |" in text

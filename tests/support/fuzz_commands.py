@@ -170,8 +170,22 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
         {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
-        | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
+        | {
+            "--ablations": _EPOCHS,
+            "--ablated-fraction": NUMBERS,
+            "--attribution-examples": NUMBERS,
+            "--repair-ablations": None,
+        }
         | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
+    "simulate": (
+        ("done",),
+        (("--trace", "constant"), ("--governor", "threshold"), ("--out", "new"), ("--hours", "0.1")),
+        {"--trace": (*PATHS, "solar", "bursts", "failures"), "--governor": (*NAMES, "threshold,pi", "oracle,,")}
+        | {"--out": PATHS, "--on": NAMES, "--config": WORDS, "--energy-model": ENERGY_MODELS, "--option": OPTIONS}
+        | {"--capacity-mJ": NUMBERS, "--initial": NUMBERS, "--efficiency": NUMBERS, "--leakage-mW": NUMBERS}
+        | {"--queue": NUMBERS, "--harvest-mW": NUMBERS, "--deadline-ms": NUMBERS, "--hours": _SMALL}
+        | {"--step": NUMBERS, "--seed": NUMBERS, "--energy-error": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (

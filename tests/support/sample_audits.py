@@ -10,7 +10,8 @@ from reds_core.audit.answers import Population
 from reds_core.audit.classes import audit_classes, audit_groups
 from reds_core.audit.exemplars import exemplar_figures, exemplars_of, flips_of, modal_labels, overlaps_of
 from reds_core.audit.prediction import NetworkLoss, predict_losses
-from reds_core.audit.records import AttributionRecord, Audit, BeforeAudit, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.records import AttributionRecord, BeforeAudit, MemberAudit, MethodRecord, PopulationFigures
+from reds_core.audit.result import Audit
 
 EXAMPLES = 120
 NAMES = ("cat", "dog <b>", "7")
@@ -51,7 +52,7 @@ def sample_audit() -> Audit:
         groups=audit_groups(before, after, truth, ["night", "day"] * (EXAMPLES // 2)),
         methods=(MethodRecord("scorer taylor", ("run-0", "run-1")), MethodRecord("scorer random", ("run-2",))),
         overlaps=overlaps_of(modal, after, methods),
-        attribution=AttributionRecord(256, 0.05, 120, 40, 51, 0.7),
+        attribution=AttributionRecord(256, 0.05, 120, False, 40, 51, 0.7),
         notes=("The run in 'run-3' has no subnetwork '50'.",),
         versions={"python": "3.11"},
         data_sha256="0" * 64,

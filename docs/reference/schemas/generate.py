@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from reds_core.audit.records import Audit
+from reds_core.audit.result import Audit
 from reds_core.bench.history import BenchHistory
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.suite_folder import SuiteIndex

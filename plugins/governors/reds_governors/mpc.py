@@ -1,4 +1,4 @@
-"""The governor `mpc`: plans the energy of the next day by a knapsack, again and again, and follows the plan."""
+"""The governor `mpc`: plans the energy of the hours ahead by a knapsack, again and again."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class PredictiveOptions:
     """
 
     solver: str = "dp"
-    blocks: int = 24
+    blocks: int = 16
     horizon: int = 12
-    reserve: float = 0.2
+    reserve: float = 0.1
     memory: float = 0.5
 
     def __post_init__(self) -> None:
@@ -89,10 +89,11 @@ class PredictiveController(Controller):
         """Plan if a block begins, note what is observed, and run the member of the plan."""
         step, wanted, residue, requests, harvest, total, *days = state
         if step % self.block_steps == 0:
+            usual = min(total * self.block_steps // step, harvest) if step else 0
             if step:
                 self._note(days, step // self.block_steps - 1, harvest)
                 harvest = 0
-            wanted = self._planned(step, requests + observed.waiting, total, days, observed)
+            wanted = self._planned(step, requests + observed.waiting, usual, days, observed)
         gained = observed.harvest_uW * self.situation.step_us // 1000
         waiting = max(observed.waiting, 0)
         member = SLEEP
@@ -108,17 +109,17 @@ class PredictiveController(Controller):
         weight = round(1000 * self.options.memory)
         days[place] = harvest if before == _UNSEEN else (weight * harvest + (1000 - weight) * before) // 1000
 
-    def _planned(self, step: int, requests: int, total: int, days: list[int], observed: Observation) -> int:
+    def _planned(self, step: int, requests: int, usual: int, days: list[int], observed: Observation) -> int:
         """What each request of the next block may take, by the optimum of a knapsack problem."""
         if not requests:
             return self.members[self.rungs[-1]].energy_nJ
         expected = max(requests * self.block_steps // (step + 1), 1)
-        problem, energies = self.problem(step, expected, total, days, observed)
+        problem, energies = self.problem(step, expected, usual, days, observed)
         choice = solve(problem, self.solver, Controls()).choice
         return energies[choice[0]] if choice is not None else self.members[self.rungs[0]].energy_nJ
 
     def problem(
-        self, step: int, expected: int, total: int, days: list[int], observed: Observation
+        self, step: int, expected: int, usual: int, days: list[int], observed: Observation
     ) -> tuple[KnapsackProblem, list[int]]:
         """The knapsack problem of a plan, and the energy of a request with each of its options.
 
@@ -130,7 +131,7 @@ class PredictiveController(Controller):
         Args:
             step: The number of steps so far.
             expected: The number of requests that are expected in a block.
-            total: The energy harvested so far in nanojoules.
+            usual: The energy that a block is expected to bring if none of its time of day was seen yet.
             days: What was harvested in each block of the day, or -1.
             observed: What is observed now.
         """
@@ -148,11 +149,15 @@ class PredictiveController(Controller):
         names = [f"block {i}" for i in range(horizon)]
         for name in names:
             builder.add_group(name, values=value, widths=np.arange(1, len(points) + 1))
-        forecast = self._forecast(step, total, days)
+        forecast = self._forecast(step, usual, days)
         reserve = round(self.options.reserve * capacity)
         for first in range(horizon):
+            if first and not forecast[first - 1]:
+                continue  # implied by the span that begins one block earlier
             begin = observed.charge_nJ if first == 0 else capacity
             for last in range(first, horizon):
+                if last + 1 < horizon and not forecast[last + 1]:
+                    continue  # implied by the span that ends one block later
                 available = begin + sum(forecast[first : last + 1])
                 left = reserve if last == horizon - 1 else 0
                 resource = f"{first} to {last}"
@@ -162,18 +167,18 @@ class PredictiveController(Controller):
                 builder.add_costs(resource, dict.fromkeys(names[first : last + 1], cost))
         return builder.build(), energies
 
-    def _forecast(self, step: int, total: int, days: list[int]) -> list[int]:
-        """The energy that each block ahead brings: as on days before, or as the mean so far."""
-        mean = total * self.block_steps // step if step else 0
+    def _forecast(self, step: int, usual: int, days: list[int]) -> list[int]:
+        """The energy that each block ahead brings: as on days before, or as is usual."""
         block = step // self.block_steps
         seen = [days[(block + i) % self.options.blocks] for i in range(self.options.horizon)]
-        return [int((mean if each == _UNSEEN else each) * self.situation.efficiency) for each in seen]
+        return [int((usual if each == _UNSEEN else each) * self.situation.efficiency) for each in seen]
 
 
 class PredictiveGovernor(Governor):
-    """Plans ahead: the energy of each hour of the next half day, by a knapsack problem, at the beginning of each hour.
+    """Plans ahead, in blocks of 90 minutes: the energy of each block of the next 18 hours, by a knapsack problem.
 
-    The harvest is forecast to be that of the same hour on the days before, or the mean so far where there is none.
+    A new plan is made at the beginning of each block. The harvest is forecast to be that of the same block on the days
+    before. On the first day, it is that of the last block, or the mean so far if that is less.
     """
 
     name = "mpc"

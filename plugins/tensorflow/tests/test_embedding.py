@@ -17,6 +17,7 @@ import reds_core
 from reds_core.errors import InputError, RedsError
 from reds_core.framework import (
     Arrays,
+    BatchSource,
     Family,
     FinetuneSettings,
     SourceStream,
@@ -24,13 +25,8 @@ from reds_core.framework import (
     TaskKind,
     Teacher,
     Training,
-    each_batch,
     noisy_features,
 )
-from reds_core.framework.sources import FunctionSource
-from reds_core.runs.given_data import given_data, read_given
-from reds_core.runs.labelling import labelled
-from reds_core.runs.settings import RunSettings
 
 COUNT, TESTED = 160, 48
 RNG = np.random.default_rng(0)
@@ -68,6 +64,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "encoder.keras", folder / "images.npz", {"macs": [0.6, 0.3]}, out=folder / "run", **SETTINGS
     )
     return folder
+
+
+class Parts(BatchSource):
+    """The training images in batches without labels."""
+
+    def read(self) -> Any:
+        return iter(np.split(TRAIN, 5))
+
+
+def taught(teacher: Any, x: Any) -> Arrays:
+    """Examples whose labels are what a model returns for them."""
+    return Arrays(x, FRAMEWORK.predict(teacher, x))
 
 
 def weights_of(path: Path) -> list[bytes]:
@@ -177,23 +185,18 @@ def test_data_without_labels_in_every_form(source: str) -> None:
         "single examples": (slices((TRAIN,)), slices((TEST, np.zeros(TESTED)))),
         "function": (lambda: iter(np.split(TRAIN, 4)), lambda: iter(np.split(TEST, 4))),
     }[source]
-    found = read_given(given_data(parts, labelled=False), None, FRAMEWORK, model, RunSettings(task=TASK))
-    assert found.test is not None
-    taught = labelled(FRAMEWORK, model, found.test, TASK, "test data")
-    assert FRAMEWORK.accuracy(model, FRAMEWORK.check_data(model, taught, TASK, "data"), TASK) == pytest.approx(1.0)
-    assert sum(len(batch) for batch in each_batch(taught, 16)) == TESTED
+    found = reds_core.evaluate(model, parts, task="embedding", teacher=model, verbose=0)
+    assert (found.examples, found.value) == (TESTED, pytest.approx(1.0, abs=1e-6))
 
 
 def test_streams_and_arrays_have_the_same_labels_and_figures() -> None:
     model, small = encoder(), encoder(normed=False)
-    stream = SourceStream(FunctionSource(lambda: iter(np.split(TRAIN, 5)), "data"), "data", labelled=False)
-    parts = [
-        FRAMEWORK.check_data(small, labelled(FRAMEWORK, model, data, TASK, "data"), TASK, "data")
-        for data in (Arrays(TRAIN, np.zeros((COUNT, 0), np.float32)), stream)
-    ]
+    predict = FRAMEWORK.predictor(model)
+    stream = SourceStream(Parts(), labelled=False).mapped(lambda batch: Arrays(batch.x, predict(batch.x)))
+    parts = [FRAMEWORK.check_data(small, data, TASK, "data") for data in (taught(model, TRAIN), stream)]
     read = np.concatenate([batch.y for batch in stream_batches(parts[1])])
     np.testing.assert_allclose(parts[0].y, read, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(parts[0].y, model.predict(TRAIN, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(read, model.predict(TRAIN, verbose=0), rtol=1e-5, atol=1e-6)
     for measure in (FRAMEWORK.accuracy, FRAMEWORK.loss):
         assert measure(small, parts[0], TASK) == pytest.approx(measure(small, parts[1], TASK), rel=1e-5)
 
@@ -206,7 +209,7 @@ def stream_batches(stream: Any) -> Any:
 @pytest.mark.parametrize("loss", ["cosine_distance", "relative_squared_error", "mean_squared_error"])
 def test_the_input_model_loses_nothing_against_itself(loss: str) -> None:
     model, task = encoder(), Task(loss, kind=TaskKind.EMBEDDING)
-    data = labelled(FRAMEWORK, model, Arrays(TEST, np.zeros((TESTED, 0), np.float32)), task, "data")
+    data = taught(model, TEST)
     assert FRAMEWORK.loss(model, data, task) == pytest.approx(0.0, abs=1e-6)
     assert FRAMEWORK.accuracy(model, data, task) == pytest.approx(1.0, abs=1e-6)
 
@@ -224,7 +227,7 @@ def test_losses_of_features_by_hand() -> None:
 def test_labels_of_augmented_examples_are_features_of_these() -> None:
     """An encoder that starts as its own teacher keeps a loss of 0 under strong shifts, if nothing moves it."""
     teacher, full = encoder(normed=False), encoder(normed=False)
-    data = labelled(FRAMEWORK, teacher, Arrays(TRAIN, np.zeros((COUNT, 0), np.float32)), TASK, "data")
+    data = taught(teacher, TRAIN)
     settings = FinetuneSettings(1, learning_rate=1e-12, augment=("shift=0.4", "flip"), distill=Teacher.NONE)
     told: list[float] = []
     training = Training(data, settings, 0, lambda p: told.append(p.loss), TASK, teacher=teacher)
@@ -241,7 +244,7 @@ def test_gradients_tell_which_channels_the_features_need() -> None:
     """At the teacher itself the loss has no gradient, so scores would only rank rounding errors."""
     model = encoder(normed=False)
     network = FRAMEWORK.inspect(model)
-    data = labelled(FRAMEWORK, model, Arrays(TRAIN, np.zeros((COUNT, 0), np.float32)), TASK, "data")
+    data = taught(model, TRAIN)
     own = FRAMEWORK.weights(model, network)
     group = network.groups[0]
     rises = []
