@@ -173,7 +173,8 @@ class Bench:
         return {group: self._folded(group, share, how, repair) for group in self.network.channels}
 
     def _folded(self, group: str, share: float, method: str, repair: str) -> Joining:
-        fold = self.registry.create(Realisation, "fold", {"fold": {"method": method, "repair": repair}})
+        own = NONE if repair in (MEANS, VARIANCES) else repair
+        fold = self.registry.create(Realisation, "fold", {"fold": {"method": method, "repair": own}})
         return fold.joined(self.narrowing(group, share, "magnitude"))
 
     def _best(self, group: str, share: float) -> Joining:

@@ -22,9 +22,10 @@ from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Channels, Fixed
 from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.registry import Registry
-from reds_core.testing import CheckOutcome, check_device, check_target, check_transform
+from reds_core.testing import CheckOutcome, check_device, check_realisation, check_target, check_transform
 from reds_core.testing.sample_networks import sample_networks
 from reds_core.transforms.describing import described
+from reds_core.transforms.realisation import Realisation
 from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import Stage, Transform
 
@@ -80,6 +81,11 @@ def test_the_transform_that_removes_weights_keeps_its_contract_and_its_masks_nes
     inner = Smaller(1, (np.arange(3), np.arange(3), np.arange(2), np.arange(1)))
     alone, within = (names["Rows"]().begun(Start(values, smaller=s), kernel, 1) for s in ((), (inner,)))
     assert [list(np.flatnonzero(f(values + 1, 0.5).sum(axis=(1, 2, 3)))) for f in (alone, within)] == [[2], [1]]
+
+
+def test_the_realisation_keeps_its_contract() -> None:
+    report = check_realisation(names_of("transforms")["Remainder"])
+    assert report.ok, str(report)
 
 
 def test_rows_and_bits_are_counted_together() -> None:
@@ -147,12 +153,15 @@ def test_a_run_decides_levels_of_the_transform_for_files_of_the_target(place: Wo
         assert np.array_equal(exponents, np.rint(exponents))
 
 
-@pytest.mark.parametrize(("name", "base"), [("transforms", Transform), ("targets", Target), ("targets", Device)])
+PAGES = [("transforms", Transform), ("transforms", Realisation), ("targets", Target), ("targets", Device)]
+
+
+@pytest.mark.parametrize(("name", "base"), PAGES)
 def test_the_pages_explain_every_member(name: str, base: type) -> None:
     own = {*vars(base), *getattr(base, "__annotations__", {})}
-    members = {m for m in own if not m.startswith("_")} - {"kind", "declares"}
+    members = {m for m in own if not m.startswith("_")} - {"kind", "declares", "setting"}
     assert {m for m in members if not re.search(rf"`{m}[`(]", page(name))} == set()
-    assert len(members) >= 6
+    assert len(members) >= 3
 
 
 def test_the_page_names_every_stage_and_nesting() -> None:
