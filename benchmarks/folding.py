@@ -308,9 +308,9 @@ Accuracy in percent, mean and standard deviation over the seeds:
 
 {comparisons}
 
-**Without data, merging beats dropping at 75 % of the channels**, by {gain} with all seeds. At 50 %, nothing is left
-of the network: all ways are near the 10 % of chance. ResNet8 has groups of 16, 32 and 64 channels, and half of them
-are too few without training, however they are made.
+**Without data, merging beats dropping at 75 % of the channels**, by {gain} with all seeds. At 50 %, little is
+left of the network: only "best" is clearly above the 10 % of chance. ResNet8 has groups of 16, 32 and 64 channels, and
+half of them are too few without training, however they are made.
 
 **With measured statistics, dropping by `magnitude` beats merging at 75 %**, and merging beats dropping by `random`
 and `taylor`. So what merging is worth depends on the score that it replaces, and on whether anything can be measured.
@@ -318,14 +318,13 @@ To see why, the means and the variances of the batch norms were also measured wi
 
 {explained}
 
-The variances are not what spoils this network. Dropping keeps channels that vary as before but shifts the sums into
-which they are added, and measured means alone repair nearly all of it. Merging keeps these sums closer to what they
-were, which is its advantage without data; but a mean of unlike channels has lost what the channels did not have in
-common, and no statistics bring that back.
+Dropping needs the means and nothing else: the channels that are left vary as before, but sums over channels have lost
+terms. Merging needs both. Before any repair it is closer to the network that it was made of, which is its advantage without
+data; but a mean of unlike channels has lost what these did not have in common, which is presumably why statistics bring
+back less of it.
 
-**The repair from the weights does not pay here**, although measured variances do not either, without the means. It
-cannot know the means, since they depend on the data. The paper reports gains in networks that are deeper and wider
-than this one, in which shrunk variances multiply.
+**The repair from the weights does not pay here.** Neither do measured variances by themselves, and it cannot know the
+means, which depend on the data. The paper reports gains in networks that are deeper and wider than this one.
 
 **K-means is better than merging the closest pair again and again** at 75 %. "best" judges each group with the others
 whole, so it need not be better than one way for all groups; its rival by `taylor` is a weak one here.
