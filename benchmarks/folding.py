@@ -319,9 +319,9 @@ To see why, the means and the variances of the batch norms were also measured wi
 {explained}
 
 Dropping needs the means and nothing else: the channels that are left vary as before, but sums over channels have lost
-terms. Merging needs both. Before any repair it is closer to the network that it was made of, which is its advantage without
-data; but a mean of unlike channels has lost what these did not have in common, which is presumably why statistics bring
-back less of it.
+terms. Merging needs both. Before any repair it is closer to the network that it was made of, which is its advantage
+without data; but a mean of unlike channels has lost what these did not have in common, which is presumably why
+statistics bring back less of it.
 
 **The repair from the weights does not pay here.** Neither do measured variances by themselves, and it cannot know the
 means, which depend on the data. The paper reports gains in networks that are deeper and wider than this one.

@@ -68,8 +68,8 @@ class RunSettings:
             of all epochs.
         max_drop_target: The target on whose files `max_drop` measures what networks lose. None means the models
             themselves.
-        pruner: The pruner plugin, which is the strategy of the run. None means nested, or oneshot if `realise` merges
-            channels.
+        pruner: The pruner plugin, which is the strategy of the run. None means nested, or oneshot where channels are
+            merged.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
         solver: The solver plugin, or auto for the best one that accepts the problem.
