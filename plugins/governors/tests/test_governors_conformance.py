@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reds_core.testing import governor_conformance
 from reds_governors import (
     OracleGovernor,
     PidGovernor,
@@ -12,6 +11,8 @@ from reds_governors import (
     ProportionalIntegralGovernor,
     ThresholdGovernor,
 )
+
+from reds_core.testing import governor_conformance
 
 
 @governor_conformance(ThresholdGovernor)
