@@ -30,10 +30,19 @@ from bias_cells import BASE, METHODS, NETWORKS, RECORDS, BiasCell, BiasRecord, c
 from bias_page import page
 
 from reds_core import Registry, prune
-from reds_core.audit.ablation import ChannelAttribution, ablated_margins, attribute_margins, random_ablations
-from reds_core.audit.answers import Answers, Population, answers_of, true_classes
-from reds_core.audit.calibration import calibration
-from reds_core.audit.prediction import NetworkLoss, predict_losses
+from reds_core.audit import (
+    Answers,
+    ChannelAttribution,
+    NetworkLoss,
+    Population,
+    ablated_margins,
+    answers_of,
+    attribute_margins,
+    calibration,
+    predict_losses,
+    random_ablations,
+    true_classes,
+)
 from reds_core.framework import Arrays, Family, Framework, Training
 from reds_core.plan import SubnetworkRecord
 from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text

@@ -13,10 +13,7 @@ import numpy.typing as npt
 from bias_cells import BASE, METHODS, NETWORKS, BiasNetwork, BiasRecord
 from study_tables import MISSING, mean_text, table
 
-from reds_core.audit.answers import Population
-from reds_core.audit.classes import audit_classes
-from reds_core.audit.exemplars import jaccard, modal_labels
-from reds_core.audit.records import ClassAudit
+from reds_core.audit import ClassAudit, Population, audit_classes, jaccard, modal_labels
 from reds_core.report import many
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

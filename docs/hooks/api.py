@@ -17,11 +17,11 @@ import reds_core
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Pruning": ("prune", "extract", "export", "evaluate", "profile", "inspect", "sensitivity", "measure_latency",
-                "run_audit", "write_report"),
+                "run_audit", "simulate", "write_report"),
     "Plans and results": ("Plan", "SavedPlan", "SavedSubnetwork", "load_plan", "Details", "load_details",
                           "HistoryRow", "load_history",
                           "ModelEvaluation", "ProfileRecord",
-                          "FamilyExport", "SensitivityTable", "load_sensitivity", "Audit",
+                          "FamilyExport", "Simulation", "SensitivityTable", "load_sensitivity", "Audit",
                           "load_audit", "load_scores"),
     "Settings and recipes": ("PruneOptions", "RunSettings", "FinetuneSettings", "WidthOptions", "LatencyOptions",
                              "Search", "Task", "Mode", "Recipe", "load_recipe", "recipe_text"),
@@ -44,6 +44,7 @@ FACES = {
     "reds_core.network": "Descriptions of networks: groups, layers, weights and axes.",
     "reds_core.knapsack": "Problems, solvers and their answers.",
     "reds_core.cost": "Resources, budgets and latency tables.",
+    "reds_core.runtime": "The base class of governors, and what they control: members, a battery and requests.",
     "reds_core.plan": "Plans, which are the results of runs.",
     "reds_core.transforms": "The base class of transforms, and the settings that they lead to.",
     "reds_core.framework": "The base classes of frameworks, of plugins of layers, of targets and of devices.",

@@ -7,7 +7,7 @@ changes without it. The sum over several channels predicts how it changes withou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.audit.answers import answers_of
-from reds_core.framework.framework import Framework
+from reds_core.framework.framework import Framework, WeightArrays
 from reds_core.network.description import Network
 from reds_core.scoring.attribution import masked
 
+Repair = Callable[[Iterator[WeightArrays]], Iterator[WeightArrays]]
+"""A function that changes the weights of networks, which are consumed lazily."""
 HELD_OUT = 0.2
 """The share of the ablations on which the regression is only tested."""
 _PENALTIES = np.logspace(-10, 2, 49)
@@ -64,6 +66,7 @@ def ablated_margins(
     truth: IntArray,
     ablations: BoolArray,
     told: Callable[[int, int], None],
+    repair: Repair = iter,
 ) -> FloatArray:
     """Measure the margin of each example under each ablation, float64 (ablations, examples).
 
@@ -75,10 +78,11 @@ def ablated_margins(
         truth: The true class of each example.
         ablations: Which channels each ablation removes, in the order of the groups.
         told: Called after each ablation with the number of those that are done, and of all.
+        repair: What is done to the weights of each ablation before it is measured; nothing by default.
     """
     weights, margins = framework.weights(model, network), []
     variants = (masked(network, weights, _kept(network, removed)) for removed in ablations)
-    for number, outputs in enumerate(framework.outputs(model, network, variants, x), 1):
+    for number, outputs in enumerate(framework.outputs(model, network, repair(variants), x), 1):
         margins.append(answers_of(outputs, truth).margins)
         told(number, len(ablations))
     return np.stack(margins)

@@ -80,11 +80,12 @@ def _attribution_sentence(audit: AuditRecord) -> str:
         if found.correlation is None
         else f"correlate with the measured ones by {found.correlation:.2f} in the mean over the examples"
     )
+    repair = ", with the batch-norm statistics of each ablated network measured anew" * found.is_repaired
     return (
         f"{units.many(found.ablations, 'random ablation')} of the input model, each of which sets "
         f"{units.percent(found.fraction, 0)} of its {units.count(found.channels)} channels to zero, were measured on "
-        f"{units.many(found.examples, 'test example')}. On the {found.held_out} ablations that the regression did not "
-        f"see, the predicted margins {checked}."
+        f"{units.many(found.examples, 'test example')}{repair}. On the {found.held_out} ablations that the regression "
+        f"did not see, the predicted margins {checked}."
     )
 
 

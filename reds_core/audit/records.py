@@ -305,6 +305,7 @@ class AttributionRecord:
         ablations: the number of random ablations of each input model.
         fraction: the share of all channels that each of them sets to zero.
         examples: the number of test examples whose margins were measured.
+        is_repaired: whether the batch-norm statistics of each ablated network were measured anew.
         channels: the number of channels of the input model.
         held_out: the number of ablations that the regression did not see.
         correlation: the mean over the examples of the correlation of predicted and measured margins on these; None if
@@ -314,6 +315,7 @@ class AttributionRecord:
     ablations: int
     fraction: float
     examples: int
+    is_repaired: bool
     channels: int
     held_out: int
     correlation: float | None

@@ -8,7 +8,7 @@ from reds_core.audit.statistics import Interval
 from reds_core.report import units
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, figure, one_block, whole
 
-BEFORE = "uncompressed"
+BEFORE = "before"
 _MOST_EXEMPLARS = 200
 _KINDS = {"members": "Between members", "methods": "Between methods", "networks": "Between networks of one method"}
 

@@ -63,6 +63,14 @@ def audit_command(
         int,
         typer.Option(metavar="N", help="The largest number of test examples for attribution.", min=2),
     ] = 1000,
+    repair_ablations: Annotated[
+        bool,
+        typer.Option(
+            "--repair-ablations",
+            help="Measure the batch-norm statistics of each ablated network anew, as those of subnetworks are. This "
+            "takes about three times as long.",
+        ),
+    ] = False,
     option: OptionTexts = None,
     imports: Imports = None,
     seed: Seed = 0,
@@ -83,6 +91,7 @@ def audit_command(
         ablations=ablations,
         ablated_fraction=ablated_fraction,
         attribution_examples=attribution_examples,
+        repair_ablations=repair_ablations,
         seed=seed,
         mode=Mode.OVERWRITE if overwrite else Mode.REFUSE,
         options=parse_plugin_options(option or []),

@@ -40,7 +40,6 @@ def audit_finished(run: Path, out: Path, watcher: Watcher, registry: Registry | 
             out,
             ablations=0,
             mode=Mode.OVERWRITE,
-            options=options.get("options"),
             imports=imports,
             registry=registry,
             watcher=watcher,

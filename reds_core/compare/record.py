@@ -112,7 +112,7 @@ class ResultRecord:
         steps: number of steps of the pruner.
         search_s: seconds in solvers, summed over all steps, also if the run was resumed.
         finetune_s: seconds in training, likewise.
-        wall_s: seconds of the process from start to end; None if it resumed a run.
+        wall_s: seconds of the process from start to end, with the audit if there is one; None if it resumed a run.
         started_at: start of the last process of the run, UTC, ISO 8601.
         machine: where that process ran.
         versions: versions of reds, its plugins and their libraries.

@@ -11,6 +11,7 @@ from reds_core.report import units
 from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
 from reds_core.report.layer_levels import counts_text, decided, layers_text, title_of
+from reds_core.report.merged_channels import merged_groups
 from reds_core.report.proof import badge
 from reds_core.report.table import Cell, Row, Table, one_block
 
@@ -96,6 +97,8 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     texts["proof"] = badge(record) + ("" if record.solver is None else f" (solver {record.solver})")
     widths = [f"{group} {width}" for group, width in record.widths.items()]
     texts["channels kept"] = units.listed(tuple(widths), _MOST_WIDTHS)
+    if merged := merged_groups(record):
+        texts["channels merged"] = merged
     for what in decided([record]):
         texts[title_of(what)] = units.listed(layers_text(record, what), _MOST_WIDTHS)
     texts["files"] = ", ".join(name for name in record.files.values() if name is not None)

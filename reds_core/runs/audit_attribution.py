@@ -10,20 +10,25 @@ from typing import Any
 import numpy as np
 
 from reds_core.arrays import IntArray
-from reds_core.audit.ablation import ChannelAttribution, ablated_margins, attribute_margins, random_ablations
+from reds_core.audit.ablation import ChannelAttribution, Repair, ablated_margins, attribute_margins, random_ablations
 from reds_core.audit.answers import Answers, Population
 from reds_core.audit.prediction import NetworkLoss, predict_losses
 from reds_core.audit.records import AttributionRecord, LossPrediction
 from reds_core.errors import InputError, argument
+from reds_core.framework.data import sampled
 from reds_core.framework.framework import Framework
+from reds_core.network.description import Network
 from reds_core.plan import SubnetworkRecord
-from reds_core.runs.audit_data import AuditData
+from reds_core.runs.audit_data import AuditData, training_parts
 from reds_core.runs.audited_runs import AuditedMember, AuditedRun, InputModels
+from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.watcher import Watcher
 
 ABLATIONS = 256
 ABLATED_FRACTION = 0.05
 ATTRIBUTED_EXAMPLES = 1000
+REPAIR_EXAMPLES = 512
+"""The number of training examples on which batch-norm statistics of ablated networks are measured."""
 _STEPS_TOLD = 8
 """How often the progress of the ablations of a model is told."""
 
@@ -36,11 +41,13 @@ class AttributionSettings:
         ablations: The number of random ablations of each input model; 0 for no attribution.
         fraction: The share of all channels that each ablation sets to zero, above 0 and below 1.
         examples: The maximum number of test examples whose margins are measured.
+        is_repaired: Whether the batch-norm statistics of each ablated network are measured anew on training examples.
     """
 
     ablations: int = ABLATIONS
     fraction: float = ABLATED_FRACTION
     examples: int = ATTRIBUTED_EXAMPLES
+    is_repaired: bool = False
 
     def __post_init__(self) -> None:
         if self.ablations < 0 or self.ablations == 1:
@@ -104,7 +111,7 @@ class LossAttribution:
             return LossPredictions({}, None, ("No channels were attributed, since no ablations were asked for.",))
         count = len(self.data.truth)
         chosen = np.sort(np.random.default_rng(self.seed).permutation(count)[: self.settings.examples])
-        attributions = self._attributions(before, chosen)
+        attributions = self._attributions(chosen)
         if not attributions:
             note = "No channels were attributed, since an input model has none that can be removed."
             return LossPredictions({}, None, (note,))
@@ -142,23 +149,36 @@ class LossAttribution:
             )
         return losses
 
-    def _attributions(self, before: Sequence[Answers], chosen: IntArray) -> list[ChannelAttribution]:
+    def _attributions(self, chosen: IntArray) -> list[ChannelAttribution]:
         """The attributions of the channels of each input model; empty if one has no channels to remove."""
         found, settings, examples = [], self.settings, self.data.taken(chosen)
-        for path, intact in zip(self.inputs.files, before, strict=True):
+        for number, path in enumerate(self.inputs.files):
             model: Any = self.framework.load_model(path)
             network = self.framework.inspect(model)
             channels = sum(network.channels.values())
             if not channels:
                 return []
             ablations = random_ablations(channels, settings.ablations, settings.fraction, self.seed)
-            told, truth = partial(self._told, path.name), self.data.truth[chosen]
-            margins = ablated_margins(self.framework, model, network, examples.x, truth, ablations, told)
-            found.append(attribute_margins(network.channels, ablations, margins, intact.margins[chosen]))
+            measured = np.concatenate([np.zeros((1, channels), bool), ablations])  # the first is the model itself
+            told, repair = partial(self._told, path.name), self._repair(model, network, number)
+            truth = self.data.truth[chosen]
+            margins = ablated_margins(self.framework, model, network, examples.x, truth, measured, told, repair)
+            found.append(attribute_margins(network.channels, ablations, margins[1:], margins[0]))
         return found
 
+    def _repair(self, model: Any, network: Network, number: int) -> Repair:
+        """What is done to the weights of each ablation of an input model before it is measured."""
+        if not self.settings.is_repaired:
+            return iter
+        run = self.runs[self.inputs.of_runs.index(number)]
+        train, _ = training_parts(self.data, self.framework, model, run)
+        examples = sampled(train, REPAIR_EXAMPLES, self.seed)
+        task = run.settings.task
+        return LossMeasurement(self.framework, model, network, examples, examples, task, self.seed).recalibrated
+
     def _told(self, name: str, done: int, count: int) -> None:
-        if (done - 1) * _STEPS_TOLD // count != done * _STEPS_TOLD // count or done == 1:
+        done, count = done - 1, count - 1  # the first is the model itself
+        if done and (done - 1) * _STEPS_TOLD // count != done * _STEPS_TOLD // count:
             self.watcher.stage(f"attributing channels of {name}, ablation {done} of {count}")
 
     def _record(self, attributions: Sequence[ChannelAttribution], examples: int) -> AttributionRecord:
@@ -168,6 +188,7 @@ class LossAttribution:
             settings.ablations,
             settings.fraction,
             examples,
+            settings.is_repaired,
             len(first.effects),
             first.held_out,
             float(np.mean(known)) if known else None,

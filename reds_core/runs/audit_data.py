@@ -104,6 +104,9 @@ def read_audit_data(
         InputError: If the data cannot be read, is not that of a run, or has no test data with classes.
     """
     settings = runs[0].settings
+    for run in runs:
+        if not run.settings.task.is_labelled:
+            raise _without_classes(run)
     dataset = read_given(source, None, framework, model, settings)
     for run in runs:
         if run.plan.hashes.data not in (None, dataset.digest):
@@ -116,9 +119,7 @@ def read_audit_data(
     test = framework.check_data(model, dataset.test, settings.task, "test data")
     few = sampled(test, _FEW_EXAMPLES, 0)
     if framework.figures(model, few, settings.task).classes is None:
-        raise InputError(
-            f"the networks in '{runs[0].folder}' do not say one class for each example", "audit runs of classifiers"
-        )
+        raise _without_classes(runs[0])
     count = class_count(framework.predict(model, few.x))
     truth = true_classes(np.concatenate([part.y for part in each_batch(test, _BATCH_SIZE)]), count)
     places = np.flatnonzero(truth >= 0)
@@ -127,6 +128,12 @@ def read_audit_data(
     named = _groups(source, groups, len(truth))
     own = None if named is None else tuple(named[place] for place in places)
     return AuditData(dataset, test, truth[places], places, _class_names(runs, count), own)
+
+
+def _without_classes(run: AuditedRun) -> InputError:
+    return InputError(
+        f"the networks in '{run.folder}' do not say one class for each example", "audit runs of classifiers"
+    )
 
 
 def training_parts(data: AuditData, framework: Framework, model: Any, run: AuditedRun) -> tuple[Data, Data | None]:

@@ -31,6 +31,7 @@ from reds_core.runs.given_data import given_data
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.provenance import versions_of
+from reds_core.runs.settings import merged_options
 from reds_core.system.files import given_path, remove_partial_files
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.record_lines import RECORDS_FILE
@@ -50,6 +51,7 @@ def run_audit(
     ablations: int = ABLATIONS,
     ablated_fraction: float = ABLATED_FRACTION,
     attribution_examples: int = ATTRIBUTED_EXAMPLES,
+    repair_ablations: bool = False,
     seed: int = 0,
     mode: Mode | str = Mode.REFUSE,
     options: PluginOptions | None = None,
@@ -62,7 +64,8 @@ def run_audit(
 
     This is what `reds audit` does. The members of one name over all folders are one population of compressed networks.
     The input models of the runs, if they differ, or else one input model that is trained further with several seeds,
-    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no choice.
+    are the population of uncompressed ones. Both are compared on test data, which is used for no training and for no
+    choice.
 
     Args:
         folders: One or several folders of finished runs.
@@ -79,9 +82,11 @@ def run_audit(
             means no attribution.
         ablated_fraction: The share of all channels that each ablation sets to zero, above 0 and below 1.
         attribution_examples: The maximum number of test examples for attribution.
+        repair_ablations: Whether the batch-norm statistics of each ablated network are measured anew on 512 training
+            examples, as those of subnetworks are. This takes about three times as long.
         seed: The seed of ablations and of resampling, and the first seed of trainings.
         mode: What to do if `out` already holds an audit: `"refuse"` or `"overwrite"`.
-        options: Options of plugins, as `{plugin: {key: text}}`.
+        options: Options of plugins, as `{plugin: {key: text}}`, which take precedence over those of the first run.
         imports: One or several Python files or names of modules that define custom layers.
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of progress and warnings.
@@ -102,7 +107,7 @@ def run_audit(
         >>> [each.name for each in audit.classes if each.after["50"].is_hurt]
     """
     registry, options = given_registry(registry), given_options(options)
-    attribution = AttributionSettings(ablations, ablated_fraction, attribution_examples)
+    attribution = AttributionSettings(ablations, ablated_fraction, attribution_examples, repair_ablations)
     folder, how = given_path(out, "out"), mode_of(mode)
     if how is Mode.RESUME:
         raise InputError("an audit cannot be resumed", "run it again, which keeps the networks that it has trained")
@@ -119,7 +124,8 @@ def run_audit(
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
     _check_free(folder, how)
-    framework = registry.default_framework(options, import_names(imports))
+    made = merged_options(runs[0].settings.options, options)  # the runs may have set the shape of the input, for one
+    framework = registry.default_framework(made, import_names(imports))
     found = None if model is None else given_path(model, "model")
     inputs = InputModels.of(runs, framework, found, seeds)
     with locked_folder(folder, "an audit"), following(verbose, watcher, runs[0].settings.task.metric) as followed:

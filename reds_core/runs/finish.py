@@ -32,7 +32,7 @@ from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.publishing import Companions, publish
-from reds_core.runs.realiser import Source
+from reds_core.runs.realiser import FullModel
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.recounting import recount
 from reds_core.runs.session import Session
@@ -165,7 +165,7 @@ def _untrained(session: Session, planned: PlannedMember) -> Any:
     inputs, realiser = session.inputs, session.plugins.realiser
     if realiser is None or planned.realised is None:
         return inputs.framework.extract(inputs.model, inputs.network, planned.kept)
-    source = Source(inputs.framework, inputs.model, inputs.network, planned.order)
+    source = FullModel(inputs.framework, inputs.model, inputs.network, planned.order)
     return realiser.repeated(source, planned.decision.widths, planned.realised)
 
 

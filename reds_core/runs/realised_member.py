@@ -14,7 +14,7 @@ from reds_core.runs.finished_family import FinishedFamily
 from reds_core.runs.member_data import MemberData
 from reds_core.runs.member_training import recalibrate_member
 from reds_core.runs.planned_member import PlannedMember
-from reds_core.runs.realiser import LOSS_EXAMPLES, Realiser, Source
+from reds_core.runs.realiser import LOSS_EXAMPLES, FullModel, Realiser
 from reds_core.transforms.joining import DROPPED, RealisedGroup
 from reds_core.watcher import Watcher
 
@@ -48,7 +48,7 @@ def realised_member(
         sample = sampled(data.examples, LOSS_EXAMPLES, family.settings.seed)
         return framework.loss(model, sample, family.settings.task)
 
-    source = Source(framework, family.full, network, unchanged)
+    source = FullModel(framework, family.full, network, unchanged)
     (model,), (found,) = realiser.members(source, [member.decision.widths], loss if realiser.compares else None)
     for warning in realiser.warnings([found]):
         watcher.warn(warning)

@@ -27,7 +27,7 @@ Loss = Callable[[Any], float]
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FullModel:
     """The network whose groups become narrower.
 
     Attributes:
@@ -94,7 +94,7 @@ class Realiser:
             )
 
     def members(
-        self, source: Source, widths: Sequence[Mapping[str, int]], loss: Loss | None
+        self, source: FullModel, widths: Sequence[Mapping[str, int]], loss: Loss | None
     ) -> tuple[tuple[Any, ...], tuple[Mapping[str, RealisedGroup], ...]]:
         """Return the networks with the given widths, and how each group of them is realised.
 
@@ -108,7 +108,7 @@ class Realiser:
         models = tuple(source.built({group: joining for group, (_, joining) in own.items()}) for own in found)
         return models, tuple({group: joining.record(by) for group, (by, joining) in own.items()} for own in found)
 
-    def repeated(self, source: Source, widths: Mapping[str, int], recorded: Mapping[str, RealisedGroup]) -> Any:
+    def repeated(self, source: FullModel, widths: Mapping[str, int], recorded: Mapping[str, RealisedGroup]) -> Any:
         """Return a network again as `members` made it.
 
         Args:
@@ -145,7 +145,7 @@ class Realiser:
 class _Search:
     """Chooses the realisation of each group, once for each of its widths."""
 
-    def __init__(self, realiser: Realiser, source: Source, loss: Loss | None) -> None:
+    def __init__(self, realiser: Realiser, source: FullModel, loss: Loss | None) -> None:
         self._realiser, self._source, self._loss = realiser, source, loss
         self._weights = source.weights()
         self._found: dict[tuple[str, int], tuple[str, Joining]] = {}

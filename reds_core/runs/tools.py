@@ -28,7 +28,7 @@ from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.family_choice import choose_family
 from reds_core.runs.history import FULL, history_rows
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
-from reds_core.runs.realiser import LOSS_EXAMPLES, Source
+from reds_core.runs.realiser import LOSS_EXAMPLES, FullModel
 from reds_core.runs.session import Session
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.loss_measurement import LossMeasurement
@@ -150,7 +150,7 @@ class RunTools(Tools):
         if realiser is None:
             return super().extract_family(state)
         full = self.extract(model, state.order)
-        source = Source(self._inputs.framework, model, self.network, state.order)
+        source = FullModel(self._inputs.framework, model, self.network, state.order)
         loss = self._sampled_loss if realiser.compares else None
         members, realised = realiser.members(source, [choice.widths for choice in state.choices], loss)
         for warning in realiser.warnings(realised):

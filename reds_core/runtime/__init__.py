@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reds_core.runtime.battery import Battery, plant_of
+from reds_core.runtime.compiled import governor_sources
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
 from reds_core.runtime.governor import Controller, Future, Governor, LawController, Situation
 from reds_core.runtime.laws import (
@@ -58,6 +59,7 @@ __all__ = [
     "efficient",
     "fitted",
     "generate_trace",
+    "governor_sources",
     "highest_accuracy",
     "plant_of",
     "quotient",

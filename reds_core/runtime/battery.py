@@ -11,7 +11,7 @@ from reds_core.errors import InfeasibleError, InputError
 from reds_core.runtime.operating_points import Figures
 from reds_core.runtime.plant import Plant
 from reds_core.runtime.trace import Trace
-from reds_core.scales import ENERGY
+from reds_core.scales import ENERGY, NANOSECONDS
 
 REFERENCE_C = 25.0
 DOUBLES_EVERY_C = 10.0
@@ -74,13 +74,21 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
         members: What an inference of each member really takes.
 
     Raises:
-        InfeasibleError: If the battery cannot hold the energy of a single inference.
+        InfeasibleError: If the battery cannot hold the energy of a single inference, or no member answers any request
+            in time.
     """
     least = min(member.energy_nJ for member in members)
     if battery.capacity_nJ < least:
         raise InfeasibleError(
             f"a battery of {ENERGY.text(battery.capacity_nJ * 1000)} never holds the energy of an inference",
             f"give at least {ENERGY.text(least * 1000)}, which the cheapest member takes",
+        )
+    quickest = min(member.latency_us for member in members)
+    arriving = trace.requests > 0
+    if arriving.any() and trace.deadline_ms[arriving].max() * 1000 < quickest:
+        raise InfeasibleError(
+            "no subnetwork answers a request within its deadline",
+            f"give deadlines of at least {NANOSECONDS.text(quickest * 1000)}, the latency of the quickest one",
         )
     warmer: FloatArray = np.exp2((np.minimum(trace.temperature_C, 200.0) - REFERENCE_C) / DOUBLES_EVERY_C)
     uJ_per_mW = trace.step_s * 1000.0

@@ -22,7 +22,8 @@ def new_plugin(kind: str, name: str, out: str | PathLike[str] = ".", *, registry
     `pip install -e`, and passes `reds check NAME`, before anything in it is changed.
 
     Args:
-        kind: The kind of the plugin: "solver", "scorer", "pruner", "layers", "transform" or "target".
+        kind: The kind of the plugin: "solver", "scorer", "pruner", "layers", "transform", "target"
+            or "governor".
         name: The name by which users will ask for the plugin, such as "acme": lower-case letters, digits and single
             hyphens.
         out: The folder in which the folder of the package, `reds-NAME`, is created.

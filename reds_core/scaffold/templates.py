@@ -70,6 +70,7 @@ TEMPLATES = {
         PluginTemplate("layers", "a layer type of your own", requirement="reds-core[tensorflow]"),
         PluginTemplate("transform", "fewer bits for the weights of large layers"),
         PluginTemplate("target", "files of packed integers for a device", requirement="reds-core[tensorflow]"),
+        PluginTemplate("governor", "a share of the charge of the battery for each request"),
     )
 }
 """The templates by kind."""

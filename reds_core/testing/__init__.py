@@ -9,9 +9,9 @@
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks, plugins of layers, transforms, realisations, targets and devices as
-well. The command is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and
-only generated problems need hypothesis.
+There are kits for scorers, pruners, frameworks, plugins of layers, transforms, realisations, targets, devices and
+governors as well. The command is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions
+need pytest, and only generated problems need hypothesis.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reds_core.testing.conformance import (
     check,
     check_device,
     check_framework,
+    check_governor,
     check_layers,
     check_pruner,
     check_realisation,
@@ -29,6 +30,7 @@ from reds_core.testing.conformance import (
     check_transform,
     device_conformance,
     framework_conformance,
+    governor_conformance,
     layer_conformance,
     pruner_conformance,
     realisation_conformance,
@@ -39,6 +41,7 @@ from reds_core.testing.conformance import (
 )
 from reds_core.testing.device_checks import DEVICE_CHECKS
 from reds_core.testing.framework_checks import FRAMEWORK_CHECKS
+from reds_core.testing.governor_checks import GOVERNOR_CHECKS
 from reds_core.testing.kits import SOLVER_CHECKS
 from reds_core.testing.layer_checks import LAYER_CHECKS
 from reds_core.testing.pruner_checks import PRUNER_CHECKS
@@ -51,6 +54,7 @@ from reds_core.testing.transform_checks import TRANSFORM_CHECKS
 __all__ = [
     "DEVICE_CHECKS",
     "FRAMEWORK_CHECKS",
+    "GOVERNOR_CHECKS",
     "LAYER_CHECKS",
     "PRUNER_CHECKS",
     "REALISATION_CHECKS",
@@ -65,6 +69,7 @@ __all__ = [
     "check",
     "check_device",
     "check_framework",
+    "check_governor",
     "check_layers",
     "check_pruner",
     "check_realisation",
@@ -74,6 +79,7 @@ __all__ = [
     "check_transform",
     "device_conformance",
     "framework_conformance",
+    "governor_conformance",
     "layer_conformance",
     "pruner_conformance",
     "realisation_conformance",

@@ -16,6 +16,7 @@ from reds_core.network.description import Network
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
+from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing import kits
 from reds_core.testing.finding import find_plugins
@@ -178,6 +179,22 @@ def check_target(
     return _report(kits.TARGETS, target, settings, Given(samples, make_framework, registry))
 
 
+def check_governor(
+    governor: Governor | type[Governor], settings: Settings | None = None, registry: Registry | None = None
+) -> Report:
+    """Run every check on a governor.
+
+    Args:
+        governor: A class, or an object whose options are then used for every object made.
+        settings: The expectations that the author states, such as known failures.
+        registry: Where the plugins that it uses are looked up. By default it holds the installed plugins.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return _report(kits.GOVERNORS, governor, settings, Given(registry=registry))
+
+
 def check_device(
     device: Device | type[Device],
     settings: Settings | None = None,
@@ -302,6 +319,22 @@ def realisation_conformance(
         InputError: If `settings` expects the failure of a check that does not exist.
     """
     return as_pytest_parameters(_run(kits.REALISATIONS, make, settings, Given(networks=networks)))
+
+
+def governor_conformance(
+    make: Callable[[], Governor], settings: Settings | None = None, registry: Registry | None = None
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a governor. Needs pytest.
+
+    Args:
+        make: The class, or a function that makes a governor with other options.
+        settings: The expectations that the author states, such as known failures.
+        registry: Where the plugins that it uses are looked up. By default it holds the installed plugins.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.GOVERNORS, make, settings, Given(registry=registry)))
 
 
 def target_conformance(

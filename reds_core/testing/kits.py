@@ -16,9 +16,11 @@ from reds_core.network.description import Network
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
+from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.device_checks import DEVICE_CHECKS, DeviceSubject
 from reds_core.testing.framework_checks import FRAMEWORK_CHECKS, FrameworkSubject
+from reds_core.testing.governor_checks import GOVERNOR_CHECKS, GovernorSubject
 from reds_core.testing.layer_checks import LAYER_CHECKS, LayerSubject
 from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
 from reds_core.testing.realisation_checks import REALISATION_CHECKS, RealisationSubject
@@ -49,8 +51,8 @@ class Given:
         samples: sample models; None means those that the plugin, or for targets its framework, offers.
         make_framework: makes the framework with which a plugin of layers or a target is tested; None means the
             installed one that the plugin names.
-        registry: the plugins among which that framework, the targets and, for targets, all transforms are looked up;
-            None means those that are installed.
+        registry: the plugins among which that framework, the targets, for targets all transforms, and for governors
+            the solvers are looked up; None means those that are installed.
         networks: descriptions of networks on which transforms and realisations are tested; None means those of the kit.
     """
 
@@ -132,6 +134,10 @@ def _device_subject(make: Callable[[], Device], settings: Settings, given: Given
     return DeviceSubject(make, settings, make_files)
 
 
+def _governor_subject(make: Callable[[], Governor], settings: Settings, given: Given) -> GovernorSubject:
+    return GovernorSubject(make, settings, given.registry or Registry())
+
+
 SOLVERS = Kit(Solver, "solver", SOLVER_CHECKS, lambda make, settings, given: SolverSubject(make, settings))
 SCORERS = Kit(Scorer, "scorer", SCORER_CHECKS, lambda make, settings, given: ScorerSubject(make, settings))
 PRUNERS = Kit(Pruner, "pruner", PRUNER_CHECKS, lambda make, settings, given: PrunerSubject(make, settings))
@@ -141,8 +147,12 @@ TRANSFORMS: Kit[Transform] = Kit(Transform, "transform", TRANSFORM_CHECKS, _tran
 REALISATIONS: Kit[Realisation] = Kit(Realisation, "realisation", REALISATION_CHECKS, _realisation_subject)
 TARGETS: Kit[Target] = Kit(Target, "target", TARGET_CHECKS, _target_subject)
 DEVICES: Kit[Device] = Kit(Device, "device", DEVICE_CHECKS, _device_subject)
+GOVERNORS: Kit[Governor] = Kit(Governor, "governor", GOVERNOR_CHECKS, _governor_subject)
 
-KITS: tuple[Kit[Any], ...] = (SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, REALISATIONS, TARGETS, DEVICES)
+KITS: tuple[Kit[Any], ...] = (
+    *(SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, REALISATIONS, TARGETS, DEVICES),
+    GOVERNORS,
+)
 """Every kit. A new kind of plugin is checked once it has an entry here. The first that fits is used."""
 
 

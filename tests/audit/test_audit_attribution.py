@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from toy_framework import ToyFramework, chain_model, forward, residual_model
+from toy_framework import ToyFramework, ToyModel, chain_model, forward, residual_model
 
 from reds_core.arrays import FloatArray
 from reds_core.audit.ablation import (
@@ -17,12 +19,13 @@ from reds_core.audit.ablation import (
 )
 from reds_core.audit.answers import answers_of
 from reds_core.audit.prediction import NetworkLoss, area_under_curve, predict_losses
+from reds_core.framework.framework import WeightArrays
 
 FRAMEWORK = ToyFramework()
 CHANNELS = 8
 
 
-def linear() -> tuple[object, FloatArray, FloatArray, FloatArray]:
+def linear() -> tuple[ToyModel, FloatArray, FloatArray, FloatArray]:
     """A network of two classes with one hidden layer, whose margin is the sum of what its channels add.
 
     Returns:
@@ -51,6 +54,23 @@ def test_attributions_of_a_linear_network_are_what_each_channel_adds() -> None:
     small = FRAMEWORK.extract(model, network, {group: np.array([0, 2, 3, 5, 7])})
     left = answers_of(FRAMEWORK.predict(small, x), truth).margins
     np.testing.assert_allclose(intact + found.predicted(removed), left, atol=1e-5)
+
+
+def test_weights_of_ablations_are_repaired_before_they_are_measured() -> None:
+    model, x, truth, _ = linear()
+    network, seen = FRAMEWORK.inspect(model), []
+
+    def doubled(variants: Iterator[WeightArrays]) -> Iterator[WeightArrays]:
+        for weights in variants:
+            seen.append(weights)
+            yield [2 * weight for weight in weights]
+
+    nothing = np.zeros((2, CHANNELS), bool)
+    margins = ablated_margins(FRAMEWORK, model, network, x, truth, nothing, lambda done, of: None, doubled)
+    twice = model.copy()
+    FRAMEWORK.assign(twice, network, [2 * weight for weight in FRAMEWORK.weights(model, network)])
+    np.testing.assert_allclose(margins[1], answers_of(FRAMEWORK.predict(twice, x), truth).margins, atol=1e-5)
+    assert len(seen) == 2
 
 
 def test_channels_of_several_groups_have_rows_of_their_own() -> None:

@@ -104,7 +104,7 @@ def test_findings_name_what_is_hurt(audit: Audit) -> None:
 def test_the_text_is_a_table_with_sentences_below_it(audit: Audit) -> None:
     head, before, *rest = str(audit).splitlines()
     assert head.split()[:3] == ["Member", "Networks", "Accuracy"]
-    assert before.startswith("uncompressed")
+    assert before.startswith("before")
     assert rest[-1] == audit.notes[0]
 
 

@@ -70,7 +70,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "4",
         ),
         *("--seed", "4", "--int8", "separate", "--calibration", "64"),
-        *("--int8-drop", "99%", "--energy-model", "nucleo-l4r5zi", "--task", "supervised"),
+        *("--int8-drop", "99%", "--energy-model", "nucleo-l4r5zi", "--task", "supervised", "--realise", "drop"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options

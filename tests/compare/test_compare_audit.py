@@ -22,9 +22,10 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_runs_that_finished_without_an_audit_get_one_later(place: ComparePlace) -> None:
     perform = Performer()
-    _, plain = place.run(perform=perform)
+    grid = {"pruners": "layerwise[order=backward]"}
+    _, plain = place.run(perform=perform, **grid)
     assert [each.audit for each in plain] == [None, None]
-    run, audited = place.run(perform=perform, audit=True)
+    run, audited = place.run(perform=perform, audit=True, **grid)
     assert (run.kept, run.done, len(perform.made)) == (0, 1, 2)
     assert [dataclasses.replace(each, audit=None) for each in audited] == list(plain), "times are those of the run"
     found = load_audit(place.out / "runs" / audited[0].name / "audit")
@@ -37,7 +38,7 @@ def test_runs_that_finished_without_an_audit_get_one_later(place: ComparePlace) 
         assert changes[str(record.audit.worst_class)] == record.audit.worst_class_change
         assert record.audit.flips == own.flips.changed
         assert record.audit.ece_change == own.figures.ece - found.before.figures.ece
-    again, _ = place.run(perform=perform, audit=True)
+    again, _ = place.run(perform=perform, audit=True, **grid)
     assert (again.kept, again.done) == (1, 0)
     frame = results_frame(place.out)
     assert frame.flips.tolist() == [each.audit.flips for each in audited if each.audit]

@@ -229,6 +229,16 @@ def test_a_single_run_has_classes_and_flips_but_no_exemplars(runs: Runs, out: Pa
     assert "25" in str(found)
 
 
+def test_ablated_networks_are_repaired_on_request(runs: Runs, out: Path) -> None:
+    plain = runs.audit("a", out=out)
+    repaired = runs.audit("a", out=out, repair_ablations=True, mode="overwrite")
+    assert plain.attribution is not None
+    assert repaired.attribution is not None
+    assert (plain.attribution.is_repaired, repaired.attribution.is_repaired) == (False, True)
+    assert plain.attribution.correlation != repaired.attribution.correlation
+    assert plain.classes == repaired.classes
+
+
 def test_members_that_are_missing_are_named_and_methods_are_told_apart(runs: Runs, out: Path) -> None:
     found = runs.audit("a", "b", "c", out=out, seeds=2, ablations=0)
     assert [len(member.files) for member in found.members] == [2, 3]
@@ -299,7 +309,7 @@ def test_runs_without_training_give_no_population_by_seeds(runs: Runs, out: Path
     assert runs.audit("untrained", out=out, seeds=2, epochs=1, ablations=0).before.source == "seeds"
 
 
-def test_tasks_without_classes_are_refused(runs: Runs, out: Path) -> None:
+def test_tasks_without_classes_are_refused(runs: Runs, out: Path, tmp_path: Path) -> None:
     class Regression(ToyFramework):
         def figures(self, model: Any, data: Any, task: Any) -> Any:
             from reds_core.framework.class_counts import ModelFigures
@@ -308,6 +318,13 @@ def test_tasks_without_classes_are_refused(runs: Runs, out: Path) -> None:
 
     with pytest.raises(InputError, match="do not say one class for each example; audit runs of classifiers"):
         runs.audit("a", out=out, registry=toy_registry(framework=Regression))
+    encoder = tmp_path / "encoder"
+    shutil.copytree(runs.run("a"), encoder)
+    plan = json.loads((encoder / "plan.json").read_text())
+    plan["options"]["task"]["kind"] = "embedding"
+    (encoder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(InputError, match="encoder' do not say one class for each example"):
+        reds_core.run_audit([runs.run("a"), encoder], runs.data, out, registry=toy_registry(), verbose=0)
 
 
 def test_networks_of_different_classes_are_refused(runs: Runs, out: Path, tmp_path: Path) -> None:

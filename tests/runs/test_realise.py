@@ -18,6 +18,7 @@ from reds_core.cost import resources
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework.realised import realised
 from reds_core.plan import load_plan
+from reds_core.report.merged_channels import merged_groups, merging_sentences, realised_width
 from reds_core.runs import api
 from reds_core.runs.dataset import load_data
 from reds_core.transforms.joining import Joining
@@ -235,3 +236,15 @@ def test_a_member_that_is_added_later_is_merged_as_well(place: Workplace, realis
         for group, width in record.widths.items():
             again = Fold().joined(Narrowing(network, weights, group, width, np.arange(network.channels[group])))
             assert set(again.kept.tolist()) == set(kept[group].tolist())
+
+
+def test_the_report_and_the_model_card_say_what_was_merged(place: Workplace) -> None:
+    plan = place.prune(budgets={"macs": 0.5}, **FOLD)
+    card = (place.out / "README.md").read_text(encoding="utf-8")
+    assert "whose channels were merged, each with weights of its own" in card
+    (record,) = plan.subnetworks
+    (sentence,) = merging_sentences(plan.subnetworks)
+    assert f"merged rather than dropped in {len(record.merged or {})} of {len(record.widths)} groups in 50" in sentence
+    assert merged_groups(record).startswith("stem (fold)")
+    assert realised_width(record, "stem") == f"{record.widths['stem']} (fold)"
+    assert "channels merged" in str(plan["50"])

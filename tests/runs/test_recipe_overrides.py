@@ -193,7 +193,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 29
+    assert len(arguments) == 2 * 30
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

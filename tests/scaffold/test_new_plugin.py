@@ -16,6 +16,7 @@ import pytest
 from command_line import Reds
 from mock_layers import HonestLayers
 from toy_framework import ToyFramework, residual_model
+from toy_governors import ToyGovernor
 from toy_plugins import ToyBits, ToyTarget, toy_registry
 
 import reds_core
@@ -30,7 +31,7 @@ from reds_core.transforms.quantiser import UniformQuantiser
 
 LONGEST = "a-very-long-plugin-name-of-30x"
 CLASSES = {"solver": "Solver", "scorer": "Scorer", "pruner": "Pruner", "layers": "Layers"}
-CLASSES |= {"transform": "Transform", "target": "Target"}
+CLASSES |= {"transform": "Transform", "target": "Target", "governor": "Governor"}
 OF_TENSORFLOW = ("layers", "target")
 """Kinds whose template is checked with models of that framework."""
 
@@ -50,7 +51,7 @@ def files(package: Path) -> list[Path]:
 
 
 def test_each_template_is_of_a_kind_of_plugin_and_has_a_folder() -> None:
-    plugins = toy_registry(ToyBits, ToyTarget, HonestLayers).records
+    plugins = toy_registry(ToyBits, ToyTarget, HonestLayers, ToyGovernor).records
     assert set(TEMPLATES) == {record.kind for record in plugins} - {"framework"}
     folders = {p.name for p in (Path(templates.__file__).parent / "templates").iterdir()}
     assert folders == {"common", *TEMPLATES}

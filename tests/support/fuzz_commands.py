@@ -68,6 +68,7 @@ _TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
 _TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
 _TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
+_TRAINING |= {"--realise": (*NAMES, "drop", "fold", "best")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
 _TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
@@ -169,8 +170,22 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("done",),
         (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
         {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
-        | {"--ablations": _EPOCHS, "--ablated-fraction": NUMBERS, "--attribution-examples": NUMBERS}
+        | {
+            "--ablations": _EPOCHS,
+            "--ablated-fraction": NUMBERS,
+            "--attribution-examples": NUMBERS,
+            "--repair-ablations": None,
+        }
         | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
+    "simulate": (
+        ("done",),
+        (("--trace", "constant"), ("--governor", "threshold"), ("--out", "new"), ("--hours", "0.1")),
+        {"--trace": (*PATHS, "solar", "bursts", "failures"), "--governor": (*NAMES, "threshold,pi", "oracle,,")}
+        | {"--out": PATHS, "--on": NAMES, "--config": WORDS, "--energy-model": ENERGY_MODELS, "--option": OPTIONS}
+        | {"--capacity-mJ": NUMBERS, "--initial": NUMBERS, "--efficiency": NUMBERS, "--leakage-mW": NUMBERS}
+        | {"--queue": NUMBERS, "--harvest-mW": NUMBERS, "--deadline-ms": NUMBERS, "--hours": _SMALL}
+        | {"--step": NUMBERS, "--seed": NUMBERS, "--energy-error": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "suite": (("list",), (), {"--json": None}),
     "bench": (

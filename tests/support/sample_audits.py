@@ -52,7 +52,7 @@ def sample_audit() -> Audit:
         groups=audit_groups(before, after, truth, ["night", "day"] * (EXAMPLES // 2)),
         methods=(MethodRecord("scorer taylor", ("run-0", "run-1")), MethodRecord("scorer random", ("run-2",))),
         overlaps=overlaps_of(modal, after, methods),
-        attribution=AttributionRecord(256, 0.05, 120, 40, 51, 0.7),
+        attribution=AttributionRecord(256, 0.05, 120, False, 40, 51, 0.7),
         notes=("The run in 'run-3' has no subnetwork '50'.",),
         versions={"python": "3.11"},
         data_sha256="0" * 64,

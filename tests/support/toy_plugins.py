@@ -24,6 +24,7 @@ from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver
 from reds_core.plugin import Plugin
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
+from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
 from reds_core.transforms.compression import Compression
@@ -102,6 +103,7 @@ class PluginModule:
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
             ("reds_transforms", Compression),
+            ("reds_governors", Governor),
             ("reds_targets", Device),
         ):
             found = [c for c in self.classes if issubclass(c, base)]

@@ -15,6 +15,7 @@ from reds_c_engine.records import Family, Member
 from reds_c_engine.selftest import Expectations, expectations, vectors_text
 from reds_c_engine.sizes import Sizes
 from reds_c_engine.source import SettingsWriter, constants_bytes, floating, header_text, source_text, value_type
+from reds_core.runtime import governor_sources
 
 HEADER, SOURCE = "reds_net.h", "reds_net.c"
 
@@ -52,7 +53,7 @@ def generated(contents: Sequence[tuple[str, bytes]], layout: LayoutName = "plain
     in_c = {HEADER: header_text(family), SOURCE: source_text(family, writer)}
     sizes = Sizes(len(family.store), constants_bytes(family, writer))
     kernels = {placed.step.kernel for member in family.members for placed in member.steps}
-    in_c |= {path.name: path.read_text("utf-8") for path in needed_files(kernels)}
+    in_c |= {path.name: path.read_text("utf-8") for path in needed_files(kernels)} | governor_sources()
     expected = expectations(family, [content for _, content in contents], examples)
     prefix = f"{chosen.sources}/" if chosen.sources else ""
     sources = [f"{prefix}{name}" for name in sorted(in_c) if name.endswith(".c")]

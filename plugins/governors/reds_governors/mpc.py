@@ -1,4 +1,4 @@
-"""The governor `mpc`: plans the energy of the next day by a knapsack, again and again, and follows the plan."""
+"""The governor `mpc`: plans the energy of the hours ahead by a knapsack, again and again."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class PredictiveOptions:
     """
 
     solver: str = "dp"
-    blocks: int = 24
+    blocks: int = 16
     horizon: int = 12
-    reserve: float = 0.2
+    reserve: float = 0.1
     memory: float = 0.5
 
     def __post_init__(self) -> None:
@@ -152,8 +152,12 @@ class PredictiveController(Controller):
         forecast = self._forecast(step, usual, days)
         reserve = round(self.options.reserve * capacity)
         for first in range(horizon):
+            if first and not forecast[first - 1]:
+                continue  # implied by the span that begins one block earlier
             begin = observed.charge_nJ if first == 0 else capacity
             for last in range(first, horizon):
+                if last + 1 < horizon and not forecast[last + 1]:
+                    continue  # implied by the span that ends one block later
                 available = begin + sum(forecast[first : last + 1])
                 left = reserve if last == horizon - 1 else 0
                 resource = f"{first} to {last}"
@@ -171,10 +175,10 @@ class PredictiveController(Controller):
 
 
 class PredictiveGovernor(Governor):
-    """Plans ahead: the energy of each hour of the next half day, by a knapsack problem, at the beginning of each hour.
+    """Plans ahead, in blocks of 90 minutes: the energy of each block of the next 18 hours, by a knapsack problem.
 
-    The harvest is forecast to be that of the same hour on the days before. On the first day, it is that of the last hour,
-    or the mean so far if that is less.
+    A new plan is made at the beginning of each block. The harvest is forecast to be that of the same block on the days
+    before. On the first day, it is that of the last block, or the mean so far if that is less.
     """
 
     name = "mpc"

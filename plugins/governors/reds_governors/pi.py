@@ -20,7 +20,7 @@ class ProportionalIntegralOptions:
             default it is such that a full battery pays for the most accurate member.
     """
 
-    target: float = 0.5
+    target: float = 0.95
     horizon: int | None = None
 
     def __post_init__(self) -> None:
@@ -31,15 +31,18 @@ class ProportionalIntegralOptions:
             raise InputError(f"option pi.horizon cannot be {self.horizon}", f"give 1 to {2**LONGEST_SHIFT} requests")
 
 
-def shift_for(situation: Situation, largest_nJ: int, horizon: int | None) -> int:
+def shift_for(situation: Situation, largest_nJ: int, target: float, horizon: int | None) -> int:
     """The base-2 logarithm of a horizon in requests, at most so large that the integral fits in 64 bits.
 
     Args:
         situation: The family and the battery.
         largest_nJ: The energy of the most accurate member.
-        horizon: The horizon that is asked for, or None for that of half a battery.
+        target: The share of the capacity that is aimed at.
+        horizon: The horizon that is asked for. None means that of a full battery, whose excess over the target, taken
+            as at least a hundredth of the capacity, then pays for the most accurate member.
     """
-    wanted = max(situation.capacity_nJ // (2 * largest_nJ), 1) if horizon is None else horizon
+    room = max(1 - target, 0.01) * situation.capacity_nJ
+    wanted = max(int(room) // largest_nJ, 1) if horizon is None else horizon
     shift = min(wanted.bit_length() - 1, LONGEST_SHIFT)
     while shift > 0 and largest_nJ << (2 * shift + 2) > LARGEST_INTEGRAL:
         shift -= 1
@@ -58,6 +61,6 @@ class ProportionalIntegralGovernor(Governor):
     def controller(self, situation: Situation) -> LawController:
         """Return the gains for a family and a battery."""
         rungs = efficient(situation.members)
-        shift = shift_for(situation, situation.members[rungs[-1]].energy_nJ, self.options.horizon)
+        shift = shift_for(situation, situation.members[rungs[-1]].energy_nJ, self.options.target, self.options.horizon)
         target = round(self.options.target * situation.capacity_nJ)
         return LawController(situation.members, ProportionalIntegralLaw(rungs, target, shift))

@@ -25,6 +25,8 @@ from reds_core.runtime import (
 from reds_governors.pi import LONGEST_SHIFT, shift_for
 
 _THOUSAND = 1000
+_LEAST_SMOOTHED = 16
+"""The change of the charge is smoothed over a quarter of the horizon, but at least over so many requests."""
 _SMOOTHED = 1 << 16
 """The smoothed change of the charge is kept in fractions of a nanojoule of this size."""
 
@@ -36,7 +38,7 @@ class PidOptions:
     Attributes:
         budget: What is held at a target: the charge of the battery ("energy"), or the share of the time until the first
             deadline that the answers to all waiting requests take ("latency").
-        target: The share of the capacity, or of that time.
+        target: The share of the capacity, or of that time. By default 0.95 of the capacity, or half of that time.
         horizon: With budget=energy, the number of requests over which an excess of charge is spent, rounded down to a
             power of two. By default it is such that a full battery pays for the most accurate member.
         proportional: The gain of the error, relative to the usual one.
@@ -46,7 +48,7 @@ class PidOptions:
     """
 
     budget: Literal["energy", "latency"] = "energy"
-    target: float = 0.5
+    target: float | None = None
     horizon: int | None = None
     proportional: float = 1.0
     integral: float = 1.0
@@ -54,7 +56,7 @@ class PidOptions:
 
     def __post_init__(self) -> None:
         """Refuse targets and gains that control nothing."""
-        if not 0 <= self.target <= 1:
+        if self.target is not None and not 0 <= self.target <= 1:
             raise InputError(f"option pid.target cannot be {self.target:g}", "give a share from 0 to 1")
         if self.horizon is not None and not 1 <= self.horizon <= 2**LONGEST_SHIFT:
             raise InputError(f"option pid.horizon cannot be {self.horizon}", f"give 1 to {2**LONGEST_SHIFT} requests")
@@ -106,9 +108,9 @@ class EnergyController(Controller):
             return Action(state, SLEEP)
         energies = [self.members[m].energy_nJ for m in self.rungs]
         horizon, unit, largest = 1 << self.shift, 1 << (2 * self.shift + 2), energies[-1]
-        if before >= 0:  # smoothed over an eighth of the horizon
+        if before >= 0:
             gained = quotient((observed.charge_nJ - before) * _SMOOTHED, waiting)
-            change += quotient(gained - change, max(horizon // 8, 1))
+            change += quotient(gained - change, max(horizon // 4, _LEAST_SMOOTHED))
         error = observed.charge_nJ - self.target_nJ
         rest = quotient(self.gains.proportional * quotient(error, horizon), _THOUSAND)
         rest += quotient(self.gains.derivative * quotient(change, _SMOOTHED), _THOUSAND)
@@ -186,9 +188,11 @@ class PidGovernor(Governor):
             *(round(_THOUSAND * gain) for gain in (options.proportional, options.integral, options.derivative))
         )
         if options.budget == "latency":
-            return LatencyController(members, _rising(members, rungs), round(options.target * PPM), gains)
-        shift = shift_for(situation, members[rungs[-1]].energy_nJ, options.horizon)
-        return EnergyController(members, rungs, round(options.target * situation.capacity_nJ), shift, gains)
+            share = 0.5 if options.target is None else options.target
+            return LatencyController(members, _rising(members, rungs), round(share * PPM), gains)
+        share = 0.95 if options.target is None else options.target
+        shift = shift_for(situation, members[rungs[-1]].energy_nJ, share, options.horizon)
+        return EnergyController(members, rungs, round(share * situation.capacity_nJ), shift, gains)
 
 
 def _rising(members: Sequence[Figures], rungs: Sequence[int]) -> tuple[int, ...]:

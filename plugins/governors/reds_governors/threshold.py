@@ -19,9 +19,9 @@ class ThresholdOptions:
             runs again.
     """
 
-    lowest: float = 0.1
-    highest: float = 0.9
-    hysteresis: float = 0.05
+    lowest: float = 0.95
+    highest: float = 0.99
+    hysteresis: float = 0.01
 
     def __post_init__(self) -> None:
         """Refuse thresholds that do not rise, and a hysteresis that is none."""
@@ -38,9 +38,10 @@ class ThresholdOptions:
 
 
 class ThresholdGovernor(Governor):
-    """Runs the larger members the fuller the battery is, and changes back only after the charge has fallen by a margin.
+    """Runs larger members the fuller the battery is, and changes back only after the charge fell by a margin.
 
-    The thresholds are evenly spaced over the capacity.
+    The thresholds are evenly spaced between two shares of the capacity. By default they are high, so that larger
+    members only take what the battery will soon have no room for, and the rest is kept for the cheapest one.
     """
 
     name = "threshold"

@@ -64,7 +64,7 @@ def audit_table(recipe: RecipeResults) -> Table | None:
     for budget in recipe.budgets:
         rows = [Row(Cell(entry.label), _audit_cells(entry)) for entry in budget.entries]
         blocks.append(Block(budget.title, tuple(rows)))
-    columns = ("Worst class, points", "Worst classes", "Classes hurt", "Flips", "ECE")
+    columns = ("Worst class, points", "Worst classes", "Classes hurt", "Flips", "Rise of ECE")
     caption = f"{recipe.name}: whom compression hurts at each budget, mean ± standard deviation over seeds"
     return Table(caption, "Pruner", columns, tuple(blocks), is_sortable=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SOURCES = ("reds_governor.c", "simulation.c")
 HEADERS = ("reds_governor.h",)
+_FOR_DEVICES = ("reds_governor.h", "reds_governor.c")
 
 
 def library_name() -> str:
@@ -19,3 +20,8 @@ def library_name() -> str:
     for name in (*HEADERS, *SOURCES):
         digest.update((FOLDER / name).read_bytes())
     return f"kernels-{digest.hexdigest()[:16]}.so"
+
+
+def governor_sources() -> dict[str, str]:
+    """The files of the governors that devices run, in C99: their texts by name."""
+    return {name: (FOLDER / name).read_text(encoding="utf-8") for name in _FOR_DEVICES}

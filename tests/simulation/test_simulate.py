@@ -1,0 +1,187 @@
+"""`reds simulate` from the folder of a run to its files, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Reds
+from html_pages import assert_nothing_is_fetched
+from reds_dp import DpSolver
+from reds_governors import reds_governors
+from sample_families import save_profile, saved_family
+from toy_governors import ChoosesMissingMembers, Prints
+from toy_plugins import PluginModule
+
+import reds_core
+from reds_core.errors import ContractViolation, InfeasibleError, InputError
+from reds_core.registry import Registry
+
+QUICK: dict[str, Any] = {"hours": 1.0, "step_s": 10.0, "verbose": 0}
+
+
+@pytest.fixture
+def reds(reds: Reds) -> Reds:
+    """The command line with our governors and a solver."""
+    reds.install(PluginModule("ours", (*reds_governors(), DpSolver)))
+    return reds
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = saved_family(tmp_path_factory.mktemp("run"))
+    save_profile(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def simulated(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[reds_core.Simulation, Path]:
+    out = tmp_path_factory.mktemp("out") / "sun"
+    return reds_core.simulate(run, "failures", ["threshold", "pi,pid"], out, capacity_mJ=200.0, **QUICK), out
+
+
+def test_the_summary_holds_each_governor_each_member_and_the_oracle(
+    simulated: tuple[reds_core.Simulation, Path],
+) -> None:
+    found, out = simulated
+    summary = json.loads((out / "summary.json").read_text())
+    assert list(summary) == ["threshold", "pi", "pid", "oracle", "static-25", "static-50", "static-full"]
+    for name, each in summary.items():
+        assert {"accuracy", "energy_mJ", "available_mJ", "missed", "switches"} <= set(each)
+        assert each["energy_mJ"] <= each["available_mJ"]
+        assert each["requests"] == each["missed"] + sum(each["answered"].values())
+        right = sum(share * each["answered"][member] for member, share in (("25", 0.7), ("50", 0.8), ("full", 0.85)))
+        assert each["accuracy"] == pytest.approx(right / each["requests"])
+        assert each["accuracy"] == found.results[name].accuracy
+    assert found.highest_accuracy is not None
+    assert all(each["accuracy"] <= found.highest_accuracy for each in summary.values())
+
+
+def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
+    found, out = simulated
+    rows = list(csv.DictReader((out / "frames.csv").open()))
+    assert {row["governor"] for row in rows} == set(found.results)
+    of_pi = [row for row in rows if row["governor"] == "pi"]
+    assert sum(int(row["steps"]) for row in of_pi) == 360
+    assert sum(int(row["answered"]) for row in of_pi) == sum(found.results["pi"].answered.values())
+    assert [float(row["time_s"]) for row in of_pi[:2]] == [0, 10]
+
+
+def test_the_report_is_one_page_that_fetches_nothing(simulated: tuple[reds_core.Simulation, Path]) -> None:
+    page = (simulated[1] / "report.html").read_text()
+    assert_nothing_is_fetched(page)
+    assert "threshold, pi, pid on trace failures" in page
+    assert page.count('class="plot"') == 5
+    assert "static-full" in page
+
+
+def test_the_same_seed_gives_the_same_files(run: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        reds_core.simulate(run, "bursts", "threshold,pi", tmp_path / name, seed=3, **QUICK)
+    for file in ("summary.json", "frames.csv", "report.html", "reds_governor_config.h"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_long_traces_are_thinned_in_the_page(run: Path, tmp_path: Path) -> None:
+    found = reds_core.simulate(run, "solar", "threshold", tmp_path / "s", hours=24, step_s=2.0, verbose=0)
+    assert {len(frames) for frames in found.frames.values()} == {497}
+    assert (tmp_path / "s" / "report.html").stat().st_size < 4_000_000
+
+
+def test_energies_that_are_larger_than_governors_know_are_still_there(run: Path, tmp_path: Path) -> None:
+    found = reds_core.simulate(
+        run, "solar", "pi,mpc", tmp_path / "s", energy_error=0.3, hours=24, step_s=20.0, verbose=0
+    )
+    for each in found.results.values():
+        assert each.energy_mJ <= each.available_mJ
+    answered = found.results["static-full"].answered["full"]
+    assert found.results["static-full"].energy_mJ == pytest.approx(answered * 4 * 1.3)
+
+
+def test_modelled_figures_are_said_to_be(tmp_path: Path, reds: Reds) -> None:
+    saved_family(tmp_path / "run")
+    done = reds(
+        *("simulate", tmp_path / "run", "--trace", "constant", "--governor", "pi", "--out", tmp_path / "s"),
+        *("--hours", "0.1"),
+    )
+    assert done.status == 0
+    assert "latencies and energies are modelled, not measured" in done.err
+    assert "wrote" in done.out
+    assert "not measured" in (tmp_path / "s" / "report.html").read_text()
+
+
+def test_the_command_prints_json(run: Path, tmp_path: Path, reds: Reds) -> None:
+    done = reds(
+        *("simulate", run, "--trace", "constant", "--governor", "pi", "--governor", "threshold", "--json"),
+        *("--out", tmp_path / "s", "--hours", "0.1", "--capacity-mJ", "100"),
+    )
+    assert done.status == 0
+    assert list(json.loads(done.out))[:2] == ["pi", "threshold"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (("--governor", "treshold"), 2, "unknown governor 'treshold'; did you mean 'threshold'?"),
+        (("--governor", "pi,"), 2, "a governor has no name"),
+        (("--trace", "sollar"), 2, "trace 'sollar' does not exist; did you mean 'solar'?"),
+        (("--capacity-mJ", "0.5"), 3, "never holds the energy of an inference; give at least 1.00 mJ"),
+        (("--capacity-mJ", "-1"), 2, "the capacity of the battery in mJ cannot be -1"),
+        (("--initial", "1.5"), 2, "the initial charge cannot be 1.5"),
+        (("--efficiency", "nan"), 2, "the efficiency of charging cannot be nan"),
+        (("--leakage-mW", "-1"), 2, "the leakage in mW cannot be -1"),
+        (("--queue", "0"), 2, "the number of requests that wait cannot be 0"),
+        (("--hours", "0"), 2, "a trace of 0 s cannot be made"),
+        (("--step", "0"), 2, "a step cannot take 0 s"),
+        (("--energy-error", "-1"), 2, "--energy-error cannot be -1"),
+        (("--deadline-ms", "1"), 3, "no subnetwork answers a request within its deadline"),
+        (("--on", "litert"), 2, "holds no profile on litert"),
+        (("--option", "pi.target=2"), 2, "option pi.target cannot be 2"),
+        (("--option", "mpc.solver=dp"), 2, "governor 'mpc' takes no part"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(
+    run: Path, tmp_path: Path, reds: Reds, arguments: tuple[str, ...], status: int, reason: str
+) -> None:
+    usual = {"--trace": "constant", "--governor": "pi", "--hours": "0.1"} | dict([arguments])  # type: ignore[list-item]
+    done = reds("simulate", run, "--out", tmp_path / "s", *(part for pair in usual.items() for part in pair))
+    assert done.status == status
+    assert reason in done.err.splitlines()[-1]
+    assert done.err.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_file_states_itself_what_generated_traces_are_asked_for(run: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "t.csv"
+    trace.write_text("time_s,harvest_mW,deadline_ms,temperature_C\n0,2,100,20\n60,0,100,20\n")
+    found = reds_core.simulate(run, trace, "threshold", tmp_path / "s", verbose=0)
+    assert found.trace.steps == 2
+    with pytest.raises(InputError, match="hours is given together with the trace"):
+        reds_core.simulate(run, trace, "threshold", tmp_path / "s", hours=2.0)
+
+
+def test_results_are_only_replaced_if_that_is_asked_for(run: Path, tmp_path: Path) -> None:
+    for mode in ("refuse", "overwrite"):
+        reds_core.simulate(run, "constant", "threshold", tmp_path, mode=mode, **QUICK)
+        with pytest.raises(InputError, match='holds a finished simulation; add mode="overwrite"'):
+            reds_core.simulate(run, "constant", "threshold", tmp_path, **QUICK)
+    with pytest.raises(InputError, match="cannot be resumed"):
+        reds_core.simulate(run, "constant", "threshold", tmp_path, mode="resume", **QUICK)
+    reds_core.simulate(run, "constant", "mpc", tmp_path, mode="overwrite", **QUICK)
+    assert not (tmp_path / "reds_governor_config.h").exists()
+
+
+def test_a_governor_that_breaks_its_contract_is_named(run: Path, tmp_path: Path) -> None:
+    registry = Registry([PluginModule("toy", (ChoosesMissingMembers,))])
+    with pytest.raises(ContractViolation, match="the governor chose member 3; choose -1, or 0 to 2"):
+        reds_core.simulate(run, "constant", "toy-governor", tmp_path / "s", registry=registry, **QUICK)
+    assert not (tmp_path / "s" / "summary.json").exists()
+    found = reds_core.simulate(
+        run, "constant", "toy-governor", tmp_path / "s", registry=Registry([PluginModule("toy", (Prints,))]), **QUICK
+    )
+    assert "oracle" not in found.results
+    with pytest.raises(InfeasibleError):
+        reds_core.simulate(run, "constant", "toy-governor", tmp_path / "t", registry=registry, capacity_mJ=0.1, **QUICK)
