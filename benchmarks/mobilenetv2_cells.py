@@ -16,7 +16,7 @@ from reds_core.framework import FinetuneSettings
 MODELS = Path("out/mobilenetv2").resolve()
 NETWORK = "mobilenetv2"
 SEEDS = (0, 1, 2)
-FINETUNE = FinetuneSettings(epochs=20, batch_size=64, augment=("flip", "shift"))
+FINETUNE = FinetuneSettings(epochs=10, batch_size=64, augment=("flip", "shift"))
 BUDGETS = {"macs-50": 50, "macs-25": 25}
 """Percent of the MACs. Unstructured pruning keeps as many weights as `OURS` has at this budget instead."""
 OURS, MASKED = "taylor-knapsack", "magnitude-unstructured"
@@ -35,7 +35,7 @@ class Arm:
         target: The kind of file that is measured.
         transforms: The transforms of the run.
         widths: Rules for widths.
-        is_telling: Whether its runs come first.
+        is_telling: Whether its runs come first, and with all seeds; others run with the first seed alone.
     """
 
     about: str
@@ -125,12 +125,17 @@ def cells(records: Sequence[CellRecord] = (), models: Path = MODELS) -> list[Cel
     found = []
     for seed in SEEDS:
         for budget, percent in BUDGETS.items():
-            for name, arm in ARMS.items():
+            for name, arm in ((name, arm) for name, arm in ARMS.items() if seed in seeds_of(arm)):
                 amount = density_percent(records, budget, seed) if arm.transforms else percent
                 if amount is not None:
                     model, settings = str(models / f"{arm.model}.keras"), settings_of(arm, amount, seed)
                     found.append(Cell(NETWORK, name, budget, seed, model, DATA, settings))
     return sorted(found, key=lambda cell: not ARMS[cell.arm].is_telling)
+
+
+def seeds_of(arm: Arm) -> tuple[int, ...]:
+    """The seeds of the runs of an arm."""
+    return SEEDS if arm.is_telling else SEEDS[:1]
 
 
 def density_percent(records: Sequence[CellRecord], budget: str, seed: int) -> int | None:

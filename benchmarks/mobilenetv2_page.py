@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from mobilenetv2_base import ALPHA, BATCH_SIZE, EPOCHS, LEARNING_RATE, PENALTY, WEIGHT_DECAY
-from mobilenetv2_cells import ARMS, BUDGETS, FINETUNE, MASKED, OURS, SEEDS
+from mobilenetv2_cells import ARMS, BUDGETS, FINETUNE, MASKED, OURS, SEEDS, seeds_of
 from study import CellRecord
 from study_tables import (
     ARENA,
@@ -53,7 +53,8 @@ compared with them.
 that a residual sum or a depthwise convolution ties together are scored and removed together, whereas the papers each
 have rules of their own for them. All are fine-tuned for {finetune} epochs with the same settings, in which the given
 network also teaches the pruned one (`reds prune`'s defaults, with flips and shifts), and with the same seed for the
-same order of examples. The methods differ in the criterion and in the rule by which it selects:
+same order of examples. The cited methods and `reds prune` run with three seeds, the variants below them with one. The
+methods differ in the criterion and in the rule by which it selects:
 """
 UNSTRUCTURED = """\
 A budget is a share of the MACs. `{masked}` removes no channels, so its MACs stay the same; it keeps as many weights
@@ -82,7 +83,7 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
     parts = [
         head + "\n" + arms,
         UNSTRUCTURED.format(masked=MASKED, ours=OURS, penalty=PENALTY),
-        missing_note(len(shown), len(ARMS) * len(BUDGETS) * len(SEEDS)),
+        missing_note(len(shown), len(BUDGETS) * sum(len(seeds_of(arm)) for arm in ARMS.values())),
         READING,
         NO_ENERGY,
     ]

@@ -58,9 +58,9 @@ class Arm:
 
 NETWORKS = {
     "resnet8": ToolboxNetwork(
-        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2), dataclasses.replace(FOR_RESNET8, epochs=20)
+        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2), dataclasses.replace(FOR_RESNET8, epochs=10)
     ),
-    "ds-cnn-s": ToolboxNetwork("DS-CNN S on Speech Commands", SPOTTER, SPEECH, (0,), FinetuneSettings(epochs=20)),
+    "ds-cnn-s": ToolboxNetwork("DS-CNN S on Speech Commands", SPOTTER, SPEECH, (0,), FinetuneSettings(epochs=10)),
 }
 BUDGETS = {
     "bytes-50": ("weight_bytes=50%",),

@@ -15,6 +15,7 @@ from reds_core.hooks import hookimpl
 
 if TYPE_CHECKING:
     __version__: str
+    from reds_core.audit.result import Audit, load_audit
     from reds_core.bench.api import run_bench
     from reds_core.bench.reader import read_records, records_frame
     from reds_core.bench.runner import BenchSettings
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from reds_core.reports import write_report
     from reds_core.run_history import HistoryRow, load_history
     from reds_core.runs.api import extract, prune
+    from reds_core.runs.auditing import run_audit
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.deploying import export
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from reds_core.watcher import Watcher
 
 _MODULES = {
+    "audit.result": ("Audit", "load_audit"),
     "bench.api": ("run_bench",),
     "bench.reader": ("read_records", "records_frame"),
     "bench.runner": ("BenchSettings",),
@@ -94,6 +97,7 @@ _MODULES = {
     "reports": ("write_report",),
     "run_history": ("HistoryRow", "load_history"),
     "runs.api": ("extract", "prune"),
+    "runs.auditing": ("run_audit",),
     "runs.checkpoint": ("load_scores",),
     "runs.dataset": ("Dataset", "load_data"),
     "runs.deploying": ("export",),
@@ -124,6 +128,7 @@ _MODULES = {
 logging.getLogger("reds").addHandler(logging.NullHandler())  # the program decides what becomes of records
 
 __all__ = [
+    "Audit",
     "BenchSettings",
     "CheckedSolution",
     "CompareSettings",
@@ -173,6 +178,7 @@ __all__ = [
     "formulate_model",
     "hookimpl",
     "inspect",
+    "load_audit",
     "load_data",
     "load_details",
     "load_history",
@@ -191,6 +197,7 @@ __all__ = [
     "recipe_text",
     "records_frame",
     "results_frame",
+    "run_audit",
     "run_bench",
     "run_comparison",
     "save_problem",

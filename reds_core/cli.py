@@ -33,6 +33,7 @@ _HOW_TO_RESUME = {
     "prune": "add --resume to the command to continue after the last finished epoch or step",
     "extract": "run the same command again; a training continues after its last finished epoch",
     "latency": "run the same command again to resume",
+    "audit": "run the same command again; a training continues after its last finished epoch",
 }
 """How to resume commands that keep their progress. The messages of comparisons say so themselves."""
 
@@ -50,6 +51,7 @@ _SUMMARIES = {
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "sensitivity": "Measure how much the loss rises if a single layer gets one of its levels, such as fewer bits.",
+    "audit": "Find out which classes and examples the subnetworks of finished runs get wrong, and whether by chance.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",
     "suite": "List the suites of problems for `reds bench`, or export one as a folder that can be published.",

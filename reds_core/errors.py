@@ -116,6 +116,7 @@ _FLAGS = {
 } | {"step_s": "--step"}
 """Options whose names are not those of the arguments."""
 _CALLS = {
+    "audit": "run_audit",
     "bench": "run_bench",
     "compare": "run_comparison",
     "formulate": "formulate_model",

@@ -17,7 +17,7 @@ from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
 from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.compression import Compression
 
 
 @hookspec
@@ -51,8 +51,8 @@ def reds_layers() -> Sequence[type[LayerPlugin]]:
 
 
 @hookspec
-def reds_transforms() -> Sequence[type[Transform]]:
-    """The transform classes of a plugin package."""
+def reds_transforms() -> Sequence[type[Compression]]:
+    """The transform classes of a plugin package: those that offer levels of layers, and realisations of widths."""
     raise NotImplementedError
 
 

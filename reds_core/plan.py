@@ -161,7 +161,8 @@ class SubnetworkRecord:
         name: the name of the subnetwork, from its budget.
         budget: the limit of each resource as it was given: a fraction, or an amount in base units.
         widths: the number of channels kept of each group.
-        kept: the channels kept of each group, as indices in the input model, most important first.
+        kept: the channels kept of each group, as indices in the input model, most important first. In a group whose
+            channels were merged, these are the channels nearest to the merged ones, in the order of the latter.
         usage: usage of each resource in base units; latency only if it was measured.
         value: the objective of the choice: the importance of all channels kept, in the integer units of the knapsack
             problem. For this and the next fields, the problem is the one that was solved, including the limits of
@@ -194,6 +195,10 @@ class SubnetworkRecord:
             is left as it is. None in plans of format reds-plan/1.
         devices: what devices that the run measures on make of its files, by the name of the device.
         gates: what its int8 files lose if the run limited that, by kind of file.
+        realised: how the width of each group was realised: "drop", or the name of the plugin that merged its channels,
+            such as "fold". None in plans of runs that only drop channels.
+        merged: for each group whose channels were merged the channel of the subnetwork that stands for each channel of
+            the input model. None in plans of runs that only drop channels.
     """
 
     name: str
@@ -220,6 +225,8 @@ class SubnetworkRecord:
     settings: Mapping[str, Mapping[str, int]] | None = field(default=None, metadata={LEFT_OUT: True})
     devices: Mapping[str, DeviceRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
     gates: Mapping[str, GateRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
+    realised: Mapping[str, str] | None = field(default=None, metadata={LEFT_OUT: True})
+    merged: Mapping[str, tuple[int, ...]] | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]
@@ -227,6 +234,8 @@ class SubnetworkRecord:
             figures.append(f"accuracy {self.accuracy.after:.4g}")
         if self.is_untrained:
             figures.append("not trained")
+        if self.merged:
+            figures.append(f"merged {len(self.merged)} of {len(self.widths)} groups")
         return f"<{type(self).__name__} {self.name!r}: {', '.join(figures)}>"
 
     @property
@@ -243,9 +252,9 @@ class SubnetworkRecord:
     def shares_weights(self) -> bool:
         """Whether its weights are slices of those of the full network, apart from batch-norm statistics.
 
-        They are, unless the member was added after the run and then trained by itself.
+        They are, unless channels were merged, or the member was added after the run and then trained by itself.
         """
-        return self.extraction is None or not self.extraction.finetune_epochs
+        return not self.merged and (self.extraction is None or not self.extraction.finetune_epochs)
 
 
 @dataclass(frozen=True)

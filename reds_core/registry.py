@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from reds_core import kinds
 from reds_core.discovery import Discovery, PluginRecord, PluginStatus, without_conflicts
-from reds_core.errors import InputError, UnavailableError, UnsupportedError, command, suggestion
+from reds_core.errors import InputError, UnavailableError, UnsupportedError, argument, command, suggestion
 from reds_core.exchange.command_solver import command_solver, is_command
 from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
@@ -21,6 +21,9 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solver import Claim, Solver, why_not
 from reds_core.plugin import Plugin, PluginOptions, equipped, installed_entry_points
 from reds_core.system.users_code import UsersCode
+from reds_core.transforms.compression import Compression
+from reds_core.transforms.realisation import Realisation
+from reds_core.transforms.transform import Transform
 
 P = TypeVar("P", bound=Plugin)
 
@@ -186,16 +189,21 @@ class Registry:
 
 
 def _check_base(base: type[Plugin], record: PluginRecord) -> None:
-    """Refuse a device that writes no files where a target that writes them is asked for.
+    """Refuse a plugin of the right kind that is of another sort: a device for a target, a realisation for a transform.
 
     Raises:
-        InputError: If the plugin is such a device.
+        InputError: If the plugin is such a plugin.
     """
-    if record.plugin is not None and not issubclass(record.plugin, base):
-        raise InputError(
-            f"{base.kind} '{record.name}' writes no files, it profiles or deploys those of other {base.kind}s",
-            f"use it with {command('profile')} or {command('export')}, or name a {base.kind} that writes files",
-        )
+    if record.plugin is None or issubclass(record.plugin, base):
+        return
+    if issubclass(record.plugin, Compression) and issubclass(base, Compression):
+        sorts = {Transform: "offers levels of layers", Realisation: "says how the widths of groups are realised"}
+        does = next((text for sort, text in sorts.items() if issubclass(record.plugin, sort)), "does something else")
+        raise InputError(f"{base.kind} '{record.name}' {does}", f"say {argument(record.plugin.setting, record.name)}")
+    raise InputError(
+        f"{base.kind} '{record.name}' writes no files, it profiles or deploys those of other {base.kind}s",
+        f"use it with {command('profile')} or {command('export')}, or name a {base.kind} that writes files",
+    )
 
 
 def given_registry(registry: Registry | None) -> Registry:

@@ -1,10 +1,13 @@
-"""Writes the report of a finished folder again: of a run, of a comparison of solvers, or of one of runs."""
+"""Writes the report of a finished folder again: of a run, an audit, or a comparison of solvers or of runs."""
 
 from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
 
+from reds_core.audit.records import AUDIT_FILE
+from reds_core.audit.result import load_audit
+from reds_core.audit.writing import write_audit_report
 from reds_core.bench.history import HISTORY_FILE
 from reds_core.bench.report.writing import write_bench_report
 from reds_core.compare.report.writing import write_compare_report
@@ -28,7 +31,7 @@ def write_report(folder: str | PathLike[str]) -> Path:
     missing because its libraries were not installed when the folder was written.
 
     Args:
-        folder: The folder of a finished run, or that of a comparison of solvers or of runs.
+        folder: The folder of a finished run, of an audit, or of a comparison of solvers or of runs.
 
     Returns:
         The path of the report. A comparison also has a `summary.md` beside it.
@@ -42,11 +45,12 @@ def write_report(folder: str | PathLike[str]) -> Path:
         >>> reds_core.write_report("slim")
     """
     path = given_path(folder, "folder")
-    if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE)):
-        what = "holds neither a finished run nor a comparison" if path.exists() else "does not exist"
+    if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE, AUDIT_FILE)):
+        what = "holds no finished run, audit or comparison" if path.exists() else "does not exist"
         raise InputError(
             f"'{path}' {what}",
-            f"give a folder that {command('prune')}, {command('bench')} or {command('compare')} wrote",
+            "give a folder that "
+            f"{command('prune')}, {command('audit')}, {command('bench')} or {command('compare')} wrote",
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):
         if (path / PLAN_FILE).exists():
@@ -54,6 +58,8 @@ def write_report(folder: str | PathLike[str]) -> Path:
             plan = load_plan(path)
             write_model_card(plan, path)
             return write_run_report(plan, path)
+        if (path / AUDIT_FILE).exists():
+            return write_audit_report(load_audit(path), path)
         is_bench = (path / HISTORY_FILE).exists() or not (path / RUNS_FOLDER).exists()
         write_of_comparison = write_bench_report if is_bench else write_compare_report
         write_of_comparison(path)

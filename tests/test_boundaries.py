@@ -84,7 +84,7 @@ FACES = [
 """What others may import besides `reds_core` itself: packages and modules with `__all__`."""
 PROVISIONAL = [
     *("system", "knapsack.compiled", "knapsack.inference", "knapsack.relaxation", "knapsack.families", "exchange"),
-    *("report", "bench", "bench.report", "compare", "compare.report"),
+    *("report", "audit", "bench", "bench.report", "compare", "compare.report"),
 ]
 """Faces whose names may change with a minor version, as their docstrings say."""
 INSIDE_KNAPSACK = ["compiled", "inference", "relaxation", "families"]

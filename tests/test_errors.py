@@ -61,7 +61,7 @@ def test_commands_are_named_in_the_words_of_the_caller() -> None:
         assert (command("inspect"), command("latency")) == ("`reds inspect`", "`reds latency`")
 
 
-PASS_NAMES_ON = {"counting_devices.py", "elsewhere.py", "options.py", "settings.py", "worker_pool.py"}
+PASS_NAMES_ON = {"counting_devices.py", "elsewhere.py", "options.py", "registry.py", "settings.py", "worker_pool.py"}
 """Modules that find the name of an argument in a list, or with functions that are given it, such as `check_number`."""
 
 

@@ -47,6 +47,7 @@ NAMES = [
         "reds-suite-1.json",
         "reds-sensitivity-1.json",
     ),
+    "reds-audit-1.json",
     "reds-profile-1.json",
     *("reds-timings-1.json", "reds-latency-parts-1.json"),
     *("bench-record.json", "compare-record.json", "recipe.json"),

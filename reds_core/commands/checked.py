@@ -8,15 +8,17 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from reds_core.commands.completing import able_text, installed_text
+from reds_core.commands.completing import able_text, installed_text, realisation_text, transform_text
 from reds_core.commands.plain_help import Notes, usage_piece, write_parameters, write_rows
 from reds_core.errors import InputError
 
 NOTES: Notes = {
-    name: partial(installed_text, kind)
-    for kind in ("solver", "scorer", "pruner", "transform")
-    for name in (kind, f"{kind}s")
-} | dict.fromkeys(("target", "targets"), partial(able_text, "export"))
+    name: partial(installed_text, kind) for kind in ("solver", "scorer", "pruner") for name in (kind, f"{kind}s")
+} | {
+    **dict.fromkeys(("target", "targets"), partial(able_text, "export")),
+    **dict.fromkeys(("transform", "transforms"), transform_text),
+    "realise": realisation_text,
+}
 """The options whose help lists the plugins that are installed."""
 NOTES_OF_COMMANDS: dict[str, Notes] = {
     "evaluate": {"on": partial(able_text, "load")},

@@ -54,6 +54,10 @@ def compare_command(
         ),
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Repeat the runs that failed.")] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Audit each finished run: which classes and examples its subnetworks get wrong."),
+    ] = False,
     jobs: Annotated[int | None, jobs_option("runs")] = None,
     backend: Backend = LOKY,
     scheduler: Scheduler = None,
@@ -73,7 +77,7 @@ def compare_command(
     from reds_core.compare.runner import CompareSettings
 
     grid = Grid(tuple(recipes), pruners, scorers, solvers, () if seeds is None else parse_seeds(seeds))
-    settings = CompareSettings(grid, retry, jobs, backend, scheduler)
+    settings = CompareSettings(grid, retry, jobs, backend, scheduler, audit)
     run = run_comparison(settings, out, verbose=chosen_verbose())
     with results_kept():
         print_comparison(run, out)

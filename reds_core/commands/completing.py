@@ -55,6 +55,26 @@ def choices(names: Iterable[str]) -> Callable[[str], list[str]]:
     return complete
 
 
+def realisation_names(incomplete: str) -> list[str]:
+    """Complete the name of a realisation of widths."""
+    return [name for name in _realisations() if name.startswith(incomplete)]
+
+
+def realisation_text() -> str:
+    """A sentence that lists the realisations of widths."""
+    return _installed(_realisations())
+
+
+def transform_text() -> str:
+    """A sentence that lists the transforms that offer levels of layers."""
+    return _installed(_of_sort(realises=False))
+
+
+def transform_names(incomplete: str) -> list[str]:
+    """Complete the name of a transform that offers levels of layers."""
+    return [name for name in _of_sort(realises=False) if name.startswith(incomplete)]
+
+
 def installed_text(kind: str) -> str:
     """A sentence that lists the plugins of one kind that can be used."""
     return _installed(_usable((kind,)))
@@ -67,6 +87,22 @@ def able_text(*methods: str) -> str:
 
 def _installed(names: list[str]) -> str:
     return f"Installed: {', '.join(names) or 'none'}."
+
+
+def _realisations() -> list[str]:
+    """What realises widths: the words of runs themselves, and the plugins."""
+    from reds_core.transforms.realisation import BEST, DROP
+
+    return [DROP, *_of_sort(realises=True), BEST]
+
+
+def _of_sort(realises: bool) -> list[str]:
+    """The plugins of the kind "transform" of one sort."""
+    from reds_core.registry import Registry
+    from reds_core.transforms.realisation import Realisation
+    from reds_core.transforms.transform import Transform
+
+    return list(Registry().available(Realisation if realises else Transform))
 
 
 def _able(methods: tuple[str, ...]) -> list[str]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import device_names
+from reds_core.commands.completing import choices, device_names
 from reds_core.commands.shared import (
+    TASKS,
     ElementSize,
     Imports,
     InputShapes,
@@ -46,6 +47,24 @@ def evaluate_command(
             autocompletion=device_names("load"),
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar=TASKS,
+            help="What outputs are compared with: the labels of the data, the outputs of a teacher, or the examples "
+            "themselves.",
+            show_default="that of the run in whose folder the file lies, or else supervised",
+            autocompletion=choices(tuple(TASKS.split("|"))),
+        ),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="The model file with whose outputs those of an embedding are compared.",
+            show_default="the input model of the run in whose folder the file lies",
+        ),
+    ] = None,
     metric: Metric = None,
     loss: Loss = None,
     element_size: ElementSize = 1,
@@ -62,6 +81,8 @@ def evaluate_command(
         model,
         data,
         on=on,
+        task=task,
+        teacher=teacher,
         metric=metric,
         loss=loss,
         element_size=element_size,

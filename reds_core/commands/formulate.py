@@ -29,6 +29,7 @@ from reds_core.commands.shared import (
     Seed,
     Strict,
     TargetNames,
+    TaskName,
     TransformNames,
     input_shape_of,
     names_in,
@@ -56,6 +57,7 @@ def formulate_command(
     align: Align = None,
     min_width: MinWidth = None,
     max_options: MaxOptions = None,
+    task: TaskName = "supervised",
     loss: Loss = None,
     metric: Metric = None,
     transform: TransformNames = None,
@@ -75,7 +77,6 @@ def formulate_command(
 ) -> None:
     """Run `reds formulate`."""
     from reds_core.formulation.width_rules import WidthRules
-    from reds_core.framework.task import Task
     from reds_core.knapsack.file import save_problem
     from reds_core.runs.formulating import formulate_model
     from reds_core.scoring.scorer import parse_level
@@ -91,7 +92,9 @@ def formulate_command(
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
-        task=Task(loss, metric),
+        task=task,
+        loss=loss,
+        metrics=metric,
         element_size=element_size,
         latency_table=latency_table,
         energy_model=energy_model,

@@ -9,6 +9,7 @@ from reds_core.plan import Plan, SubnetworkRecord
 from reds_core.report import units
 from reds_core.report.energy import energy_sentences
 from reds_core.report.layer_levels import places, title_of
+from reds_core.report.merged_channels import realised_width
 from reds_core.report.proof import badge
 
 _TITLES = {"macs": "MACs", "params": "params", "peak_ram": "peak RAM"}
@@ -29,7 +30,7 @@ def print_preview(plan: Plan) -> None:
     print_table(
         ["group", "channels", *(record.name for record in reversed(plan.subnetworks))],
         [
-            [group.name, str(group.channels), *(str(r.widths[group.name]) for r in reversed(plan.subnetworks))]
+            [group.name, str(group.channels), *(realised_width(r, group.name) for r in reversed(plan.subnetworks))]
             for group in plan.groups
         ],
     )

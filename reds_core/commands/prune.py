@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from reds_core.commands.completing import choices, device_names, plugin_names
+from reds_core.commands.completing import choices, device_names, plugin_names, realisation_names, transform_names
 from reds_core.commands.overriding import Absent, listed, or_none, override
 from reds_core.commands.setting_options import OptionRule, SettingOptions, with_setting_options
 from reds_core.commands.shared import (
@@ -137,6 +137,7 @@ OPTIONS = SettingOptions(
         "task.loss": OptionRule(text=LOSS_TEXT, metavar="NAME"),
         "task.metric": OptionRule(text=METRIC_TEXT, metavar="NAME"),
         "task.loss_weights": OptionRule(metavar="X,..."),
+        "task.kind": OptionRule("task"),
         "time_limit_s": OptionRule(metavar="SECONDS"),
         "memory_limit": OptionRule(metavar="SIZE"),
         "gap": OptionRule(metavar="SHARE", is_text=True, read=_gap),
@@ -148,8 +149,9 @@ OPTIONS = SettingOptions(
         "widths.min_width": OptionRule(least=1),
         "widths.max_options": OptionRule(least=2),
         "transforms": OptionRule(
-            flag="--transform", metavar="NAME,...", complete=plugin_names("transform"), read=_comma_separated
+            flag="--transform", metavar="NAME,...", complete=transform_names, read=_comma_separated
         ),
+        "realise": OptionRule(metavar="NAME", complete=realisation_names),
         "targets": OptionRule(
             flag="--target", metavar="NAME,...", complete=device_names("export"), read=_comma_separated
         ),
@@ -173,7 +175,9 @@ OPTIONS = SettingOptions(
         **dict.fromkeys(("imports", "task", "holdout", "class_weight", "stream", "strict"), DATA_SECTION),
         **dict.fromkeys(("max_drop", "max_drop_resource", "max_drop_epochs", "max_drop_target", "widths"), BUDGETS),
         **dict.fromkeys(("element_size_bytes", "latency_table", "energy_model"), BUDGETS),
-        **dict.fromkeys(("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS),
+        **dict.fromkeys(
+            ("transforms", "realise", "targets", "exchange_rate", "calibrate", "qat", "qat_activations"), TRANSFORMS
+        ),
         **dict.fromkeys(("scorer", "score_level"), SCORING),
         **dict.fromkeys(("solver", "time_limit_s", "threads", "memory_limit", "gap"), SOLVER),
         **dict.fromkeys(("options", "seed"), RUN),

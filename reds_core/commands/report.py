@@ -12,7 +12,8 @@ def report_command(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="The folder of a finished run, or of a comparison by `reds bench` or `reds compare`."
+            metavar="DIR",
+            help="The folder of a finished run, of an audit, or of a comparison by `reds bench` or `reds compare`.",
         ),
     ],
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import device_names, plugin_names
+from reds_core.commands.completing import device_names, transform_names
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.commands.shared import (
     Imports,
@@ -17,6 +17,7 @@ from reds_core.commands.shared import (
     ModelFile,
     OptionTexts,
     Seed,
+    TaskName,
     input_shape_of,
     names_in,
     parse_plugin_options,
@@ -41,7 +42,7 @@ def sensitivity_command(
         typer.Option(
             metavar="NAME,...",
             help=f"The transforms whose levels are measured. {REPEATABLE}",
-            autocompletion=plugin_names("transform"),
+            autocompletion=transform_names,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the results.")],
@@ -59,6 +60,7 @@ def sensitivity_command(
         typer.Option(metavar="N", help="The largest number of training examples on which losses are measured.", min=1),
     ] = 2048,
     option: OptionTexts = None,
+    task: TaskName = "supervised",
     loss: Loss = None,
     imports: Imports = None,
     input_shape: InputShapes = None,
@@ -82,6 +84,7 @@ def sensitivity_command(
         options=parse_plugin_options(option or []),
         imports=imports or (),
         input_shape=input_shape_of(input_shape),
+        task=task,
         loss=loss,
         seed=seed,
         verbose=chosen_verbose(),

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reds_core.commands.completing import choices, device_names, plugin_names
+from reds_core.commands.completing import choices, device_names, plugin_names, transform_names
 from reds_core.commands.overriding import listed, override
 from reds_core.commands.plain_help import REPEATABLE
 from reds_core.cost.energy_models import BOARDS
 from reds_core.cost.resources import RESOURCES
 from reds_core.errors import InputError, OutputError
+from reds_core.framework.task import TaskKind
 from reds_core.scales import PERCENT, read_typed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ TransformNames = Annotated[
         "--transform",
         metavar="NAME,...",
         help=f"A transform, which offers levels for each layer, such as weight-bits. {REPEATABLE}",
-        autocompletion=plugin_names("transform"),
+        autocompletion=transform_names,
     ),
 ]
 TargetNames = Annotated[
@@ -188,6 +189,17 @@ LOSS = typer.Option(
     show_default="the crossentropy that fits the labels and the last activation",
 )
 Loss = Annotated[str | None, LOSS]
+TASKS = "|".join(kind.value for kind in TaskKind)
+TaskName = Annotated[
+    str,
+    typer.Option(
+        "--task",
+        metavar=TASKS,
+        help="What outputs are compared with: the labels of the data, the outputs of the unchanged model, or the "
+        "examples themselves. Only the first needs labels.",
+        autocompletion=choices(tuple(TASKS.split("|"))),
+    ),
+]
 METRIC = typer.Option(
     metavar="NAME",
     help=f"{METRIC_TEXT}.",

@@ -94,7 +94,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
         for name, recipe in recipes.items():
             own = recipe.settings
             chosen = product(
-                pruners or (_Variant(own.pruner, own.pruner, {}),),
+                pruners or (_Variant(own.strategy, own.strategy, {}),),
                 scorers or (_Variant(own.scorer, own.scorer, {}),),
                 solvers or (_Variant(own.solver, own.solver, {}),),
             )
@@ -188,7 +188,7 @@ def _without_options(run: RunPlan, names: Sequence[str]) -> RunPlan:
 
 def _check(settings: RunSettings, name: str, registry: Registry) -> None:
     """Raise the errors that any run with these settings would raise, before the first run starts."""
-    chosen: list[tuple[type[Plugin], str]] = [(Pruner, settings.pruner), (Scorer, settings.scorer)]
+    chosen: list[tuple[type[Plugin], str]] = [(Pruner, settings.strategy), (Scorer, settings.scorer)]
     if settings.solver != _AUTO:
         chosen.append((Solver, settings.solver))
     try:

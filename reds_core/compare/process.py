@@ -28,11 +28,13 @@ class RunPaths:
         recipe: recipe file of the run.
         folder: run folder, as with `reds prune --out`.
         log: log file with one line for each stage.
+        audit: folder of the audit of the run; None if it is not audited.
     """
 
     recipe: Path
     folder: Path
     log: Path
+    audit: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def perform_in_process(
         KeyboardInterrupt: once the child has ended.
     """
     request = {"recipe": str(paths.recipe), "folder": str(paths.folder), "log": str(paths.log)}
+    if paths.audit is not None:
+        request["audit"] = str(paths.audit)
     with isolated(WORKER, request, environment) as running:
         try:
             if not _wait(running, paths.log, told):

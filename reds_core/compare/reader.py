@@ -54,6 +54,10 @@ def results_frame(path: str | PathLike[str]) -> pandas.DataFrame:
     accuracy_before, accuracy_after, accuracy_int8 and one more for each other kind of exported file, full_before,
     full_after, metric
         are measured on test data: before fine-tuning, of each exported file, and of the full network;
+    worst_class, worst_class_change, hurt_classes, flips, ece_change
+        are what audits found: the class that loses the most recall and by how much, the number of classes that lose
+        more than the average by more than chance, the number of test examples that get another class, and by how much
+        the expected calibration error rises; NA without audits;
     search_s, finetune_s, wall_s, epochs, steps
         are totals of the whole run;
     started_at (UTC), jobs, system, cpu, cores, memory_bytes, python, versions (by name), model_sha256, data_sha256
@@ -86,6 +90,10 @@ def _types(exported: Iterable[str]) -> dict[str, Any]:
         **dict.fromkeys(("accuracy_before", "accuracy_after", *exported), "Float64"),
         **dict.fromkeys(("full_before", "full_after"), "Float64"),
         "metric": "string",
+        "worst_class": "string",
+        "worst_class_change": "Float64",
+        **dict.fromkeys(("hurt_classes", "flips"), "Int64"),
+        "ece_change": "Float64",
         **dict.fromkeys(("search_s", "finetune_s", "wall_s"), "Float64"),
         "epochs": "int64",
         "steps": "Int64",
@@ -123,6 +131,8 @@ def _row(record: ResultRecord, types: Mapping[str, Any], columns: Mapping[str, s
         "model_sha256": record.model_sha256,
         "data_sha256": record.data_sha256,
     }
+    if record.audit is not None:
+        row |= vars(record.audit)
     if made is not None:
         row |= {
             "budget": made.name,

@@ -78,6 +78,25 @@ class Subnetwork:
 
 
 @dataclass(frozen=True)
+class SubnetworkAudit:
+    """Whom a subnetwork hurts, compared with the input model of its run on test data.
+
+    Attributes:
+        worst_class: name of the class that loses the most recall; None if no class has test examples.
+        worst_class_change: recall of this class minus that of the input model.
+        hurt_classes: number of classes that lose more than the average, and more than chance explains.
+        flips: number of test examples that get another class.
+        ece_change: expected calibration error minus that of the input model.
+    """
+
+    worst_class: str | None
+    worst_class_change: float | None
+    hurt_classes: int
+    flips: int
+    ece_change: float
+
+
+@dataclass(frozen=True)
 class ResultRecord:
     """One budget of one run. Values that do not exist are None.
 
@@ -93,13 +112,14 @@ class ResultRecord:
         steps: number of steps of the pruner.
         search_s: seconds in solvers, summed over all steps, also if the run was resumed.
         finetune_s: seconds in training, likewise.
-        wall_s: seconds of the process from start to end; None if it resumed a run.
+        wall_s: seconds of the process from start to end, with the audit if there is one; None if it resumed a run.
         started_at: start of the last process of the run, UTC, ISO 8601.
         machine: where that process ran.
         versions: versions of reds, its plugins and their libraries.
         model_sha256: hash of the input model.
         data_sha256: hash of the data.
         jobs: number of runs that were performed at the same time; above 1 they may have shared cores.
+        audit: whom the subnetwork hurts, if the comparison audits its runs.
     """
 
     run: RunKey
@@ -120,6 +140,7 @@ class ResultRecord:
     model_sha256: str | None = None
     data_sha256: str | None = None
     jobs: int = 1
+    audit: SubnetworkAudit | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 RESULTS = RecordKind(ResultRecord, "a pruning run", "reds compare")

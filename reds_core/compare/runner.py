@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from reds_core.compare.auditing import subnetwork_audit
 from reds_core.compare.grid import Grid, RunPlan, planned_runs
 from reds_core.compare.process import Perform, RunPaths, perform_in_process, thread_environment
 from reds_core.compare.reader import latest
@@ -23,6 +24,8 @@ from reds_core.system.files import absolute, make_folder, remove_partial_files, 
 from reds_core.system.libraries import require_libraries
 
 RUNS_FOLDER = "runs"
+AUDIT_FOLDER = "audit"
+"""The folder of the audit of a run, in the folder of the run."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class CompareSettings:
             scheduler.
         backend: "loky" (this machine) or "dask".
         scheduler: address of the Dask scheduler; None with "dask" starts a cluster of `jobs` workers on this machine.
+        audit: whether each run is audited against its input model when it has finished.
 
     Raises:
         InputError: if `jobs` is below 1.
@@ -46,6 +50,7 @@ class CompareSettings:
     jobs: int | None = None
     backend: str = LOKY
     scheduler: str | None = None
+    audit: bool = False
 
     def __post_init__(self) -> None:
         check_number("jobs", self.jobs)
@@ -103,16 +108,18 @@ def run_grid(
         for where in (folder, folder / RUNS_FOLDER):
             remove_partial_files(where)
         _write_recipes(runs, folder)
-        missing = _missing(runs, records.before, settings.retry)
+        missing = _missing(runs, records.before, settings)
         kept = len(runs) - len(missing)
         watcher.planned(len(runs), kept)
         for warning in pool.warnings:
             watcher.warn(warning)
         done = 0
         try:
-            with contextlib.closing(pool.run(_jobs(missing, folder, pool, watcher, perform))) as results:
+            with contextlib.closing(
+                pool.run(_jobs(missing, folder, settings.audit, pool, watcher, perform))
+            ) as results:
                 for number, result in results:
-                    made = _records(missing[number], result, pool.jobs)
+                    made = _records(missing[number], result, pool.jobs, records.before)
                     records.append(*made)
                     done += 1
                     watcher.ended(missing[number], made)
@@ -122,19 +129,25 @@ def run_grid(
 
 
 def _jobs(
-    runs: Sequence[RunPlan], folder: Path, pool: WorkerPool, watcher: CompareWatcher, perform: Perform | None
+    runs: Sequence[RunPlan],
+    folder: Path,
+    is_audited: bool,
+    pool: WorkerPool,
+    watcher: CompareWatcher,
+    perform: Perform | None,
 ) -> Iterator[Callable[[], RunResult]]:
     """Yield a job for each run when it is its turn."""
     perform = perform or partial(perform_in_process, environment=thread_environment())
     told = watcher.stage if pool.is_local else ignore_stage
     for run in runs:
         watcher.started(run)
-        yield partial(perform_task, RunTask(_paths(folder, run), recipe_text(run.recipe)), perform, told)
+        yield partial(perform_task, RunTask(_paths(folder, run, is_audited), recipe_text(run.recipe)), perform, told)
 
 
-def _paths(folder: Path, run: RunPlan) -> RunPaths:
+def _paths(folder: Path, run: RunPlan, is_audited: bool = False) -> RunPaths:
     runs = folder / RUNS_FOLDER
-    return RunPaths(runs / f"{run.name}.yaml", runs / run.name, runs / f"{run.name}.log")
+    audit = runs / run.name / AUDIT_FOLDER if is_audited else None
+    return RunPaths(runs / f"{run.name}.yaml", runs / run.name, runs / f"{run.name}.log", audit)
 
 
 def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
@@ -151,21 +164,28 @@ def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
             write_text(path, text)
 
 
-def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], retry: bool) -> list[RunPlan]:
-    """Runs that lack the record of a budget. A recorded failure counts as done unless it is to be retried."""
+def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], settings: CompareSettings) -> list[RunPlan]:
+    """Runs that lack the record of a budget, or its audit.
+
+    A recorded failure counts as done unless it is to be retried.
+    """
     there: dict[object, set[str | None]] = {}
     for record in latest(before):
+        if settings.audit and record.subnetwork is not None and record.audit is None:
+            continue
         there.setdefault(record.run, set()).add(None if record.subnetwork is None else record.subnetwork.name)
 
     def is_done(run: RunPlan) -> bool:
         found = there.get(run.key, set())
-        return (None in found and not retry) or set(run.budgets) <= found
+        return (None in found and not settings.retry) or set(run.budgets) <= found
 
     return [run for run in runs if not is_done(run)]
 
 
-def _records(run: RunPlan, result: RunResult, jobs: int) -> tuple[ResultRecord, ...]:
+def _records(run: RunPlan, result: RunResult, jobs: int, before: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
+    """The records of a run that has ended. Those of a run that was only audited keep the times of the run itself."""
     settings, plan = run.recipe.settings, result.plan
+    known = {each.subnetwork.name: each for each in latest(before) if each.run == run.key and each.subnetwork}
 
     def record(made: Subnetwork | None) -> ResultRecord:
         return ResultRecord(
@@ -174,7 +194,7 @@ def _records(run: RunPlan, result: RunResult, jobs: int) -> tuple[ResultRecord, 
             outcome=result.end.outcome,
             reason=result.end.reason or None,
             subnetwork=made,
-            metric=settings.task.metric,
+            metric=settings.task.filled.metric,
             full=FullAccuracy() if plan is None else plan.full.accuracy,
             epochs=settings.finetune.epochs,
             steps=None if plan is None else len(plan.steps),
@@ -189,7 +209,14 @@ def _records(run: RunPlan, result: RunResult, jobs: int) -> tuple[ResultRecord, 
             jobs=jobs,
         )
 
-    return (record(None),) if plan is None else tuple(record(_subnetwork(plan, each)) for each in plan.subnetworks)
+    if plan is None:
+        return (record(None),)
+    return tuple(
+        replace(
+            known.get(each.name) or record(_subnetwork(plan, each)), audit=subnetwork_audit(result.audit, each.name)
+        )
+        for each in plan.subnetworks
+    )
 
 
 def _of_files(made: SubnetworkRecord) -> Accuracy:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reds_core.audit.result import Audit
+from reds_core.compare.auditing import audit_of
 from reds_core.compare.process import Perform, RunEnd, RunPaths
 from reds_core.compare.record import RunOutcome
 from reds_core.errors import InputError
@@ -38,6 +40,7 @@ class RunResult:
     Attributes:
         end: how the run ended.
         plan: the plan; None unless the run finished.
+        audit: the audit of the run; None if it has none.
         wall_s: seconds of the process; None if it resumed a run.
         started_at: start of the process, UTC, ISO 8601.
         machine: where it ran.
@@ -45,6 +48,7 @@ class RunResult:
 
     end: RunEnd
     plan: Plan | None
+    audit: Audit | None
     wall_s: float | None
     started_at: str
     machine: Machine
@@ -70,13 +74,14 @@ def perform_task(task: RunTask, perform: Perform, told: Callable[[str], None]) -
     started_at, started = utc_now(), time.monotonic()
     end = perform(paths, told)
     wall_s = None if is_resumed else time.monotonic() - started
-    plan = None
+    plan = audit = None
     if end.outcome is RunOutcome.FINISHED:
         try:
             plan = load_plan(paths.folder)
+            audit = audit_of(paths.audit)
         except InputError as error:  # the plan of a finished run can only be unreadable if something else changed it
             end = RunEnd(RunOutcome.CRASHED, str(error))
-    return RunResult(end, plan, wall_s, started_at, this_machine())
+    return RunResult(end, plan, audit, wall_s, started_at, this_machine())
 
 
 def ignore_stage(text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy.typing as npt
 
 from reds_core.arrays import NamedArrays
+from reds_core.compare.auditing import audit_finished
 from reds_core.errors import ContractViolation, PluginFailure, RedsError
 from reds_core.runs.api import prune
 from reds_core.runs.folder import Mode
@@ -37,6 +38,8 @@ def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
     recipe, folder, log = (Path(str(request[key])) for key in ("recipe", "folder", "log"))
     try:
         prune(recipe=recipe, out=folder, mode=Mode.RESUME, watcher=Log(log))
+        if "audit" in request:
+            audit_finished(folder, Path(str(request["audit"])), Log(log))
     except (ContractViolation, PluginFailure) as error:
         return {"outcome": RAISED, "reason": str(error)}
     except RedsError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from reds_core.comparison.rank_words import p_text
 from reds_core.comparison.ranks import Ranks
+from reds_core.report import units
 from reds_core.report.plotting import INK, LINE, SOFT, Picture, TraceStyle, interactive, new_plot, plain
 from reds_core.report.series import short_names
 
@@ -36,7 +36,7 @@ def ranks_picture(ranks: Ranks, drawn: Mapping[str, TraceStyle], identifier: str
         f"{label} {mean:.2f} (cannot be told from {', '.join(ranks.alike(label)) or 'none'})"
         for label, mean in ranks.means.items()
     )
-    words = f"{caption} over {ranks.blocks} blocks, {p_text(ranks.p_value)}. {listed}."
+    words = f"{caption} over {ranks.blocks} blocks, {units.p_value(ranks.p_value)}. {listed}."
     return interactive(_figure(ranks, drawn), identifier, caption, words)
 
 

@@ -11,11 +11,6 @@ from reds_core.report.table import Cell, Row, Table, figure, one_block, whole
 _LISTED = 6
 
 
-def p_text(p_value: float) -> str:
-    """A p-value as text: p = 0.032, p < 0.001."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
-
-
 def ranks_sentence(ranks: Ranks, noun: str) -> str:
     """A sentence on what the tests found.
 
@@ -24,7 +19,7 @@ def ranks_sentence(ranks: Ranks, noun: str) -> str:
         noun: what a block is called, in the singular.
     """
     over = f"Over {units.many(ranks.blocks, noun)}"
-    test = f"Friedman's test, {p_text(ranks.p_value)}"
+    test = f"Friedman's test, {units.p_value(ranks.p_value)}"
     if not ranks.differ:
         return f"{over}, the mean ranks do not differ significantly ({test})."
     best, rank = next(iter(ranks.means.items()))

@@ -35,6 +35,7 @@ from reds_core.framework.exported import (
 )
 from reds_core.framework.fallback import Fallback, FallbackNumbers
 from reds_core.framework.family import Family, member_kept
+from reds_core.framework.features import noisy_features
 from reds_core.framework.file_kinds import FLOAT32_BYTES, INT8_BYTES, FileKind, FileKinds
 from reds_core.framework.finetuning import (
     EpochProgress,
@@ -50,14 +51,16 @@ from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.processor_energy import processor_energy
 from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.realised import realised
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
 from reds_core.framework.target import ConversionCache, ExportSource, FullExport, Target
-from reds_core.framework.task import Task
+from reds_core.framework.task import FEATURE_SIMILARITY, Task, TaskKind
 from reds_core.framework.timings import TimedFile, Timings, load_timings
 from reds_core.framework.training import Training, TrainingObjects
 
 __all__ = [
+    "FEATURE_SIMILARITY",
     "FLOAT32_BYTES",
     "INT8_BYTES",
     "SAMPLE_BYTES",
@@ -116,6 +119,7 @@ __all__ = [
     "Stream",
     "Target",
     "Task",
+    "TaskKind",
     "Teacher",
     "TimedFile",
     "Timings",
@@ -133,7 +137,9 @@ __all__ = [
     "joined",
     "load_timings",
     "member_kept",
+    "noisy_features",
     "processor_energy",
     "projections",
+    "realised",
     "sampled",
 ]

@@ -29,7 +29,8 @@ class Arrays:
         x: examples (N, *input shape) in float32 or a smaller type, such as images of bytes, which frameworks cast batch
             by batch. A tuple, or before `check_data` a dict, for models of several inputs.
         y: labels in a form that the task's loss takes: integers (N,), or one-hot rows or real numbers (N, ...). A
-            tuple, or before `check_data` a dict, for models of several outputs.
+            tuple, or before `check_data` a dict, for models of several outputs. Data without labels has those of
+            `no_labels` until others are filled in.
         weights: how much each example counts in losses and metrics, float32 (N,); None counts all alike.
     """
 
@@ -48,6 +49,16 @@ class Arrays:
 
         weights = None if self.weights is None else self.weights[indices]
         return Arrays(each(part, self.x), each(part, self.y), weights)
+
+
+def no_labels(count: int) -> npt.NDArray[np.float32]:
+    """Return what stands for the labels of `count` examples that have none: an array (count, 0)."""
+    return np.zeros((count, 0), np.float32)
+
+
+def has_labels(data: Arrays) -> bool:
+    """Whether examples have labels."""
+    return isinstance(data.y, Mapping | tuple) or data.y.ndim != 2 or data.y.shape[1] > 0
 
 
 class Stream(ABC):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, as_examples, columns, each
+from reds_core.framework.data import Arrays, as_examples, columns, each, no_labels
 
 NUMBERS = "biuf"
 """The kinds of NumPy types that examples and labels may have."""
@@ -27,13 +27,13 @@ def is_columns(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(map(is_array, value))
 
 
-def examples_of(x: Any, y: Any, weights: Any = None, *, what: str = "data") -> Arrays:
+def examples_of(x: Any, y: Any = None, weights: Any = None, *, what: str = "data") -> Arrays:
     """Convert examples, labels and weights to arrays, and check everything that needs no model.
 
     Args:
         x: an array (N, ...), or a list, tuple or dict of them for models of several inputs. Arrays may be those of
             NumPy, TensorFlow or PyTorch.
-        y: labels (N, ...) in the same forms.
+        y: labels (N, ...) in the same forms. None if there are none.
         weights: one number for each example, or None.
         what: name of the data in messages, such as "training data".
 
@@ -41,7 +41,7 @@ def examples_of(x: Any, y: Any, weights: Any = None, *, what: str = "data") -> A
         InputError: if something is not an array of numbers, is empty or not finite, or the numbers of examples differ.
     """
     x = _converted(x, "examples", what, _examples)
-    y = _converted(y, "labels", what, _labels)
+    y = no_labels(len(columns(x)[0])) if y is None else _converted(y, "labels", what, _labels)
     _check_counts(x, y, what)
     data = Arrays(x, y)
     return data if weights is None else Arrays(x, y, _weights(weights, len(data), what))

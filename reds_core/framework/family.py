@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
+from reds_core.transforms.joining import RealisedGroup
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ class Family(Generic[T]):
         widths: the width of each group, for each member.
         settings: the levels of layers besides widths, for each member; empty if no transforms take part.
         full_settings: those of the full network, which has some if it is a member that is trained by itself.
+        realised: how the width of each group was realised, for each member; empty if all of them drop channels. Members
+            with merged channels share no weights with the full network.
     """
 
     full: T
@@ -33,6 +36,7 @@ class Family(Generic[T]):
     widths: tuple[Mapping[str, int], ...]
     settings: tuple[LevelSettings, ...] = ()
     full_settings: LevelSettings = UNTOUCHED
+    realised: tuple[Mapping[str, RealisedGroup], ...] = ()
 
     def settings_of(self, member: int) -> LevelSettings:
         """Return the levels of the layers of a member besides widths."""

@@ -7,8 +7,9 @@ Models are opaque objects for core (`Any` below), which a framework describes by
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -149,6 +150,11 @@ class Framework(TargetSupport, ABC):
     ) -> Iterator[WeightArrays]:
         """Yield for each batch the gradient of the mean loss by each weight, in the order of `network.weights`.
 
+        For embeddings the labels are not those of `data`, at which the gradient of the input model is zero, but the
+        outputs of `model` plus noise (`noisy_features`). The squares of these gradients are on average in proportion to
+        the second-order rise of the loss (the Fisher information with sampled labels: Kunstner et al., arXiv
+        1905.12558).
+
         Frozen weights have gradients too, since a gradient measures the importance of a weight, whether or not it is
         trained. Gradients are zero for statistics. The model runs in inference mode, in which batch norms use their
         statistics.
@@ -191,6 +197,25 @@ class Framework(TargetSupport, ABC):
             variants: weights in the order of `network.weights`, with the same shapes.
         """
 
+    def outputs(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], x: Any
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the outputs (N, ...) on `x` with other weights in place of the model's own, for each of `variants`.
+
+        The model itself does not change. `variants` is consumed lazily, one variant at a time. By default, the weights
+        are assigned to a copy of the model, which `predict` runs.
+
+        Args:
+            model: A model of one output.
+            network: Its description.
+            variants: Weights in the order of `network.weights`, with the same shapes.
+            x: Examples (N, *input shape); a tuple for models of several inputs.
+        """
+        copy = self.extract(model, network, {})
+        for weights in variants:
+            self.assign(copy, network, weights)
+            yield self.predict(copy, x)
+
     # --- extraction ---------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -232,7 +257,9 @@ class Framework(TargetSupport, ABC):
 
     # --- training and evaluation --------------------------------------------------------------------------------
 
-    def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
+    def stream(
+        self, source: Any, model: Any | None, batch_size: int, what: str, labelled: bool = True
+    ) -> Stream | None:
         """Return a stream over a data object of the framework, or None if `source` is not one, which is the default.
 
         Functions that return iterators, and iterable objects with a length, need no support by the framework.
@@ -243,6 +270,7 @@ class Framework(TargetSupport, ABC):
                 for images is to be trained.
             batch_size: number of examples in a batch, if the source yields single examples.
             what: name of the data in messages.
+            labelled: whether what it yields has labels. Otherwise it yields x or (x,) as well, and labels are left out.
 
         Raises:
             InputError: if the object cannot be used; for example, if it has no end.
@@ -331,6 +359,13 @@ class Framework(TargetSupport, ABC):
     @abstractmethod
     def predict(self, model: Any, x: npt.NDArray[Any], batch_size: int = 256) -> npt.NDArray[np.float32]:
         """Return the outputs (N, ...) of `model` at inference on the examples `x`."""
+
+    def predictor(self, model: Any) -> Callable[[Any], Any]:
+        """Return `predict` for `model` as a function of examples, for callers that have many batches.
+
+        Implementations should prepare the model once. The weights of `model` must not change meanwhile.
+        """
+        return partial(self.predict, model)
 
     @abstractmethod
     def accuracy(self, model: Any, data: Data, task: Task) -> float:

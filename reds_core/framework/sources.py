@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from reds_core.errors import InputError, RedsError
-from reds_core.framework.data import SAMPLE_BYTES, SAMPLE_EXAMPLES, Arrays, Stream, columns, first_examples
+from reds_core.framework.data import (
+    SAMPLE_BYTES,
+    SAMPLE_EXAMPLES,
+    Arrays,
+    Stream,
+    columns,
+    first_examples,
+    no_labels,
+)
 from reds_core.framework.examples import examples_of, is_array, layout
 
 _ITEMS = "give batches of the form (x, y) or (x, y, sample_weight)"
@@ -56,17 +64,18 @@ class SourceStream(Stream):
     not a run is resumed. Every batch is converted to arrays and checked.
     """
 
-    def __init__(self, source: BatchSource, what: str = "data") -> None:
+    def __init__(self, source: BatchSource, what: str = "data", labelled: bool = True) -> None:
         """Create the stream, and read its sample.
 
         Args:
             source: what is read.
             what: name of the data in messages, such as "training data".
+            labelled: whether batches have labels. If they need none, those that they have are left out.
 
         Raises:
             InputError: if there are no batches, or one is not of the right form.
         """
-        self._source, self._what = source, what
+        self._source, self._what, self._labelled = source, what, labelled
         self._begun, self._next = 0, 0
         self._form: str | None = None
         reading = self._converted(source.read())
@@ -126,7 +135,7 @@ class SourceStream(Stream):
     def _converted(self, batches: Iterator[Any]) -> Iterator[Arrays]:
         for index, batch in enumerate(self._readable(batches)):
             name = f"{self._what} (batch {index + 1})"
-            found = batch_of(batch, name)
+            found = batch_of(batch, name, self._labelled)
             if self._form is None:
                 self._form = _form(found)
             elif self._form != _form(found):
@@ -195,12 +204,19 @@ class _Counted(Iterator[Arrays]):
         return found
 
 
-def batch_of(batch: Any, what: str) -> Arrays:
+def batch_of(batch: Any, what: str, labelled: bool = True) -> Arrays:
     """Convert a batch (x, y) or (x, y, sample_weight) to arrays, and check it.
+
+    Args:
+        batch: the batch. Without labels it may also be x, or (x,), and y may be None.
+        what: name of the batch in messages.
+        labelled: whether batches have labels. Otherwise y is left out.
 
     Raises:
         InputError: if it has another form, or what it holds is refused by `examples_of`.
     """
+    if not labelled:
+        return unlabelled_examples(batch, what)
     if isinstance(batch, Arrays):
         return batch
     if isinstance(batch, Mapping):
@@ -210,6 +226,21 @@ def batch_of(batch: Any, what: str) -> Arrays:
     if len(batch) not in (2, 3):
         raise InputError(f"the {what} has {len(batch)} parts", _ITEMS)
     return examples_of(*batch, what=what)
+
+
+def unlabelled_examples(given: Any, what: str) -> Arrays:
+    """Convert x, (x,), (x, y) or (x, y, sample_weight) to arrays without labels, and check them.
+
+    Raises:
+        InputError: if it has another form, or what it holds is refused by `examples_of`.
+    """
+    if isinstance(given, Arrays):
+        return Arrays(given.x, no_labels(len(given)), given.weights)
+    if is_array(given) or isinstance(given, Mapping):
+        return examples_of(given, what=what)
+    if not isinstance(given, tuple | list) or len(given) not in (1, 2, 3):
+        raise InputError(f"the {what} is of type {type(given).__name__}", "give x, (x, y) or (x, y, sample_weight)")
+    return examples_of(given[0], None, given[2] if len(given) == 3 else None, what=what)
 
 
 class FunctionSource(BatchSource):
@@ -247,13 +278,14 @@ class LoaderSource(BatchSource):
         return iter(self._loader)
 
 
-def stream_over(source: Any, what: str) -> Stream | None:
+def stream_over(source: Any, what: str, labelled: bool = True) -> Stream | None:
     """Return a stream over something that yields batches and belongs to no framework, or None if `source` does not.
 
     Args:
         source: a function without arguments that returns a new iterator, or an object with a length over which one can
             iterate again and again, such as a DataLoader of PyTorch.
         what: name of the data in messages.
+        labelled: whether batches have labels.
 
     Raises:
         InputError: if `source` is an iterator, which can be read only once, or what it yields is not of the right form.
@@ -266,8 +298,8 @@ def stream_over(source: Any, what: str) -> Stream | None:
             "give a function that returns a new iterator, without calling it",
         )
     if callable(source) and not isinstance(source, type):
-        return SourceStream(FunctionSource(source, what), what)
+        return SourceStream(FunctionSource(source, what), what, labelled)
     is_values = is_array(source) or isinstance(source, list | tuple | set | frozenset | str | bytes | Mapping)
     if hasattr(source, "__iter__") and isinstance(source, Sized) and not is_values:
-        return SourceStream(LoaderSource(source), what)
+        return SourceStream(LoaderSource(source), what, labelled)
     return None

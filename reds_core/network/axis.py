@@ -15,10 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reds_core.arrays import IntArray
+from reds_core.arrays import FloatArray, IntArray
 
 Kept = Mapping[str, IntArray]
 """Group name -> indices of the kept channels, int64, in their new order."""
+
+Combined = Mapping[str, FloatArray]
+"""Group name -> the coefficients of each new channel in those it replaces, float64 (new channels, channels)."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,19 @@ class Axis(ABC):
         """Return, for each position of the full axis, the channel of `group` at that position, or -1, int64."""
 
     @abstractmethod
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        """Return an array whose channels along one dimension are linear combinations of those of `array`.
+
+        Args:
+            array: values at full width, with this axis along `dimension`.
+            dimension: the index of the dimension.
+            combined: the coefficients; groups that are not named keep all their channels.
+            channels: the full number of channels of each group.
+        """
+
+    @abstractmethod
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         """Return the axis with the groups named in `replacements` replaced by other axes."""
 
@@ -92,6 +108,11 @@ class Fixed(Axis):
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
         return np.full(self.size, -1, dtype=np.int64)
 
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        return array
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return self
 
@@ -113,6 +134,13 @@ class Channels(Axis):
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
         size = channels[self.group]
         return np.arange(size, dtype=np.int64) if self.group == group else np.full(size, -1, dtype=np.int64)
+
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        if self.group not in combined:
+            return array
+        return np.moveaxis(np.tensordot(combined[self.group], array, (1, dimension)), 0, dimension)
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return replacements.get(self.group, self)
@@ -140,6 +168,17 @@ class Concat(Axis):
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
         return np.concatenate([part.owners(group, channels) for part in self.parts])
 
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        if not self.parts:
+            return array
+        ends = np.cumsum([part.full(channels) for part in self.parts])
+        pieces = zip(self.parts, np.split(array, ends[:-1], axis=dimension), strict=True)
+        return np.concatenate(
+            [part.combined(piece, dimension, combined, channels) for part, piece in pieces], dimension
+        )
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Concat(tuple(p.replaced(replacements) for p in self.parts))
 
@@ -162,6 +201,15 @@ class Tile(Axis):
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
         return np.tile(self.inner.owners(group, channels), self.times)
 
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        inner = self.inner.full(channels)
+        tiles = array.reshape(*array.shape[:dimension], self.times, inner, *array.shape[dimension + 1 :])
+        tiles = self.inner.combined(tiles, dimension + 1, combined, channels)
+        length = self.times * tiles.shape[dimension + 1]
+        return tiles.reshape(*array.shape[:dimension], length, *array.shape[dimension + 1 :])
+
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Tile(self.inner.replaced(replacements), self.times)
 
@@ -182,6 +230,15 @@ class Repeat(Axis):
 
     def owners(self, group: str, channels: Mapping[str, int]) -> IntArray:
         return np.repeat(self.inner.owners(group, channels), self.times)
+
+    def combined(
+        self, array: FloatArray, dimension: int, combined: Combined, channels: Mapping[str, int]
+    ) -> FloatArray:
+        inner = self.inner.full(channels)
+        elements = array.reshape(*array.shape[:dimension], inner, self.times, *array.shape[dimension + 1 :])
+        elements = self.inner.combined(elements, dimension, combined, channels)
+        length = elements.shape[dimension] * self.times
+        return elements.reshape(*array.shape[:dimension], length, *array.shape[dimension + 1 :])
 
     def replaced(self, replacements: Mapping[str, Axis]) -> Axis:
         return Repeat(self.inner.replaced(replacements), self.times)

@@ -113,6 +113,8 @@ class NetworkBuilder:
         inside: Iterable[tuple[Buffer, ...]] = (),
         is_identity: bool = False,
         is_activated: bool = False,
+        epsilon: float | None = None,
+        mixes_channels: bool = False,
     ) -> tuple[Value, ...]:
         """Add a call of a layer, and return its output tensors.
 
@@ -123,6 +125,8 @@ class NetworkBuilder:
             inside: for each inner step, the tensors that are in memory in addition to the inputs.
             is_identity: whether its output is its input when the network is used.
             is_activated: whether it applies a function that is not linear to what it computes from its weights.
+            epsilon: what a batch normalisation adds to variances; None for other layers.
+            mixes_channels: whether what it computes of a channel depends on others in ways that are not linear.
         """
         order = list(self._weights)
         values = tuple(self._value(self.with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
@@ -138,6 +142,8 @@ class NetworkBuilder:
             is_identity=is_identity,
             is_activated=is_activated,
             input_shape=tuple(self.length(axis) for axis in inputs[0].dims) if inputs else (),
+            epsilon=epsilon,
+            mixes_channels=mixes_channels,
         )
         self._calls.append(_Call(layer, in_place))
         return values

@@ -211,7 +211,10 @@ class Tools(ABC):
         """
 
     def extract_family(self, state: PruningState) -> Family[Any]:
-        """The input model with its channels in the order of `state`, and one member cut from it for each decision."""
+        """The input model with its channels in the order of `state`, and one member cut from it for each decision.
+
+        If the run merges channels, the members have merged ones, and share no weights with the full network.
+        """
         full = self.extract(self.model, state.order)
         widths = tuple(choice.widths for choice in state.choices)
         settings = tuple(choice.settings for choice in state.choices)
@@ -274,6 +277,17 @@ class Pruner(Plugin, ABC):
             finetune_epochs: As for `steps`.
         """
         return self.steps(network, budgets, finetune_epochs)
+
+    def trains_apart(self, budgets: int) -> bool:
+        """Whether each subnetwork is cut from the input model once, by `Tools.extract_family`, and trained by itself.
+
+        Only then can its channels be merged, since subnetworks that share weights, or are narrowed again, can only drop
+        channels. By default it is not known, so that runs which merge channels refuse the strategy.
+
+        Args:
+            budgets: how many budgets there are.
+        """
+        return False
 
     @abstractmethod
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:

@@ -10,6 +10,7 @@ from typing import Any
 
 from reds_core.cost.energy_models import EnergySource
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
+from reds_core.framework.task import FEATURE_SIMILARITY
 from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
@@ -18,17 +19,28 @@ UNTRAINED, OWN_WEIGHTS = "not trained", "own weights"
 """The marks of members that were added after the run: without training, and trained by themselves."""
 
 
+_SIMILARITY = (
+    "Feature similarity is the mean cosine similarity of the outputs of a network and of the input model for the same "
+    "example: 100 % if they point in the same direction, 0 % if they have nothing in common."
+)
+
+
 @dataclass(frozen=True)
 class Metric:
     """What the accuracies of a plan measure.
 
     Attributes:
         name: the name in sentences.
-        is_share: whether it is a share of correct predictions, which is shown in percent and better if higher.
+        is_share: whether it is a share, such as that of correct predictions, which is at most 1, shown in percent and
+            better if higher.
+        heading: a shorter name for narrow columns.
+        meaning: a sentence that explains it; empty if it needs none.
     """
 
     name: str = "accuracy"
     is_share: bool = True
+    heading: str = ""
+    meaning: str = ""
 
     def text(self, figure: float | None) -> str:
         """A figure as shown."""
@@ -210,6 +222,8 @@ def _number(figure: float | None) -> float | None:
 def metric_of(task: Any) -> Metric:
     """Return the metric of a run from its option "task": accuracy unless it names another one."""
     name = task.get("metric") if isinstance(task, Mapping) else None
+    if name == FEATURE_SIMILARITY:
+        return Metric("feature similarity", heading="similarity", meaning=_SIMILARITY)
     if not isinstance(name, str) or not name or "acc" in name.lower():
         return Metric()
     return Metric(name, is_share=False)

@@ -62,11 +62,13 @@ def model_card(plan: Plan, folder: Path) -> str:
     header = yaml.safe_dump(_metadata(plan, facts), sort_keys=False, allow_unicode=True)
     data = _data_name(plan)
     on_data = "" if data is None else f", on the data set {escaped(data)}"
+    merged = any(record.merged for record in plan.subnetworks)
+    weights = "whose channels were merged, each with weights of its own" if merged else "which share their weights"
     parts = [
         f"---\n{header}---\n{MARKER}",
         "# Nested subnetworks of one trained network",
-        f"This is a family of {units.many(len(facts.subnetworks), 'subnetwork')} of one network, which share their "
-        f"weights{on_data}. The channels of each were chosen by [reds]"
+        f"This is a family of {units.many(len(facts.subnetworks), 'subnetwork')} of one network, {weights}{on_data}. "
+        "The channels of each were chosen by [reds]"
         "(https://arxiv.org/abs/2311.13349), which solves that choice as a knapsack problem under the budgets of the "
         "run. Each file is an ordinary model that can be used by itself.",
         "## Members\n\n" + _members(facts),
@@ -127,7 +129,8 @@ def _members(facts: FamilyFacts) -> str:
         ]
         for member in facts.largest_first
     ]
-    return "\n\n".join((_table(columns, rows), *map(escaped, energy_sentences([facts.energy]))))
+    sentences = [facts.metric.meaning] if facts.metric.meaning else []
+    return "\n\n".join((_table(columns, rows), *map(escaped, (*sentences, *energy_sentences([facts.energy])))))
 
 
 def _files(facts: FamilyFacts) -> str:

@@ -11,6 +11,7 @@ from reds_core.report import units
 from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import FamilyFacts, Member, Metric, gather
 from reds_core.report.layer_levels import counts_text, decided, layers_text, title_of
+from reds_core.report.merged_channels import merged_groups
 from reds_core.report.proof import badge
 from reds_core.report.table import Cell, Row, Table, one_block
 
@@ -55,7 +56,9 @@ def plan_table(plan: Plan, folder: Path) -> Table:
         left_out = Row(Cell(f"({len(rows) - MOST_ROWS} more)"), tuple(Cell("…") for _ in columns))
         rows = [*rows[: MOST_ROWS // 2], left_out, *rows[-MOST_ROWS // 2 :]]
     caption = f"{metric.name.capitalize()} is on test data: before fine-tuning, and of each exported file."
-    caption = " ".join((caption, *energy_sentences([plan.energy_source])))
+    caption = " ".join(
+        (caption, *((metric.meaning,) if metric.meaning else ()), *energy_sentences([plan.energy_source]))
+    )
     if whats:
         caption += " 2×4 means that 2 layers have level 4."
     columns = [units.printable(column) for column in columns]
@@ -94,6 +97,8 @@ def member_table(record: SubnetworkRecord, metric: Metric) -> Table:
     texts["proof"] = badge(record) + ("" if record.solver is None else f" (solver {record.solver})")
     widths = [f"{group} {width}" for group, width in record.widths.items()]
     texts["channels kept"] = units.listed(tuple(widths), _MOST_WIDTHS)
+    if merged := merged_groups(record):
+        texts["channels merged"] = merged
     for what in decided([record]):
         texts[title_of(what)] = units.listed(layers_text(record, what), _MOST_WIDTHS)
     texts["files"] = ", ".join(name for name in record.files.values() if name is not None)

@@ -19,6 +19,7 @@ from reds_core.report.energy import energy_sentences
 from reds_core.report.facts import OWN_WEIGHTS, FamilyFacts, Member, gather
 from reds_core.report.latency_source import latency_sentences
 from reds_core.report.layer_levels import levels_picture, levels_table
+from reds_core.report.merged_channels import merging_sentences
 from reds_core.report.network_view import network_view
 from reds_core.report.page import render
 from reds_core.report.plan_table import extraction_sentence
@@ -87,7 +88,11 @@ def run_page(plan: Plan, folder: Path) -> str:
         metric=family.metric,
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
-        sources=(*energy_sentences([plan.energy_source]), *latency_sentences(plan.latency_machine)),
+        sources=(
+            *merging_sentences(plan.subnetworks),
+            *energy_sentences([plan.energy_source]),
+            *latency_sentences(plan.latency_machine),
+        ),
         additions=tuple(_addition(member) for member in reversed(family.subnetworks) if member.mark),
         accuracy_pictures=accuracy_pictures(family),
         usage_picture=usage_picture(family),

@@ -102,7 +102,7 @@ def _columns(plan: Plan, family: FamilyFacts) -> Iterator[_Column]:
         if resource == "macs":
             yield column("of\nfull", lambda member: units.percent(member.share.get("macs"), 0), _LeftOut.SHARE)
     metric = family.metric
-    quality = units.shortened(metric.name, _NAME_LIMIT)
+    quality = units.shortened(metric.heading or metric.name, _NAME_LIMIT)
     yield column(quality, lambda member: _before_and_after(metric, member))
     for place, kind in enumerate(_shown_kinds(plan, family)):
         accuracy, size = (_LeftOut.NEVER,) * 2 if not place else (_LeftOut.OTHER_ACCURACIES, _LeftOut.OTHER_SIZES)

@@ -80,6 +80,11 @@ def points(difference: float) -> str:
     return "±0.0" if float(text) == 0 else text.replace("-", "−")
 
 
+def p_value(probability: float) -> str:
+    """A p-value: p = 0.032, p < 0.001."""
+    return "p < 0.001" if probability < 0.001 else f"p = {probability:.2g}"
+
+
 def resource_title(resource: str) -> str:
     """Return the name of a resource in headings and labels."""
     return RESOURCES[resource].title if resource in RESOURCES else resource

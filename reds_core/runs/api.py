@@ -24,6 +24,7 @@ from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.forms import Budgets, DataObject, Imports, mode_of, texts_of
 from reds_core.runs.given_data import given_data
 from reds_core.runs.given_objects import GivenObjects, callbacks_of
+from reds_core.runs.input_model import is_labelled_run, metric_of_run
 from reds_core.runs.input_shapes import InputShape, with_earlier_input_shape, with_input_shape
 from reds_core.runs.options import PruneOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.recipe import Recipe, load_recipe
@@ -197,7 +198,7 @@ def prune(
             "a dry run has nothing to resume", f"leave out {argument('dry_run')} or {argument('mode', 'resume')}"
         )
     with (
-        following(verbose, watcher, settings.task.metric if metrics is None else metrics) as followed,
+        following(verbose, watcher, settings.task.filled.metric if metrics is None else metrics) as followed,
         nullcontext() if dry_run else folder.locked(),
     ):
         known = None if dry_run else folder.known()
@@ -217,7 +218,7 @@ def prune(
                 raise InputError(f"'{folder.path}' holds no run to resume", "give a model or data to start one")
             data = default_data
         settings = replace(settings, options=with_input_shape(settings.options, input_shape, model, registry))
-        source = given_data(data)
+        source = given_data(data, settings.task.is_labelled)
         model = given_path(model, "model") if isinstance(model, str | PathLike) else model
         named = GivenObjects(callbacks_of(callbacks), optimizer, Task(loss, metrics, loss_weights))
         settings, objects = named.resolved(model, settings, registry)
@@ -237,7 +238,7 @@ def _earlier_settings(folder: RunFolder, model: Any) -> RunSettings:
     found = folder.earlier_settings()
     if found is None or isinstance(model, str | PathLike | None):
         return found or RunSettings()
-    return replace(found, task=Task())
+    return replace(found, task=Task()) if found.task.is_labelled else found
 
 
 def _recipe_of(given: str | PathLike[str] | Recipe | None) -> Recipe:
@@ -307,7 +308,7 @@ def extract(
     """
     request = ExtractionRequest(
         texts_of(budgets),
-        given_data(data),
+        given_data(data, is_labelled_run(folder)),
         *calibration_setting(calibration),
         converted("finetune_epochs", finetune_epochs, int),
         converted("solver", solver, str | None),
@@ -316,5 +317,5 @@ def extract(
         converted("energy_model", energy_model, str | None),
         given_options(options),
     )
-    with following(verbose, watcher) as followed:
+    with following(verbose, watcher, metric_of_run(folder)) as followed:
         return extraction.extract(plan_folder(folder), request, given_registry(registry), followed)

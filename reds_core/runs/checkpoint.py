@@ -29,6 +29,7 @@ from reds_core.search_records import FamilyRecord
 from reds_core.system.archive import ArchiveError, read_archive, write_archive
 from reds_core.system.files import cannot_write, given_path, make_folder, write_text
 from reds_core.system.records import from_plain, parse_json, to_json
+from reds_core.transforms.joining import RealisedGroup
 
 FOLDER = ".checkpoint"
 _PREFIX = "step-"
@@ -56,6 +57,7 @@ class _SavedState:
     passes: int = 0
     family_record: FamilyRecord | None = None
     history: tuple[HistoryRow, ...] = ()
+    realised: tuple[Mapping[str, RealisedGroup], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, framework: Framework, 
         passes=checkpoint.passes,
         family_record=state.family_record,
         history=checkpoint.history,
+        realised=state.family.realised,
     )
     write_text(partial / _STATE, to_json(saved))
     shutil.rmtree(target, ignore_errors=True)
@@ -287,7 +290,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         choices = saved.choices[: saved.members]
         settings = tuple(choice.settings for choice in choices) if any(c.settings for c in choices) else ()
         widths = tuple(choice.widths for choice in choices)
-        family = Family(framework.load_model(full), members, widths, settings)
+        family = Family(framework.load_model(full), members, widths, settings, realised=saved.realised)
     state = PruningState(
         scores,
         order,
@@ -307,6 +310,8 @@ def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
         and all(choice.widths.keys() == channels.keys() for choice in saved.choices)
         and all(1 <= width <= channels[g] for choice in saved.choices for g, width in choice.widths.items())
         and all(group in channels for group in saved.sequence)
+        and len(saved.realised) in (0, saved.members)
+        and all(each.keys() == channels.keys() for each in saved.realised)
     )
 
 

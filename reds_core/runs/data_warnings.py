@@ -35,7 +35,14 @@ _MOST_NAMED = 5
 
 
 def data_warnings(
-    framework: Framework, model: Any, network: Network, train: Data, validation: Data | None, test: Data | None
+    framework: Framework,
+    model: Any,
+    network: Network,
+    train: Data,
+    validation: Data | None,
+    test: Data | None,
+    *,
+    labelled: bool = True,
 ) -> list[str]:
     """Warnings about too few examples, missing classes and values of an unexpected scale, one sentence each.
 
@@ -48,12 +55,15 @@ def data_warnings(
         train: The training data, as `check_data` returns it.
         validation: The part of it that is held back, or other validation data; None if there is neither.
         test: The test data; None if there is none.
+        labelled: Whether labels come from the data, so that they may be classes.
     """
     held_back = validation if isinstance(train, Arrays) and isinstance(validation, Arrays) else None
     parts = [_part_of("training data", train, held_back)]
     if test is not None:
         parts.append(_part_of("test data", test))
-    warnings = [warning for part in parts for warning in (*part.size_warnings(), *part.class_warnings(network))]
+    warnings: list[str] = []
+    for part in parts:
+        warnings += (*part.size_warnings(), *(part.class_warnings(network) if labelled else ()))
     examples = _examples(train)
     warnings += framework.input_notes(model, examples.x)
     if test is not None:
@@ -61,7 +71,9 @@ def data_warnings(
     return warnings
 
 
-def evaluation_warnings(framework: Framework, model: Any, network: Network | None, test: Data) -> list[str]:
+def evaluation_warnings(
+    framework: Framework, model: Any, network: Network | None, test: Data, *, labelled: bool = True
+) -> list[str]:
     """Warnings about the test data on which a model is measured, one sentence each.
 
     Args:
@@ -69,9 +81,10 @@ def evaluation_warnings(framework: Framework, model: Any, network: Network | Non
         model: The model.
         network: Its description; None if it cannot be described, so that nothing is said about classes.
         test: The test data, as `check_data` returns it.
+        labelled: Whether labels come from the data, so that they may be classes.
     """
     part = _part_of("test data", test)
-    classes = () if network is None else part.class_warnings(network)
+    classes = () if network is None or not labelled else part.class_warnings(network)
     return [*part.size_warnings(), *classes, *framework.input_notes(model, _examples(test).x)]
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.errors import InputError, UnavailableError
+from reds_core.errors import InputError, UnavailableError, argument
 from reds_core.framework.data import Arrays, Data, Stream, columns, each
-from reds_core.framework.examples import examples_of
+from reds_core.framework.examples import examples_of, is_array
 from reds_core.framework.framework import Framework
-from reds_core.framework.sources import stream_over
-from reds_core.runs.image_folder import choose_format, class_names, list_images, read_images
+from reds_core.framework.sources import stream_over, unlabelled_examples
+from reds_core.runs.image_folder import choose_format, class_names, list_images, list_unlabelled, read_images
 from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.splitting import stratified_split
 from reds_core.system.archive import ArchiveError, read_archive
@@ -34,6 +34,7 @@ OBJECTS = (ARRAYS, STREAM)
 STREAMED_SHARE = 0.25
 """Share of the available memory above which the images of a folder are read from disk in each pass."""
 _ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
+_UNLABELLED_NAMES = ("x_train", "x_test")
 _EXPECTED = "give an .npz with x_train, y_train, x_test and y_test"
 _SCHEME = re.compile(r"[a-z]+:")
 """How the names of data sets begin that another library provides, such as tfds:mnist."""
@@ -71,6 +72,7 @@ class Reading:
         batch_size: The number of examples in a batch of a stream whose source yields single examples.
         seed: The seed of a split into training and test data, and of the order of a stream.
         streamed: Whether the images of a folder are read from disk in each pass even if they fit into memory.
+        labelled: Whether the data must have labels. Otherwise labels are left out.
     """
 
     framework: Framework
@@ -78,6 +80,7 @@ class Reading:
     batch_size: int = 32
     seed: int = 0
     streamed: bool = False
+    labelled: bool = True
 
     def part(self, given: Any, what: str) -> Data:
         """Convert (x, y), (x, y, sample_weight) or an object that yields batches of these.
@@ -89,12 +92,16 @@ class Reading:
         Raises:
             InputError: If it has none of these forms, or holds anything but finite numbers.
         """
-        if isinstance(given, Arrays | Stream):
+        if isinstance(given, Stream):
+            return given
+        if not self.labelled and (isinstance(given, Arrays | Mapping | tuple | list) or is_array(given)):
+            return unlabelled_examples(given, what)
+        if isinstance(given, Arrays):
             return given
         if isinstance(given, tuple | list):
             return examples_of(*given, what=what)
-        found = self.framework.stream(given, self.model, self.batch_size, what)
-        found = stream_over(given, what) if found is None else found
+        found = self.framework.stream(given, self.model, self.batch_size, what, self.labelled)
+        found = stream_over(given, what, self.labelled) if found is None else found
         if found is None:
             raise InputError(f"{what} of type {type(given).__name__} cannot be used as a data set", GIVE_DATA)
         return found
@@ -123,7 +130,7 @@ def read_data(source: str, reading: Reading, input_shape: tuple[int | None, ...]
     """Read a data set from a path or by its name, as `load_data` does, in the way that `reading` says."""
     try:
         train, test = (
-            examples_of(part.x, part.y, part.weights, what=f"{word} data of '{source}'")
+            examples_of(part.x, part.y if reading.labelled else None, part.weights, what=f"{word} data of '{source}'")
             if isinstance(part, Arrays)
             else reading.part(part, f"{word} data")
             for part, word in zip(_loaded(source, reading, input_shape), ("training", "test"), strict=True)
@@ -146,7 +153,7 @@ def _loaded(source: str, reading: Reading, input_shape: tuple[int | None, ...] |
             input_shape = reading.framework.input_shape(reading.model)
         return _folder(path, input_shape, reading)
     if path.exists():
-        return _npz(path)
+        return _npz(path, reading.labelled)
     if not _SCHEME.match(source) and (path.suffix or path.name != source):
         raise InputError(f"data '{source}' does not exist", "give digits, a named data set, an .npz or a folder")
     return reading.framework.load_dataset(source)
@@ -235,7 +242,7 @@ def _digits() -> tuple[Arrays, Arrays]:
     return Arrays(images[rest], labels[rest]), Arrays(images[held], labels[held])
 
 
-def _npz(path: Path) -> tuple[Arrays, Arrays]:
+def _npz(path: Path, labelled: bool = True) -> tuple[Arrays, Arrays]:
     try:
         arrays = read_archive(path, _ARRAY_NAMES)
     except ArchiveError as error:
@@ -244,22 +251,31 @@ def _npz(path: Path) -> tuple[Arrays, Arrays]:
             raise InputError(what, "save plain numeric arrays instead") from error
         what = f"data '{path}' cannot be read ({error.reason}); it is not an .npz file, or it is truncated or damaged"
         raise InputError(what, _EXPECTED) from error
-    missing = [name for name in _ARRAY_NAMES if name not in arrays]
+    wanted = _ARRAY_NAMES if labelled else _UNLABELLED_NAMES
+    missing = [name for name in wanted if name not in arrays]
     if missing:
-        raise InputError(f"data '{path}' lacks {', '.join(missing)}", _EXPECTED)
+        unlabelled = labelled and not set(missing) & set(_UNLABELLED_NAMES)
+        without = f", or {argument('task', 'embedding')} for an encoder, which needs no labels"
+        fix = _EXPECTED + without * unlabelled if labelled else "give an .npz with x_train and x_test"
+        raise InputError(f"data '{path}' lacks {', '.join(missing)}", fix)
+    if not labelled:
+        return Arrays(arrays["x_train"], None), Arrays(arrays["x_test"], None)
     x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAY_NAMES)
     return Arrays(x_train, y_train), Arrays(x_test, y_test)
 
 
 def _folder(folder: Path, input_shape: tuple[int | None, ...] | None, reading: Reading) -> tuple[Data, Data]:
     train_folder, test_folder = folder / "train", folder / "test"
-    if train_folder.is_dir() and test_folder.is_dir():
+    has_parts = train_folder.is_dir() and test_folder.is_dir()
+    if has_parts and not reading.labelled:
+        train, test = list_unlabelled(train_folder), list_unlabelled(test_folder)
+    elif has_parts:
         names = class_names(train_folder)
         train, test = list_images(train_folder, names), list_images(test_folder, names)
         if not test.paths:
             raise InputError(f"folder '{test_folder}' holds no class folders", "add test images")
     else:
-        everything = list_images(folder, class_names(folder))
+        everything = list_images(folder, class_names(folder)) if reading.labelled else list_unlabelled(folder)
         rest, held = stratified_split(everything.labels, TEST_FRACTION, reading.seed)
         train, test = everything.take(rest), everything.take(held)
     format_ = choose_format(train.paths + test.paths, input_shape)

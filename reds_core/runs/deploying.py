@@ -27,6 +27,7 @@ from reds_core.runs.finished_family import settings_of
 from reds_core.runs.folder import Mode
 from reds_core.runs.forms import DataObject, mode_of
 from reds_core.runs.given_data import Splits, given_data
+from reds_core.runs.input_model import is_labelled_run
 from reds_core.runs.member_data import member_calibration, read_member_data
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
@@ -88,7 +89,7 @@ def export(
     place, how = given_path(out, "out"), mode_of(mode)
     if how is Mode.RESUME:
         raise InputError("an export cannot be resumed", f"give {argument('mode', 'overwrite')}")
-    registry, given, split = given_registry(registry), given_options(options), given_data(data)
+    registry, given, split = given_registry(registry), given_options(options), given_data(data, is_labelled_run(folder))
     source = plan_folder(folder)
     plan = load_plan(source)
     settings = settings_of(plan, source)

@@ -23,7 +23,7 @@ from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
-from reds_core.runs.session import Session, create_plugins
+from reds_core.runs.session import Session, check_realiser, create_plugins
 from reds_core.runs.targets import all_kinds, check_calibration, run_targets
 from reds_core.runs.tools import RunTools
 from reds_core.system.interruption import Interruption
@@ -63,6 +63,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     targets = run_targets(registry, framework, settings)
     check_calibration(targets, request.is_calibrated)
     check_int8_gate(request.settings, targets, request.data is not None)
+    check_realiser(plugins, len(budgets), request.data is not None)
     accept = partial(accept_budgets, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from reds_core.framework.file_kinds import FileKind
 from reds_core.framework.framework import Framework
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.target import Target
-from reds_core.framework.task import Task
+from reds_core.framework.task import Task, TaskKind
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.plugin import PluginOptions
@@ -27,9 +27,13 @@ from reds_core.report import units
 from reds_core.report.facts import metric_of
 from reds_core.runs.data_warnings import evaluation_warnings
 from reds_core.runs.dataset import Dataset, Reading, read_data
+from reds_core.runs.finished_family import settings_of
 from reds_core.runs.forms import DataObject, Imports
 from reds_core.runs.given_data import Splits, given_data
+from reds_core.runs.input_model import input_model, is_labelled_run
 from reds_core.runs.input_shapes import InputShape, with_input_shape
+from reds_core.runs.labelling import labelled
+from reds_core.runs.options import converted
 from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.system.files import given_path
 from reds_core.system.records import INLINE, LEFT_OUT
@@ -84,6 +88,8 @@ def evaluate(
     data: str | PathLike[str] | Dataset | DataObject,
     *,
     on: str | None = None,
+    task: TaskKind | str | None = None,
+    teacher: Any | None = None,
     loss: Any | None = None,
     metric: Any | None = None,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
@@ -106,8 +112,13 @@ def evaluate(
             `(x_test, y_test)`.
         on: The name of a target that runs the file in place of the one that wrote it, since runtimes round in different
             ways.
-        loss: The loss. None means crossentropy by the labels and the last activation.
-        metric: The metric. None means accuracy.
+        task: What outputs are compared with, as `prune` takes it. None means that of the run in whose folder the file
+            lies, or else the labels of the data.
+        teacher: The model with whose outputs those of an embedding are compared: the path of a model file, or a model
+            object. None means the input model of the run in whose folder the file lies.
+        loss: The loss. None means that of the task, which for labels is the crossentropy that fits them and the last
+            activation.
+        metric: The metric. None means that of the task, which for labels is accuracy.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
@@ -131,11 +142,16 @@ def evaluate(
         >>> found.value, found.loss, found.size_bytes
     """
     counting.check_element_size(element_size)
-    registry, task = given_registry(registry), Task(loss, metric)
+    registry = given_registry(registry)
     options = with_input_shape(options, input_shape, model, registry)
     devices = () if on is None else ((Device, on),)
     check_options(registry, options, (FRAMEWORKS, TARGETS, *devices))
-    source = given_data(data)
+    run = _run_of(model)
+    aim = _task_of(task, loss, metric, run)
+    if teacher is not None and aim.kind is not TaskKind.EMBEDDING:
+        what = f"{argument('teacher')} is given, but outputs are not compared with those of a teacher"
+        raise InputError(what, f"leave it out, or give {argument('task', 'embedding')}")
+    source = given_data(data, aim.is_labelled)
     if source is None:
         raise InputError("no data is given", "give test data, such as the path of an .npz file")
     with following(verbose, watcher) as followed:
@@ -145,7 +161,8 @@ def evaluate(
                 raise InputError(what, "give the path of a file, or leave it out")
             framework = registry.framework_of(model, options, import_names(imports))
             subject = _Subject(framework, model, str(getattr(model, "name", "model")), None, framework.file)
-            return subject.evaluated(source, task, element_size, seed, followed)
+            subject = subject.taught(teacher, aim, run)
+            return subject.evaluated(source, aim, element_size, seed, followed)
         path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
         name = _target_of(path, framework, registry)
         if on is not None:
@@ -158,7 +175,24 @@ def evaluate(
         else:
             target = registry.create(Target, name, options)
             subject = _Subject(framework, target.load(framework, path), str(path), path, target.file)
-        return subject.evaluated(source, task, element_size, seed, followed)
+        subject = subject.taught(teacher, aim, run)
+        return subject.evaluated(source, aim, element_size, seed, followed)
+
+
+def _run_of(model: Any) -> Path | None:
+    """The folder of the finished run in which a file lies; None if there is none."""
+    folder = Path(model).parent if isinstance(model, str | PathLike) else None
+    return folder if folder is not None and (folder / PLAN_FILE).exists() else None
+
+
+def _task_of(kind: TaskKind | str | None, loss: Any | None, metric: Any | None, run: Path | None) -> Task:
+    """The task that is asked for, or that of a run without labels if nothing is asked for."""
+    if kind is not None:
+        return Task(loss, metric, kind=converted("task", kind, TaskKind))
+    if run is None or is_labelled_run(run):
+        return Task(loss, metric)
+    own = settings_of(load_plan(run), run).task
+    return replace(own, loss=own.loss if loss is None else loss, metric=own.metric if metric is None else metric)
 
 
 def _target_of(path: Path, framework: Framework, registry: Registry) -> str | None:
@@ -179,6 +213,7 @@ class _Subject:
         path: Its file; None for a model object.
         kind: The kind of the file.
         on: The name of the target that runs it if it is not the one that wrote it.
+        teacher: The model with whose outputs those of an embedding are compared, or None.
     """
 
     framework: Framework
@@ -187,11 +222,37 @@ class _Subject:
     path: Path | None
     kind: FileKind
     on: str | None = None
+    teacher: Any | None = None
+
+    def taught(self, teacher: Any | None, task: Task, run: Path | None) -> _Subject:
+        """The same with its teacher, if the task is an embedding.
+
+        Args:
+            teacher: The path of a model file, a model object, or None for the input model of the run.
+            task: The task.
+            run: The folder of the run in which the file lies, or None.
+
+        Raises:
+            InputError: If there is no teacher.
+        """
+        if task.kind is not TaskKind.EMBEDDING:
+            return self
+        if isinstance(teacher, str | PathLike):
+            teacher = self.framework.load_model(given_path(teacher, "teacher"))
+        elif teacher is None:
+            if run is None:
+                raise InputError(
+                    "an embedding is compared with the outputs of a teacher, but there is no run that has one",
+                    f"give {argument('teacher')}, such as the model before it was pruned",
+                )
+            teacher = input_model(run, load_plan(run), self.framework)
+        return replace(self, teacher=teacher)
 
     def evaluated(
         self, source: str | Dataset | Splits, task: Task, element_size_bytes: int, seed: int, watcher: Watcher
     ) -> ModelEvaluation:
-        data = self._test_data(source, seed)
+        data = self._test_data(source, seed, task)
+        data = labelled(self.framework, self.teacher, data, task, "test data")
         usage: Mapping[str, int]
         if isinstance(self.model, ExportedModel):
             figures = self.model.evaluate(self.model.check_data(data, "test data"), task)
@@ -199,7 +260,8 @@ class _Subject:
         else:
             data = self.framework.check_data(self.model, data, task, "test data")
             network = self._network(watcher)
-            for warning in evaluation_warnings(self.framework, self.model, network, data):
+            found = evaluation_warnings(self.framework, self.model, network, data, labelled=task.is_labelled)
+            for warning in found:
                 watcher.warn(warning)
             figures = LoadedModel(self.framework, self.model).evaluate(data, task)
             costs = resources.CostModel(element_size_bytes)
@@ -216,10 +278,11 @@ class _Subject:
             on=self.on,
         )
 
-    def _test_data(self, source: str | Dataset | Splits, seed: int) -> Data:
+    def _test_data(self, source: str | Dataset | Splits, seed: int, task: Task) -> Data:
         """The test data, or all data if an object in Python has one part only."""
         is_file = isinstance(self.model, ExportedModel)
-        reading = Reading(self.framework, None if is_file else self.model, _BATCH_SIZE, seed)
+        model = None if is_file else self.model
+        reading = Reading(self.framework, model, _BATCH_SIZE, seed, labelled=task.is_labelled)
         if isinstance(source, str):
             dataset = read_data(source, reading, self.model.input_shape if is_file else None)
             if dataset.test is None:

@@ -41,12 +41,15 @@ from reds_core.runs.member_training import recalibrate_member, train_member, tra
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.publishing import Companions, complete, publish, withdraw
+from reds_core.runs.realised_member import realised_member
+from reds_core.runs.realiser import realiser_of
 from reds_core.runs.recounting import recount
 from reds_core.runs.saved_plan import SavedSubnetwork, saved_plan
 from reds_core.runs.search import Search
 from reds_core.runs.settings import SHARED, RunSettings
 from reds_core.runs.targets import RunTargets, run_targets
 from reds_core.system.folder_lock import locked_folder
+from reds_core.transforms.realisation import DROP
 from reds_core.watcher import Watcher
 
 FULL_SOURCE = "full"
@@ -59,7 +62,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
     Its widths lie between those of the members below and above it, so the family stays nested. Its weights are cut from
     the next larger member that shares the weights of the family, or from the full network, and its batch-norm
     statistics are measured on training data. If it is trained, these weights become its own; no file of another member
-    changes. A member that an earlier extraction added under the same budget is replaced if the new one is trained.
+    changes. In a family with merged channels, those of the new member are merged as well. A member that an earlier
+    extraction added under the same budget is replaced if the new one is trained.
 
     Until the files of the new member are complete, the plan does not name it, so a stopped extraction harms nothing. If
     it is stopped later, the same request completes what goes with the plan, and returns the member.
@@ -98,8 +102,12 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         decision = _decide(family, budget, below, above, search)
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
         member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
-        model = _cut(family, member, source)
-        data = read_member_data(family, model, request.data, watcher)
+        data = read_member_data(family, family.full, request.data, watcher)
+        realiser = realiser_of(registry, settings)
+        if realiser is None:
+            model = _cut(family, member, source)
+        else:
+            member, model = realised_member(family, member, realiser, data, watcher)
         smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
         projected = family.levels.project(
             framework, model, decision.settings, data.examples, widths=decision.widths, smaller=smaller
@@ -113,14 +121,14 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
                 projected.undo()  # weights that are zero, for example, can have other values after a training
             trained = train_member(family, budget.name, model, decision.settings, data, watcher)
             projected = family.levels.project(framework, model, decision.settings, data.examples)
-        else:
+        elif realiser is None or realiser.measures_statistics:
             recalibrate_member(family, budget.name, model, data, watcher)
         if projected is not None:
             projected.hold()
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
             withdraw(plan, _without_member(plan, budget.name, folder), folder, watcher)  # its files are being replaced
-        shared = _shared(family, request, exporter, watcher)
+        shared = _shared(family, request, exporter, watcher) if realiser is None else {}
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)
         record = dataclasses.replace(files.added_to(member.record(settings.names_targets)), extraction=added)
@@ -292,6 +300,8 @@ def _choice_of(problem: KnapsackProblem, member: SubnetworkRecord) -> tuple[int,
 
 def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     """Whether a larger member has the weights of the family, in a file and as they are."""
+    if family.settings.realise != DROP:  # members with merged channels have weights of their own
+        return False
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
         return False
     return member.shares_weights and member.files.get(family.framework.file.name) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.knapsack.levels import UNTOUCHED
@@ -31,6 +32,7 @@ from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
 from reds_core.runs.planned_member import PlannedMember
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.publishing import Companions, publish
+from reds_core.runs.realiser import FullModel
 from reds_core.runs.recipe import save_recipe
 from reds_core.runs.recounting import recount
 from reds_core.runs.session import Session
@@ -150,17 +152,28 @@ def _export(session: Session, exporter: Exporter, state: PruningState, member: i
     inputs, framework, model = session.inputs, session.inputs.framework, state.family.members[member]
     planned = _planned(session, state, member)
     planned.check(framework, model)
-    raw = None if inputs.test is None else framework.extract(inputs.model, inputs.network, planned.kept)
+    raw = None if inputs.test is None else _untrained(session, planned)
     if raw is not None:
         session.levels.project(framework, raw, planned.decision.settings, inputs.examples)
     before = None if raw is None else exporter.accuracy(raw)
-    shared = full.shared if session.settings.int8 == SHARED else {}
+    shared = full.shared if session.settings.int8 == SHARED and session.plugins.realiser is None else {}
     return exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
+
+
+def _untrained(session: Session, planned: PlannedMember) -> Any:
+    """One subnetwork as it was cut from the input model, before any training."""
+    inputs, realiser = session.inputs, session.plugins.realiser
+    if realiser is None or planned.realised is None:
+        return inputs.framework.extract(inputs.model, inputs.network, planned.kept)
+    source = FullModel(inputs.framework, inputs.model, inputs.network, planned.order)
+    return realiser.repeated(source, planned.decision.widths, planned.realised)
 
 
 def _planned(session: Session, state: PruningState, member: int) -> PlannedMember:
     """One subnetwork as it was decided."""
-    return PlannedMember(session.budgets[member], state.choices[member], state.order, session.statement, session.levels)
+    realised = state.family.realised[member] if state.family.realised else None
+    decided = (session.budgets[member], state.choices[member], state.order)
+    return PlannedMember(*decided, session.statement, session.levels, realised)
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:

@@ -17,7 +17,7 @@ from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import OfferedWidths, WidthRules
-from reds_core.framework.task import Task
+from reds_core.framework.task import Task, TaskKind
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
@@ -29,9 +29,10 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
+from reds_core.runs.labelling import labelled
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import check_decided_without_data, levels_to_decide, transforms_of
-from reds_core.runs.options import WidthOptions, changed, given_options, refuse_unknown
+from reds_core.runs.options import WidthOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import run_targets
@@ -51,7 +52,7 @@ def formulate_model(
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
-    task: Task | None = None,
+    task: Task | TaskKind | str | None = None,
     loss: Any | None = None,
     metrics: Any | None = None,
     element_size: int = counting.DEFAULT_ELEMENT_SIZE_BYTES,
@@ -83,7 +84,8 @@ def formulate_model(
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
-        task: How outputs are compared with labels. By default it follows from the labels and the last activation.
+        task: What outputs are compared with, as `prune` takes it, such as `"embedding"`, or a whole `Task`. By default
+            these are the labels of the data, by the loss that follows from them and the last activation.
         loss: The loss by which outputs are compared with labels, as `prune` takes it. It replaces that of `task`.
         metrics: The metric of `task`, as `prune` takes it.
         element_size: How many bytes a weight or an activation takes on the device: 1 (int8) or 4 (float32).
@@ -143,8 +145,9 @@ def formulate_model(
     check_options(registry, options, ((Scorer, scorer), FRAMEWORKS, *level_participants(settings)))
     check_level(plugin, settings.score_level)
     made = transforms_of(registry, settings)
-    settings = replace(settings, options=options)
-    source = given_data(data)
+    task = _task_of(task, loss, metrics)
+    settings = replace(settings, options=options, task=task)
+    source = given_data(data, task.is_labelled)
     if source is None:
         check_decided_without_data(made)
     if source is None and plugin.needs_data:
@@ -173,15 +176,12 @@ def formulate_model(
         for warning in (*warnings, _infeasibility_warning(statement, parsed)):
             if warning is not None:
                 followed.warn(warning)
-        task = task or Task()
-        task = replace(
-            task, loss=task.loss if loss is None else loss, metric=task.metric if metrics is None else metrics
-        )
         train = checked = None
         if source is not None:
             dataset = read_given(source, None, framework, loaded, settings)
-            checked = framework.check_data(loaded, dataset.train, task, "training data")
-            for remark in data_warnings(framework, loaded, network, checked, None, None):
+            examples = labelled(framework, loaded, dataset.train, task, "training data")
+            checked = framework.check_data(loaded, examples, task, "training data")
+            for remark in data_warnings(framework, loaded, network, checked, None, None, labelled=task.is_labelled):
                 followed.warn(remark)
             if class_weight is not None:
                 checked = ClassWeights(class_weight_text(class_weight), checked).applied(checked)
@@ -192,6 +192,13 @@ def formulate_model(
             scores = LayerLevels(space).with_level_values(scores, measuring, lambda _: settings.exchange_rate)
         stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
         return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
+
+
+def _task_of(given: Task | TaskKind | str | None, loss: Any | None, metric: Any | None) -> Task:
+    """Return the task with another loss or metric if these are given."""
+    if not isinstance(given, Task):
+        given = Task(kind=TaskKind.SUPERVISED if given is None else converted("task", given, TaskKind))
+    return replace(given, loss=given.loss if loss is None else loss, metric=given.metric if metric is None else metric)
 
 
 def _infeasibility_warning(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> str | None:

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from reds_core.errors import InputError
+from reds_core.framework.data import Arrays
 from reds_core.framework.examples import is_array, is_columns
 from reds_core.framework.framework import Framework
 from reds_core.runs.dataset import (
@@ -39,11 +40,15 @@ class Splits:
     name: str = STREAM
 
 
-def given_data(data: Any) -> str | Dataset | Splits | None:
+def given_data(data: Any, labelled: bool = True) -> str | Dataset | Splits | None:
     """Find out in which form data is given.
 
     It is the name or path of a data set, a `Dataset`, training data alone, or a pair of training and test data. Each of
     these is (x, y), (x, y, sample_weight), or an object that yields batches of these.
+
+    Args:
+        data: What the user gives.
+        labelled: Whether it has labels. Otherwise a part may also be x or (x,), and labels are left out.
 
     Raises:
         InputError: If it is none of these.
@@ -52,10 +57,40 @@ def given_data(data: Any) -> str | Dataset | Splits | None:
         return data
     if isinstance(data, PathLike):
         return str(fspath(data))
-    train, test = _parts(data)
+    train, test = _parts(data) if labelled else _parts_without_labels(data)
     if isinstance(train, tuple | list) and isinstance(test, tuple | list | None):
         return dataset_from_arrays(train, test, ARRAYS)
     return Splits(train, test)
+
+
+def _parts_without_labels(data: Any) -> tuple[Any, Any | None]:
+    """The training data and the test data, as (x,) or (x, None, sample_weight) where they are arrays.
+
+    Raises:
+        InputError: If `data` is neither training data nor a pair of training and test data.
+    """
+    is_pair = isinstance(data, tuple | list) and len(data) == 2
+    train, test = data if is_pair else (data, None)
+    if not all(_is_source(part) or _is_unlabelled(part) for part in (train, test) if part is not None):
+        raise InputError(
+            f"data of type {type(data).__name__} cannot be used as a data set",
+            "give the name or path of a data set, x_train, (x_train, x_test), or objects that yield batches",
+        )
+    return _without_labels(train), None if test is None else _without_labels(test)
+
+
+def _without_labels(part: Any) -> Any:
+    if is_array(part) or isinstance(part, Mapping):
+        return (part,)
+    return (part[0], None, *part[2:]) if isinstance(part, tuple | list) else part
+
+
+def _is_unlabelled(part: Any) -> bool:
+    """Whether `part` may be x, (x,), (x, y) or (x, y, sample_weight), where y may be None."""
+    if is_array(part) or isinstance(part, Mapping):
+        return True
+    is_examples = isinstance(part, tuple | list) and len(part) in (1, 2, 3)
+    return is_examples and all(_is_values(each) or (each is None and at == 1) for at, each in enumerate(part))
 
 
 def _parts(data: Any) -> tuple[Any, Any | None]:
@@ -130,20 +165,24 @@ def read_given(
         InputError: If the data is missing, damaged, invalid or too large for memory.
         UnavailableError: If a library that is needed to read it is not installed.
     """
-    reading = Reading(framework, model, settings.finetune.batch_size, settings.seed, settings.stream)
+    batch_size, labelled = settings.finetune.batch_size, settings.task.is_labelled
+    reading = Reading(framework, model, batch_size, settings.seed, settings.stream, labelled)
     if isinstance(data, str):
         dataset = read_data(data, reading)
     elif isinstance(data, Splits):
         test = None if data.test is None else reading.part(data.test, "test data")
         dataset = dataset_of(data.name, reading.part(data.train, "training data"), test)
-    else:
+    elif labelled or not isinstance(data.train, Arrays):
         dataset = data
+    else:
+        test = None if data.test is None else reading.part(data.test, "test data")
+        dataset = dataset_of(data.name, reading.part(data.train, "training data"), test)
     if validation is None:
         if isinstance(dataset.train, ImageStream) and settings.holdout:
             train, held_back = dataset.train.split(settings.holdout, settings.seed)
             return replace(dataset, train=train, validation=held_back)
         return dataset
-    if not (_is_source(validation) or _is_examples(validation)):
+    if not (_is_source(validation) or (_is_examples(validation) if labelled else _is_unlabelled(validation))):
         raise InputError(
             f"validation_data of type {type(validation).__name__} cannot be used",
             "give (x, y), (x, y, sample_weight), or an object that yields batches of these",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,9 @@ class GivenObjects:
         if not isinstance(model, Path | None):
             framework = registry.framework_of(model, settings.options, settings.imports)
             compiled, objects = framework.compiled_with(model)
-        task = _first_given(self.task, settings.task, compiled)
+            if not settings.task.is_labelled:  # the loss by which an encoder was trained compares other things
+                compiled = Task()
+        task = replace(_first_given(self.task, settings.task, compiled), kind=settings.task.kind)
         optimizer = self.optimizer
         if optimizer is None and not _describes_optimizer(settings.finetune):
             optimizer = objects.optimizer
@@ -102,7 +104,7 @@ def _first_given(*tasks: Task) -> Task:
     def first(name: str) -> Any:
         return next((getattr(task, name) for task in tasks if getattr(task, name) is not None), None)
 
-    return Task(**{field.name: first(field.name) for field in fields(Task)})
+    return Task(first("loss"), first("metric"), first("loss_weights"))
 
 
 def _describes_optimizer(settings: FinetuneSettings) -> bool:

@@ -91,6 +91,18 @@ def list_images(folder: Path, names: tuple[str, ...]) -> ImageFiles:
     return ImageFiles(tuple(paths), np.asarray(labels, np.int64))
 
 
+def list_unlabelled(folder: Path) -> ImageFiles:
+    """List all files of `folder` and of the folders in it as images of one class.
+
+    Raises:
+        InputError: If there are none.
+    """
+    files = _list_class(folder)
+    if not files:
+        raise InputError(f"folder '{folder}' holds no images", "add images")
+    return ImageFiles(tuple(files), np.zeros(len(files), np.int64))
+
+
 def _pillow() -> Any:
     try:
         from PIL import Image, ImageOps

@@ -27,6 +27,7 @@ from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.given_data import read_given
 from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.inspection import refuse_unprunable
+from reds_core.runs.labelling import labelled, require_labels
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
 from reds_core.runs.settings import RunSettings
@@ -87,7 +88,13 @@ def examples_in_memory(data: Data) -> Arrays:
 
 
 def split_parts(
-    framework: Framework, model: Any, dataset: Dataset, settings: RunSettings, *, in_place: bool = False
+    framework: Framework,
+    model: Any,
+    dataset: Dataset,
+    settings: RunSettings,
+    *,
+    teacher: Any | None = None,
+    in_place: bool = False,
 ) -> tuple[Data, Data | None, Data | None]:
     """The training, validation and test data of a model: checked, weighted by class, and with a part held back.
 
@@ -96,17 +103,23 @@ def split_parts(
         model: The model that takes the examples.
         dataset: The data.
         settings: The settings of the run: what is compared, trained, weighted and held back.
+        teacher: The input model of the run, if `model` is another one.
         in_place: Whether the training arrays may be overwritten, so that what remains of them is no copy.
 
     Raises:
         InputError: If the data does not fit the model or the settings.
     """
-    train, validation, test = framework.check_data(model, dataset.train, settings.task, "training data"), None, None
+
+    def checked(data: Data, what: str) -> Data:
+        given = labelled(framework, model if teacher is None else teacher, data, settings.task, what)
+        return framework.check_data(model, given, settings.task, what)
+
+    train, validation, test = checked(dataset.train, "training data"), None, None
     if dataset.validation is not None:
-        validation = framework.check_data(model, dataset.validation, settings.task, "validation data")
+        validation = checked(dataset.validation, "validation data")
         _check_alike(train, validation)
     if dataset.test is not None:
-        test = framework.check_data(model, dataset.test, settings.task, "test data")
+        test = checked(dataset.test, "test data")
     if settings.finetune.epochs:
         framework.check_finetuning(model, train, settings.finetune)
     if settings.class_weight is not None:
@@ -185,6 +198,7 @@ class InputReader:
                 "read from disk in each pass"
             )
         if model is None and dataset is not None:
+            require_labels(dataset.train, "training data")
             model, model_hash = self._baseline(dataset, latency_hash)
         statement = statement or self._stated(model, latencies)
         if model_hash is None:

@@ -327,7 +327,7 @@ class _Search:
 
     def _nothing_holds(self, largest: DropRecord) -> InfeasibleError:
         """The error for limits within which even the largest network loses too much."""
-        limits, metric = " ".join(self.goal.limits), metric_of({"metric": self.session.settings.task.metric})
+        limits, metric = " ".join(self.goal.limits), metric_of({"metric": self.session.settings.task.filled.metric})
         return InfeasibleError(
             f"no subnetwork within {limits} loses at most {points_text(self.goal.limit_points)} of {metric.name} "
             f"on held-back data: the largest, trained for {largest.epochs} epochs, {lost_points(largest.drop_points)}",

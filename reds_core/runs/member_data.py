@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from reds_core.errors import InputError, RedsError
 from reds_core.framework.data import Arrays, Data
 from reds_core.framework.framework import Framework
+from reds_core.framework.task import TaskKind
 from reds_core.plan import Plan
 from reds_core.runs.calibration import calibration_of
 from reds_core.runs.dataset import OBJECTS, Dataset, Reading
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
+from reds_core.runs.input_model import input_model
 from reds_core.runs.inputs import examples_in_memory, split_parts
 from reds_core.runs.settings import RunSettings
 from reds_core.watcher import Watcher
@@ -20,6 +23,10 @@ from reds_core.watcher import Watcher
 
 class FinishedRun(Protocol):
     """A finished run, as far as its data is read again."""
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
 
     @property
     def plan(self) -> Plan:
@@ -42,11 +49,13 @@ class MemberData:
         train: Training examples; None if the data of the run cannot be used.
         validation: Examples that are held back from training, or None.
         test: Examples on which accuracies are measured, or None.
+        teacher: The input model of the run, if its outputs are the labels.
     """
 
     train: Data | None = None
     validation: Data | None = None
     test: Data | None = None
+    teacher: Any | None = None
 
     @property
     def examples(self) -> Arrays | None:
@@ -88,9 +97,16 @@ def read_member_data(
             reason = f"the data of the run cannot be read ({error})"
         else:
             if dataset.digest == plan.hashes.data:
-                return _split(family, model, dataset)
-            name = source if isinstance(source, str) else dataset.name
-            reason = f"data '{name}' has changed since the run"
+                try:
+                    is_taught = settings.task.kind is TaskKind.EMBEDDING
+                    teacher = input_model(family.folder, plan, framework) if is_taught else None
+                except RedsError as error:
+                    reason = f"the labels of the data cannot be computed ({error})"
+                else:
+                    return _split(family, model, dataset, teacher)
+            else:
+                name = source if isinstance(source, str) else dataset.name
+                reason = f"data '{name}' has changed since the run"
     if settings.finetune.epochs:
         raise InputError(f"training a member needs the data of the run, but {reason}", "give the data of the run")
     watcher.warn(f"{reason}, so no accuracy is measured and no int8 file is written")
@@ -114,10 +130,10 @@ def member_calibration(family: FinishedRun, model: Any, data: MemberData, given:
     return calibration_of(settings.calibration, given, data.train, reading).examples
 
 
-def _split(family: FinishedRun, model: Any, dataset: Dataset) -> MemberData:
+def _split(family: FinishedRun, model: Any, dataset: Dataset, teacher: Any | None) -> MemberData:
     settings = family.settings
     if not settings.finetune.epochs:
         # weights of classes are for training, and nothing was held back if the run had validation data
         holdout = 0.0 if VALIDATION in family.plan.options else settings.holdout
         settings = replace(settings, class_weight=None, holdout=holdout)
-    return MemberData(*split_parts(family.framework, model, dataset, settings))
+    return MemberData(*split_parts(family.framework, model, dataset, settings, teacher=teacher), teacher)

@@ -55,7 +55,8 @@ def train_member(
     """Train a member in place, without the rest of the family.
 
     It is trained as the run trained a subnetwork by itself. The full network of the family takes the place of the input
-    model as the teacher. The finished epochs are kept in the folder, so that a training that was stopped is resumed.
+    model as the teacher, except for embeddings, whose labels are the outputs of the input model. The finished epochs
+    are kept in the folder, so that a training that was stopped is resumed.
 
     Args:
         family: The family. The epochs of its settings are those of this training.
@@ -88,6 +89,7 @@ def train_member(
         with slots.next(finetune.epochs) as store:
             how = (finetune, seed, watcher.epoch, settings.task, data.validation)
             alone = Family(model, (), (), full_settings=levels)
-            training = Training(data.train, *how, teacher=family.full, keeper=store)
+            teacher = family.full if data.teacher is None else data.teacher
+            training = Training(data.train, *how, teacher=teacher, keeper=store)
             family.framework.finetune(alone, family.levels.applied_to(training, alone))
         return history_rows(training_step(name), store.figures, (), name)

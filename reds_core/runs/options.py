@@ -16,6 +16,7 @@ from typing import Any, TypedDict, TypeVar
 from reds_core.errors import InputError, argument
 from reds_core.framework.fallback import FallbackNumbers
 from reds_core.framework.finetuning import MemberChoice, Precision, Schedule, Teacher
+from reds_core.framework.task import TaskKind
 from reds_core.plugin import PluginOptions
 from reds_core.runs.settings import Int8Files
 from reds_core.scoring.scorer import ScoreLevel
@@ -23,7 +24,7 @@ from reds_core.system.structuring import Source, converter_for, type_name
 
 T = TypeVar("T")
 _UNITS = ("_s", "_bytes")
-_OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics"}
+_OTHER_NAMES = {"finetune.epochs": "finetune_epochs", "task.metric": "metrics", "task.kind": "task"}
 """Arguments whose names are not those of their fields, by the path of the field."""
 _FORMS = {
     "align": 'a whole number or "auto"',
@@ -84,6 +85,8 @@ class PruneOptions(WidthOptions, total=False):
             that it is not.
         transforms: One or several transform plugins, which offer further choices for each layer, such as
             `"weight-bits"`.
+        realise: How the width of a group is realised: `"drop"` removes channels, `"fold"` or another realisation plugin
+            merges them, and `"best"` takes for each group what raises the loss on training data least.
         targets: One or several target plugins, which are the kinds of files that are written for each subnetwork.
         exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
             levels are weighed against the importance of channels. None means 0.5 for scores on the logarithmic scale,
@@ -94,6 +97,8 @@ class PruneOptions(WidthOptions, total=False):
             bits.
         qat_activations: Whether to round activations as well in quantisation-aware training.
         holdout: The share of the training data that is held back for validation, from 0 to below 1.
+        task: What outputs are compared with: `"supervised"` (the labels of the data), `"embedding"` (the outputs of the
+            input model for the same example) or `"reconstruction"` (the example itself). Only the first needs labels.
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
             which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
@@ -135,12 +140,14 @@ class PruneOptions(WidthOptions, total=False):
     latency_table: str | PathLike[str] | None
     energy_model: str | None
     transforms: str | Sequence[str]
+    realise: str
     targets: str | Sequence[str]
     exchange_rate: float | None
     calibrate: int | None
     qat: bool | None
     qat_activations: bool
     holdout: float
+    task: TaskKind | str
     stream: bool
     int8: Int8Files
     int8_drop: float | None

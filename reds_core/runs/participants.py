@@ -15,6 +15,7 @@ from reds_core.registry import Registry
 from reds_core.runs.search import AUTO
 from reds_core.runs.settings import RunSettings
 from reds_core.scoring.scorer import Scorer
+from reds_core.transforms.realisation import BEST, DROP, Realisation
 from reds_core.transforms.transform import Transform
 
 Participant = tuple[type[Plugin], str | None]
@@ -35,9 +36,17 @@ def solvers(name: str) -> Participant:
 def run_participants(settings: RunSettings) -> tuple[Participant, ...]:
     """The plugins that take part in a run with these settings."""
     return (
-        *((Pruner, settings.pruner), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS),
+        *((Pruner, settings.strategy), (Scorer, settings.scorer), solvers(settings.solver), FRAMEWORKS),
+        *realisation_participants(settings),
         *level_participants(settings),
     )
+
+
+def realisation_participants(settings: RunSettings) -> tuple[Participant, ...]:
+    """The realisations that take part in a run with these settings."""
+    if settings.realise == DROP:
+        return ()
+    return ((Realisation, None if settings.realise == BEST else settings.realise),)
 
 
 def level_participants(settings: RunSettings) -> tuple[Participant, ...]:

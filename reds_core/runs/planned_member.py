@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import Arrays
@@ -18,6 +20,8 @@ from reds_core.plan import SubnetworkRecord
 from reds_core.pruning.promise import check_model
 from reds_core.pruning.pruner import Decision
 from reds_core.runs.layer_levels import LayerLevels
+from reds_core.transforms.joining import RealisedGroup
+from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Stage
 
 
@@ -31,6 +35,7 @@ class PlannedMember:
         order: The channels of the input model in each group, the most important first.
         statement: The network, and how its resources are counted.
         levels: What the run does with the levels of layers.
+        realised: How the width of each group was realised; None if channels are dropped.
     """
 
     budget: SubnetworkBudget
@@ -38,6 +43,7 @@ class PlannedMember:
     order: Kept
     statement: Statement
     levels: LayerLevels
+    realised: Mapping[str, RealisedGroup] | None = None
 
     @property
     def name(self) -> str:
@@ -71,7 +77,12 @@ class PlannedMember:
 
     @property
     def kept(self) -> Kept:
-        """The channels of the input model that each group keeps, the most important first."""
+        """The channels of the input model that each group keeps, the most important first.
+
+        Of channels that are merged, these are the ones that represent the others.
+        """
+        if self.realised is not None:
+            return {group: np.array(own.kept, np.int64) for group, own in self.realised.items()}
         return {group: self.order[group][:width] for group, width in self.decision.widths.items()}
 
     def check(self, framework: Framework, model: Any) -> None:
@@ -127,8 +138,17 @@ class PlannedMember:
             usage=self.usage,
             settings=self.settings.levels if names_targets else None,
             bound_independent=decision.bound_independent,
+            **({} if self.realised is None else _realised_figures(self.realised)),
             **({} if decision.solution is None else _solution_figures(decision.solution)),
         )
+
+
+def _realised_figures(realised: Mapping[str, RealisedGroup]) -> dict[str, Any]:
+    """The fields of a SubnetworkRecord that say how widths were realised."""
+    return {
+        "realised": {group: own.by for group, own in realised.items()},
+        "merged": {group: own.clusters for group, own in realised.items() if own.by != DROP},
+    }
 
 
 def _solution_figures(solution: Solution) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def recipe_of(model: Any, data: Any, settings: RunSettings) -> Recipe:
         calibration = str(absolute(calibration))
     settings = dataclasses.replace(
         settings,
+        pruner=settings.strategy,
         latency_table=None if table is None else str(absolute(table)),
         calibration=calibration,
         imports=absolute_imports(settings.imports),

@@ -9,6 +9,7 @@ from typing import Any
 
 from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Framework
+from reds_core.framework.task import TaskKind
 from reds_core.framework.training import TrainingObjects
 from reds_core.registry import Registry
 from reds_core.runs.calibration_setting import examples_wanted
@@ -20,6 +21,7 @@ from reds_core.runs.recipe import recipe_of
 from reds_core.runs.settings import OPTIONAL_SETTINGS, TRANSFORM_SETTINGS, RunSettings
 from reds_core.scoring.scorer import Scorer
 from reds_core.system.records import to_plain
+from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Transform
 
 
@@ -52,6 +54,8 @@ class RunRequest:
         options: dict[str, Any] = to_plain(recipe.settings)
         if not self.settings.names_targets:
             options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
+        if self.settings.realise == DROP:
+            del options["realise"]
         options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:
@@ -67,9 +71,21 @@ class RunRequest:
         """Refuse a request that lacks a model or data.
 
         Raises:
-            InputError: If data that training, `scorer` or the choice of levels needs is missing, or neither a model nor
-                data is given.
+            InputError: If neither a model nor data is given, if data that training, `scorer` or the choice of levels
+                needs is missing, or if a task without labels is given without a model or with weights of classes.
         """
+        kind = self.settings.task.kind
+        if self.model is None and not self.settings.task.is_labelled:
+            raise InputError(
+                f"{argument('task', kind.value)} is given without a model, since networks are trained from scratch on "
+                "labels only",
+                "give the encoder" if kind is TaskKind.EMBEDDING else "give the autoencoder",
+            )
+        if self.settings.class_weight is not None and not self.settings.task.is_labelled:
+            raise InputError(
+                f"{argument('class_weight')} is given, but {argument('task', kind.value)} has no classes",
+                "leave out one of them",
+            )
         if self.data is None and (self.settings.finetune.epochs or scorer.needs_data):
             what = f"scorer '{scorer.name}'" if scorer.needs_data else "fine-tuning"
             raise InputError(

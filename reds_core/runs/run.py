@@ -26,7 +26,7 @@ from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
-from reds_core.runs.session import RunPlugins, Session, create_plugins
+from reds_core.runs.session import RunPlugins, Session, check_realiser, create_plugins
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.steps import take_steps
 from reds_core.runs.targets import RunTargets, all_kinds, check_calibration, run_targets
@@ -67,6 +67,7 @@ class Run:
         targets = run_targets(self.registry, framework, settings)
         check_calibration(targets, self.request.is_calibrated)
         check_int8_gate(settings, targets, self.request.data is not None)
+        check_realiser(plugins, len(budgets), self.request.data is not None)
         drop_target(settings, targets)
         known = self.folder.accept(self.request.model, framework.file)
         try:
@@ -177,7 +178,7 @@ def warn_of_inputs(
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:
         given = (inputs.model, inputs.network, inputs.train, inputs.validation, inputs.test)
-        warnings += data_warnings(inputs.framework, *given)
+        warnings += data_warnings(inputs.framework, *given, labelled=settings.task.is_labelled)
     if settings.finetune.epochs:
         warnings.append(frozen_warning(inputs.network))
     warnings += targets.notes(inputs.model, bool(settings.int8) and inputs.calibration.examples is not None)

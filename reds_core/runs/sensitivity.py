@@ -12,6 +12,7 @@ from reds_core.errors import InputError, UnavailableError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.framework import Framework
+from reds_core.framework.task import TaskKind
 from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following, showing_count
@@ -68,6 +69,7 @@ def sensitivity(
     options: PluginOptions | None = None,
     imports: Imports = (),
     input_shape: InputShape | None = None,
+    task: TaskKind | str = TaskKind.SUPERVISED,
     loss: Any | None = None,
     seed: int = 0,
     registry: Registry | None = None,
@@ -94,6 +96,8 @@ def sensitivity(
         imports: One or several Python files or names of modules that define custom layers.
         input_shape: The shape of one example without the batch dimension, such as `(224, 224, 3)`, if the model file
             leaves it open; for several inputs, their shapes by name. Texts are as `--input-shape` takes them.
+        task: What outputs are compared with, as `prune` takes it. For `"embedding"` these are the outputs of the
+            unchanged model.
         loss: The loss by which outputs are compared with labels, as `prune` takes it.
         seed: The seed by which examples are drawn.
         registry: The plugins to choose from. By default they are all that are installed.
@@ -119,7 +123,8 @@ def sensitivity(
     registry = given_registry(registry)
     options = with_input_shape(given_options(options), input_shape, model, registry)
     folder, how, shown = given_path(out, "out"), mode_of(mode), 0 if told is not None else verbose
-    settings = changed(RunSettings(), {"transforms": transforms, "targets": targets, "loss": loss, "seed": seed})
+    given = {"transforms": transforms, "targets": targets, "task": task, "seed": seed}
+    settings = changed(RunSettings(), given if loss is None else {**given, "loss": loss})
     settings = replace(settings, options=options, finetune=FinetuneSettings(epochs=0))
     if not settings.transforms:
         raise InputError("no transform is given", f"give {argument('transforms')}, such as weight-bits")
@@ -129,7 +134,7 @@ def sensitivity(
         raise InputError("a measurement cannot be resumed", f"give {argument('mode', 'overwrite')}")
     check_options(registry, options, (FRAMEWORKS, *level_participants(settings)))
     made = transforms_of(registry, settings)
-    source = given_data(data)
+    source = given_data(data, settings.task.is_labelled)
     if source is None:
         raise InputError("no data is given", f"give {argument('data')}")
     _check_free(folder, how)

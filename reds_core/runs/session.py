@@ -14,11 +14,13 @@ from reds_core.runs.inputs import Inputs
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import transforms_of
 from reds_core.runs.participants import check_options, run_participants
+from reds_core.runs.realiser import Realiser, realiser_of
 from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
-from reds_core.runs.settings import RunSettings
+from reds_core.runs.settings import APART, RunSettings
 from reds_core.scoring.scorer import Scorer, check_level
+from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Transform
 from reds_core.watcher import Watcher
 
@@ -32,12 +34,14 @@ class RunPlugins:
         scorer: Scores channels.
         search: The solver and its limits.
         transforms: The transforms, which offer levels of layers.
+        realiser: What realises the widths of groups; None if channels are dropped.
     """
 
     pruner: Pruner
     scorer: Scorer
     search: Search
     transforms: tuple[Transform, ...] = ()
+    realiser: Realiser | None = None
 
 
 def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
@@ -50,12 +54,13 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
             although there are transforms, or needs transforms although there are none.
     """
     settings.check_transforms()
-    pruner = registry.create(Pruner, settings.pruner, settings.options)
+    pruner = registry.create(Pruner, settings.strategy, settings.options)
     scorer = registry.create(Scorer, settings.scorer, settings.options)
     search = Search(registry, settings.solver, settings.options, settings.controls())
     search.check()
     check_level(scorer, settings.score_level)
     transforms = transforms_of(registry, settings)
+    realiser = realiser_of(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
     if transforms:
         _check_takes_transforms(registry, pruner)
@@ -64,7 +69,31 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
             f"pruner '{pruner.name}' decides what transforms offer, and there are none",
             f"give {argument('transforms')}, or another {argument('pruner')}",
         )
-    return RunPlugins(pruner, scorer, search, transforms)
+    return RunPlugins(pruner, scorer, search, transforms, realiser)
+
+
+def check_realiser(plugins: RunPlugins, budgets: int, has_data: bool) -> None:
+    """Refuse to merge channels where the strategy or the lack of data does not allow it.
+
+    Args:
+        plugins: The plugins of the run.
+        budgets: The number of budgets.
+        has_data: Whether there is training data.
+
+    Raises:
+        UnsupportedError: If the strategy shares weights between networks, or narrows them again.
+        InputError: If data is needed and there is none.
+    """
+    realiser, pruner = plugins.realiser, plugins.pruner
+    if realiser is None:
+        return
+    if not pruner.trains_apart(budgets):
+        raise UnsupportedError(
+            f"pruner '{pruner.name}' shares weights between networks or narrows them again, for which channels can "
+            f"only be dropped, not realised by {realiser.name}",
+            f"use {argument('pruner', APART)}, or {argument('realise', DROP)}",
+        )
+    realiser.check_data(has_data)
 
 
 def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:

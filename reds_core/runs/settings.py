@@ -29,6 +29,7 @@ from reds_core.runs.class_weights import parse_class_weight
 from reds_core.scoring.scorer import ScoreLevel
 from reds_core.system.files import given_path
 from reds_core.system.memory import parse_bytes
+from reds_core.transforms.realisation import DROP
 
 Int8Files = Literal["shared", "separate", True, False]
 """Which int8 files are written: of subnetworks whose integer weights are slices of those of the full network, of
@@ -37,6 +38,8 @@ SHARED, SEPARATE = "shared", "separate"
 BASELINE_EPOCHS = 20
 DEFAULT_BUDGETS = ("macs=0.75,0.5,0.25",)
 DEFAULT_OUT = "reds-out"
+NESTED, APART = "nested", "oneshot"
+"""The pruners of runs that name none: with weights that all subnetworks share, and with weights of their own."""
 TRANSFORM_SETTINGS = ("transforms", "targets", "exchange_rate", "calibrate", "qat", "qat_activations")
 """The settings that plans of runs without transforms and targets do not state."""
 OPTIONAL_SETTINGS = ("max_drop_target", "energy_model", "calibration", "int8_drop", "fallback")
@@ -65,7 +68,8 @@ class RunSettings:
             of all epochs.
         max_drop_target: The target on whose files `max_drop` measures what networks lose. None means the models
             themselves.
-        pruner: The pruner plugin, which is the strategy of the run.
+        pruner: The pruner plugin, which is the strategy of the run. None means nested, or oneshot if `realise` merges
+            channels.
         scorer: The scorer plugin, which says how important each channel is.
         score_level: What is scored: each channel, or each kernel that connects two channels.
         solver: The solver plugin, or auto for the best one that accepts the problem.
@@ -86,6 +90,9 @@ class RunSettings:
         widths: The widths that groups may have.
         transforms: The transform plugins, which offer further choices for each layer besides its width, such as
             weight-bits. They are decided together with the widths.
+        realise: How the width of a group is realised: drop removes the least important channels; fold, or another
+            realisation plugin, merges similar channels; best takes for each group what raises the loss on training data
+            least. Subnetworks with merged channels share no weights, so each is trained by itself.
         targets: The targets, which are the kinds of files to write for each subnetwork; levels of transforms are only
             offered if one of these files can store them. None means the usual files of the framework of the model.
         exchange_rate: How much a rise of the loss by 1 counts in units of the scores, by which the measured losses of
@@ -125,7 +132,7 @@ class RunSettings:
     max_drop_resource: str | None = None
     max_drop_epochs: int | None = None
     max_drop_target: str | None = None
-    pruner: str = "nested"
+    pruner: str | None = None
     scorer: str = "taylor"
     score_level: ScoreLevel = ScoreLevel.CHANNEL
     solver: str = "auto"
@@ -142,6 +149,7 @@ class RunSettings:
     energy_model: str | None = None
     widths: WidthRules = WidthRules()
     transforms: tuple[str, ...] = ()
+    realise: str = DROP
     targets: tuple[str, ...] = ()
     exchange_rate: float | None = None
     calibrate: int | None = None
@@ -182,6 +190,11 @@ class RunSettings:
         if self.max_drop is not None and self.budgets == DEFAULT_BUDGETS:
             object.__setattr__(self, "budgets", ())  # they would otherwise count as limits that the user gave
         self.controls()
+
+    @property
+    def strategy(self) -> str:
+        """The name of the pruner plugin of the run."""
+        return self.pruner or (NESTED if self.realise == DROP else APART)
 
     @property
     def has_transforms(self) -> bool:

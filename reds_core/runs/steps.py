@@ -69,10 +69,17 @@ def _take(
 
 def _recalibrate(session: Session, state: PruningState) -> None:
     """Measure the batch-norm statistics of networks that no step has trained, if there is data."""
-    settings, inputs = session.settings, session.inputs
-    if not settings.finetune.epochs and inputs.train is not None:
-        training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)
+    settings, inputs, realiser = session.settings, session.inputs, session.plugins.realiser
+    if settings.finetune.epochs or inputs.train is None:
+        return
+    training = Training(inputs.train, settings.finetune, settings.seed, session.watcher.epoch, settings.task)
+    if realiser is None:
         inputs.framework.finetune(state.family, session.levels.applied_to(training, state.family))
+    elif realiser.measures_statistics and settings.finetune.recalibrate:  # the members share no weights
+        for member, model in enumerate(state.family.members):
+            own = (state.family.settings_of(member),)
+            alone = Family(model, (model,), (inputs.framework.inspect(model).channels,), own, own[0])
+            inputs.framework.finetune(alone, session.levels.applied_to(training, alone))
 
 
 def _project(session: Session, state: PruningState) -> None:
@@ -83,9 +90,15 @@ def _project(session: Session, state: PruningState) -> None:
     settings, inputs, levels, framework = session.settings, session.inputs, session.levels, session.inputs.framework
     is_trained = levels.trains_all_projected([choice.settings for choice in state.choices])
     networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
+    nested = session.plugins.realiser is None  # networks with merged channels have no weights in common
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         projected = levels.project(
-            framework, model, own.settings, inputs.examples, widths=own.widths, smaller=networks[:place]
+            framework,
+            model,
+            own.settings,
+            inputs.examples,
+            widths=own.widths,
+            smaller=networks[:place] if nested else (),
         )
         if projected is None:
             continue

@@ -11,7 +11,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import InputError, argument
 from reds_core.formulation.formulation import Formulation
-from reds_core.framework.data import Data
+from reds_core.framework.data import Data, sampled
 from reds_core.framework.family import Family
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.framework.training import Training
@@ -21,17 +21,19 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Limit, Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import Step, Tools
+from reds_core.pruning.pruner import PruningState, Step, Tools
 from reds_core.run_history import HistoryRow
 from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
 from reds_core.runs.family_choice import choose_family
 from reds_core.runs.history import FULL, history_rows
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
+from reds_core.runs.realiser import LOSS_EXAMPLES, FullModel
 from reds_core.runs.session import Session
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable, score
+from reds_core.transforms.realisation import BEST
 
 
 class RunTools(Tools):
@@ -142,6 +144,35 @@ class RunTools(Tools):
 
     def extract(self, model: Any, kept: Kept) -> Any:
         return self._inputs.framework.extract(model, self._described(model), kept)
+
+    def extract_family(self, state: PruningState) -> Family[Any]:
+        realiser, model = self._session.plugins.realiser, self.model
+        if realiser is None:
+            return super().extract_family(state)
+        full = self.extract(model, state.order)
+        source = FullModel(self._inputs.framework, model, self.network, state.order)
+        loss = self._sampled_loss if realiser.compares else None
+        members, realised = realiser.members(source, [choice.widths for choice in state.choices], loss)
+        for warning in realiser.warnings(realised):
+            self._session.watcher.warn(warning)
+        widths = tuple(choice.widths for choice in state.choices)
+        settings = tuple(choice.settings for choice in state.choices)
+        return Family(full, members, widths, settings, realised=realised)
+
+    def _sampled_loss(self, model: Any) -> float:
+        """The mean loss of a network that was cut, on a sample of the training data, after its statistics are repaired.
+
+        Raises:
+            InputError: If the run has no data.
+        """
+        examples, realiser = self._inputs.examples, self._session.plugins.realiser
+        if examples is None:
+            raise InputError(
+                f"{argument('realise', BEST)} compares losses on training data", f"give {argument('data')}"
+            )
+        repaired = model if realiser is None or not realiser.measures_statistics else self.recalibrate(model)
+        sample = sampled(examples, LOSS_EXAMPLES, self._settings.seed)
+        return self._inputs.framework.loss(repaired, sample, self._settings.task)
 
     def finetune(self, family: Family[Any]) -> Family[Any]:
         if self._inputs.train is None:

@@ -73,9 +73,14 @@ class LossMeasurement:
         Args:
             variants: Weights in the order of `network.weights`, with the same shapes. They are consumed lazily.
         """
-        return self.framework.losses(self.model, self.network, self._recalibrated(variants), self.examples, self.task)
+        return self.framework.losses(self.model, self.network, self.recalibrated(variants), self.examples, self.task)
 
-    def _recalibrated(self, variants: Iterable[WeightArrays]) -> Iterator[WeightArrays]:
+    def recalibrated(self, variants: Iterable[WeightArrays]) -> Iterator[WeightArrays]:
+        """Yield each of `variants` with batch-norm statistics that are measured anew on training examples.
+
+        Args:
+            variants: Weights in the order of `network.weights`, with the same shapes. They are consumed lazily.
+        """
         if all(weight.kind is not WeightKind.STATISTIC for weight in self.network.weights):
             yield from variants
             return

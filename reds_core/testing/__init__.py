@@ -9,9 +9,9 @@
     def test_conformance(check):
         check()
 
-There are kits for scorers, pruners, frameworks, plugins of layers, transforms, targets, devices and governors as well.
-The command is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions need pytest, and only
-generated problems need hypothesis.
+There are kits for scorers, pruners, frameworks, plugins of layers, transforms, realisations, targets, devices and
+governors as well. The command is `reds check NAME` or `reds check module:Class`. Only the `*_conformance` functions
+need pytest, and only generated problems need hypothesis.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from reds_core.testing.conformance import (
     check_governor,
     check_layers,
     check_pruner,
+    check_realisation,
     check_scorer,
     check_solver,
     check_target,
@@ -32,6 +33,7 @@ from reds_core.testing.conformance import (
     governor_conformance,
     layer_conformance,
     pruner_conformance,
+    realisation_conformance,
     scorer_conformance,
     solver_conformance,
     target_conformance,
@@ -43,6 +45,7 @@ from reds_core.testing.governor_checks import GOVERNOR_CHECKS
 from reds_core.testing.kits import SOLVER_CHECKS
 from reds_core.testing.layer_checks import LAYER_CHECKS
 from reds_core.testing.pruner_checks import PRUNER_CHECKS
+from reds_core.testing.realisation_checks import REALISATION_CHECKS
 from reds_core.testing.report import CheckOutcome, Report, Result, Settings
 from reds_core.testing.scorer_checks import SCORER_CHECKS
 from reds_core.testing.target_checks import TARGET_CHECKS
@@ -54,6 +57,7 @@ __all__ = [
     "GOVERNOR_CHECKS",
     "LAYER_CHECKS",
     "PRUNER_CHECKS",
+    "REALISATION_CHECKS",
     "SCORER_CHECKS",
     "SOLVER_CHECKS",
     "TARGET_CHECKS",
@@ -68,6 +72,7 @@ __all__ = [
     "check_governor",
     "check_layers",
     "check_pruner",
+    "check_realisation",
     "check_scorer",
     "check_solver",
     "check_target",
@@ -77,6 +82,7 @@ __all__ = [
     "governor_conformance",
     "layer_conformance",
     "pruner_conformance",
+    "realisation_conformance",
     "scorer_conformance",
     "solver_conformance",
     "target_conformance",

@@ -23,6 +23,7 @@ from reds_core.testing.finding import find_plugins
 from reds_core.testing.kits import Given, Kit, kit_for
 from reds_core.testing.report import Report, Settings
 from reds_core.testing.runner import CheckRun, as_pytest_parameters
+from reds_core.transforms.realisation import Realisation
 from reds_core.transforms.transform import Transform
 
 if TYPE_CHECKING:
@@ -134,6 +135,25 @@ def check_transform(
         InputError: If `settings` expects the failure of a check that does not exist.
     """
     return _report(kits.TRANSFORMS, transform, settings, Given(networks=networks))
+
+
+def check_realisation(
+    realisation: Realisation | type[Realisation],
+    settings: Settings | None = None,
+    networks: Sequence[Network] | None = None,
+) -> Report:
+    """Run every check on a realisation.
+
+    Args:
+        realisation: A class, or an object whose options are then used for every object made.
+        settings: The expectations that the author states, such as known failures.
+        networks: The descriptions of networks that it is tested on. By default they are small networks of dense layers
+            and of convolutions.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return _report(kits.REALISATIONS, realisation, settings, Given(networks=networks))
 
 
 def check_target(
@@ -280,6 +300,25 @@ def transform_conformance(
         InputError: If `settings` expects the failure of a check that does not exist.
     """
     return as_pytest_parameters(_run(kits.TRANSFORMS, make, settings, Given(networks=networks)))
+
+
+def realisation_conformance(
+    make: Callable[[], Realisation],
+    settings: Settings | None = None,
+    networks: Sequence[Network] | None = None,
+) -> pytest.MarkDecorator:
+    """Parametrise a test with every check of a realisation. Needs pytest.
+
+    Args:
+        make: The class, or a function that makes a realisation with other options.
+        settings: The expectations that the author states, such as known failures.
+        networks: The descriptions of networks that it is tested on. By default they are small networks of dense layers
+            and of convolutions.
+
+    Raises:
+        InputError: If `settings` expects the failure of a check that does not exist.
+    """
+    return as_pytest_parameters(_run(kits.REALISATIONS, make, settings, Given(networks=networks)))
 
 
 def governor_conformance(

@@ -23,6 +23,7 @@ from reds_core.testing.framework_checks import FRAMEWORK_CHECKS, FrameworkSubjec
 from reds_core.testing.governor_checks import GOVERNOR_CHECKS, GovernorSubject
 from reds_core.testing.layer_checks import LAYER_CHECKS, LayerSubject
 from reds_core.testing.pruner_checks import PRUNER_CHECKS, PrunerSubject
+from reds_core.testing.realisation_checks import REALISATION_CHECKS, RealisationSubject
 from reds_core.testing.report import Settings
 from reds_core.testing.runner import Check
 from reds_core.testing.scorer_checks import SCORER_CHECKS, ScorerSubject
@@ -33,6 +34,7 @@ from reds_core.testing.target_checks import TARGET_CHECKS
 from reds_core.testing.target_subject import TargetSubject
 from reds_core.testing.transform_checks import TRANSFORM_CHECKS
 from reds_core.testing.transform_subject import TransformSubject
+from reds_core.transforms.realisation import Realisation
 from reds_core.transforms.transform import Transform
 
 P = TypeVar("P", bound=Plugin)
@@ -51,7 +53,7 @@ class Given:
             installed one that the plugin names.
         registry: the plugins among which that framework, the targets, for targets all transforms, and for governors
             the solvers are looked up; None means those that are installed.
-        networks: descriptions of networks on which transforms are tested; None means those of the kit.
+        networks: descriptions of networks on which transforms and realisations are tested; None means those of the kit.
     """
 
     samples: Sequence[SampleModel] | None = None
@@ -112,6 +114,10 @@ def _transform_subject(make: Callable[[], Transform], settings: Settings, given:
     return TransformSubject(make, settings, given.networks)
 
 
+def _realisation_subject(make: Callable[[], Realisation], settings: Settings, given: Given) -> RealisationSubject:
+    return RealisationSubject(make, settings, given.networks)
+
+
 def _target_subject(make: Callable[[], Target], settings: Settings, given: Given) -> TargetSubject:
     return TargetSubject(make, settings, lambda: given.framework(make().made_from), given.samples, given.transforms())
 
@@ -138,12 +144,13 @@ PRUNERS = Kit(Pruner, "pruner", PRUNER_CHECKS, lambda make, settings, given: Pru
 FRAMEWORKS: Kit[Framework] = Kit(Framework, "framework", FRAMEWORK_CHECKS, _framework_subject, on_samples=True)
 LAYERS: Kit[LayerPlugin] = Kit(LayerPlugin, "plugin of layers", LAYER_CHECKS, _layer_subject, on_samples=True)
 TRANSFORMS: Kit[Transform] = Kit(Transform, "transform", TRANSFORM_CHECKS, _transform_subject)
+REALISATIONS: Kit[Realisation] = Kit(Realisation, "realisation", REALISATION_CHECKS, _realisation_subject)
 TARGETS: Kit[Target] = Kit(Target, "target", TARGET_CHECKS, _target_subject)
 DEVICES: Kit[Device] = Kit(Device, "device", DEVICE_CHECKS, _device_subject)
 GOVERNORS: Kit[Governor] = Kit(Governor, "governor", GOVERNOR_CHECKS, _governor_subject)
 
 KITS: tuple[Kit[Any], ...] = (
-    *(SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, TARGETS, DEVICES),
+    *(SOLVERS, SCORERS, PRUNERS, FRAMEWORKS, LAYERS, TRANSFORMS, REALISATIONS, TARGETS, DEVICES),
     GOVERNORS,
 )
 """Every kit. A new kind of plugin is checked once it has an entry here. The first that fits is used."""

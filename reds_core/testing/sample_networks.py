@@ -12,6 +12,9 @@ from reds_core.network.builder import NetworkBuilder, Value
 from reds_core.network.description import MacsTerm, Network, Weight, WeightKind
 from reds_core.network.dims import Dims, fixed_dims
 
+EPSILON = 1e-3
+"""What batch normalisations add to variances."""
+
 
 def sample_networks() -> tuple[Network, ...]:
     """The networks on which transforms are tested by default.
@@ -64,7 +67,7 @@ class _Describing:
             "moving_variance": WeightKind.STATISTIC,
         }
         weights = [self._weight(name, weight, kind, axes, 0) for weight, kind in kinds.items()]
-        return self._call(name, "BatchNormalization", self.value.dims, weights, in_place=True)
+        return self._call(name, "BatchNormalization", self.value.dims, weights, in_place=True, epsilon=EPSILON)
 
     def dense(self, name: str, channels: int, bias: bool = True) -> Value:
         """Add a dense layer over the last dimension."""
@@ -104,8 +107,9 @@ class _Describing:
         weights: Sequence[str],
         macs: Sequence[MacsTerm] = (),
         in_place: bool = False,
+        epsilon: float | None = None,
     ) -> Value:
-        (self.value,) = self.builder.call(name, kind, (self.value,), (dims,), weights, macs, in_place)
+        (self.value,) = self.builder.call(name, kind, (self.value,), (dims,), weights, macs, in_place, epsilon=epsilon)
         return self.value
 
 

@@ -1,11 +1,14 @@
-"""Transforms: what a layer can become besides narrower, such as a layer with weights of fewer bits."""
+"""Transforms: what a layer can become besides narrower; realisations: how the channels of a width stand for all."""
 
 from __future__ import annotations
 
 from reds_core.knapsack.levels import Dimension, LevelSettings, Nesting
+from reds_core.transforms.compression import Compression
 from reds_core.transforms.describing import described, layer_parts
 from reds_core.transforms.factors import composed
+from reds_core.transforms.joining import Joining, joined_weights, reads_channels
 from reds_core.transforms.quantiser import REFINEMENTS, SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+from reds_core.transforms.realisation import Narrowing, Realisation
 from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
@@ -13,11 +16,15 @@ __all__ = [
     "REFINEMENTS",
     "SMALLEST_SCALE",
     "ZERO_BELOW",
+    "Compression",
     "Dimension",
+    "Joining",
     "LayerPart",
     "LevelSettings",
+    "Narrowing",
     "Nesting",
     "Offered",
+    "Realisation",
     "Smaller",
     "Stage",
     "Start",
@@ -25,5 +32,7 @@ __all__ = [
     "UniformQuantiser",
     "composed",
     "described",
+    "joined_weights",
     "layer_parts",
+    "reads_channels",
 ]

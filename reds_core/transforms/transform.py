@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.knapsack.levels import Nesting
 from reds_core.network.description import Layer, Network, Tensor, Weight, WeightKind
-from reds_core.plugin import Plugin
+from reds_core.transforms.compression import Compression
 from reds_core.transforms.quantiser import UniformQuantiser
 from reds_core.transforms.start import Start
 
@@ -71,7 +71,7 @@ class Offered:
         return cls(np.zeros(0, np.int64), reason)
 
 
-class Transform(Plugin, ABC):
+class Transform(Compression, ABC):
     """Base class of transform plugins.
 
     An instance holds its options and, if `prepared` returned it, what it knows of the weights of a network.
@@ -83,7 +83,7 @@ class Transform(Plugin, ABC):
         reads_inputs: Whether it uses the second moments of what layers read, which are then measured if there is data.
     """
 
-    kind = "transform"
+    setting = "transforms"
     declares = ("what", "stage", "nesting")
     what: ClassVar[str]
     stage: ClassVar[Stage]

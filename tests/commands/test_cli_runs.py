@@ -70,7 +70,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
             "4",
         ),
         *("--seed", "4", "--int8", "separate", "--calibration", "64"),
-        *("--int8-drop", "99%", "--energy-model", "nucleo-l4r5zi"),
+        *("--int8-drop", "99%", "--energy-model", "nucleo-l4r5zi", "--task", "supervised", "--realise", "drop"),
     ]
     assert pruned(reds, place, *arguments).status == 0
     options = load_plan(place.out).options
@@ -103,6 +103,7 @@ def test_prune_takes_every_option(reds: Reds, place: Workplace) -> None:
     assert (options["element_size_bytes"], options["holdout"], options["seed"]) == (4, 0.2, 4)
     assert (options["int8"], options["calibration"]) == ("separate", "64")
     assert options["int8_drop"] == 99.0
+    assert options["task"] == {"loss": None, "metric": None, "loss_weights": None}
     assert options["energy_model"] == "board-model:nucleo-l4r5zi"
 
 

@@ -117,6 +117,8 @@ def test_other_python_calls_refuse_empty_paths(place: Workplace) -> None:
         (lambda: measure_latency("", "table.json", registry=registry), "model"),
         (lambda: reds_core.sensitivity("", "d", "toy-bits", "s", registry=toy_registry(ToyBits)), "model"),
         (lambda: reds_core.sensitivity(place.model, "d", "toy-bits", "", registry=toy_registry(ToyBits)), "out"),
+        (lambda: reds_core.run_audit("", "d", "a", registry=registry), "folder"),
+        (lambda: reds_core.run_audit("r", "d", "", registry=registry), "out"),
         (lambda: reds_core.simulate("", "solar", "pi", "s"), "run"),
         (lambda: reds_core.simulate("d", "solar", "pi", ""), "out"),
         (lambda: reds_core.run_bench(reds_core.BenchSettings(), ""), "out"),

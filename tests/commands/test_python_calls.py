@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prune": ("prune", ("m.keras",)),
     "extract": ("extract", ("out", "--budget", "macs=0.4")),
     "export": ("export", ("out", "--target", "c-engine", "--out", "d")),
+    "audit": ("run_audit", ("out", "--data", "d.npz", "--out", "a")),
     "suite": ("export_suite", ("export", "tiny", "d")),
     "evaluate": ("evaluate", ("m.keras", "--data", "d.npz")),
     "profile": ("profile", ("f.tflite", "--on", "litert")),

@@ -103,3 +103,45 @@ def test_replacing_a_group_lays_the_other_axis_in_its_place(
 def test_linear_forms_add_and_scale() -> None:
     form = LinearForm(2, (("a", 3),)).plus(LinearForm(1, (("b", 1), ("a", 1)))).times(2)
     assert form.at({"a": 5, "b": 7}) == 2 * (3 + 4 * 5 + 7)
+
+
+@given(axes, st.sets(st.sampled_from(sorted(CHANNELS))), st.integers(0, 2))
+def test_combining_channels_multiplies_the_labels_of_each_group_by_its_matrix(
+    axis: Axis, groups: set[str], dimension: int
+) -> None:
+    rng = np.random.default_rng(0)
+    matrices = {group: rng.normal(size=(2, CHANNELS[group])) for group in groups}
+    values = {group: rng.normal(size=count) for group, count in CHANNELS.items()}
+    combined = {group: matrices[group] @ own if group in groups else own for group, own in values.items()}
+
+    def line(axis: Axis, own: dict[str, np.ndarray]) -> np.ndarray:
+        match axis:
+            case Fixed(size):
+                return np.arange(size) + 0.5
+            case Channels(group):
+                return own[group]
+            case Concat(parts):
+                return np.concatenate([np.zeros(0), *(line(p, own) for p in parts)])
+            case Tile(inner, times):
+                return np.tile(line(inner, own), times)
+            case Repeat(inner, times):
+                return np.repeat(line(inner, own), times)
+        raise AssertionError(axis)
+
+    shape = [2, 2, 2]
+    shape[dimension] = axis.full(CHANNELS)
+    array = np.moveaxis(np.zeros(shape), dimension, -1) + line(axis, values)
+    found = axis.combined(np.moveaxis(array, -1, dimension), dimension, matrices, CHANNELS)
+    expected = np.zeros((2, 2, 1)) + line(axis, combined)
+    np.testing.assert_allclose(np.moveaxis(found, dimension, -1), expected)
+
+
+@given(axes, kept_channels(), st.integers(0, 1))
+def test_selecting_channels_is_combining_them_by_rows_of_the_identity(
+    axis: Axis, kept: dict[str, np.ndarray], dimension: int
+) -> None:
+    array = np.random.default_rng(0).normal(size=(axis.full(CHANNELS), 2))
+    array = array if dimension == 0 else array.T
+    matrices = {group: np.eye(CHANNELS[group])[channels] for group, channels in kept.items()}
+    selected = np.take(array, axis.positions(kept, CHANNELS), axis=dimension)
+    np.testing.assert_array_equal(axis.combined(array, dimension, matrices, CHANNELS), selected)

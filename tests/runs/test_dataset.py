@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, joined
+from reds_core.framework.data import Arrays, has_labels, joined
 from reds_core.runs.dataset import Dataset, Reading, dataset_from_arrays, load_data, read_data
 from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.splitting import is_one_hot, split_validation
@@ -213,6 +213,27 @@ def test_folder_of_classes_is_split_by_seed(tmp_path: Path) -> None:
     assert first.digest == again.digest != other.digest
     values = np.concatenate([first.train.x, first.test.x])[:, 0, 0, 0]
     assert sorted(values.tolist()) == [*range(10), *range(100, 110)]
+
+
+def test_folders_without_classes_are_read_where_no_labels_are_needed(tmp_path: Path) -> None:
+    for i in range(10):
+        draw(tmp_path / "flat" / f"{i}.png", mode="L", colour=i)
+        draw(tmp_path / "parts" / ("test" if i < 3 else "train") / f"{i}.png", mode="L", colour=i)
+    reading = Reading(NO_FRAMEWORK, labelled=False)
+    flat, parts = (read_data(str(tmp_path / name), reading) for name in ("flat", "parts"))
+    assert not any(map(has_labels, (flat.train, flat.test, parts.train, parts.test)))
+    assert (len(flat.train), len(flat.test), parts.test.x[:, 0, 0, 0].tolist()) == (8, 2, [0, 1, 2])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match="holds no images"):
+        read_data(str(tmp_path / "none"), reading)
+
+
+def test_labels_of_a_file_are_left_out_where_none_are_needed(tmp_path: Path) -> None:
+    path, reading = write(tmp_path / "d.npz"), Reading(NO_FRAMEWORK, labelled=False)
+    data = read_data(str(path), reading)
+    assert not has_labels(data.train)
+    other = write(tmp_path / "e.npz", y_train=None, y_test=None)
+    assert read_data(str(other), reading).digest == data.digest
 
 
 def test_images_are_brought_to_the_models_input(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sample_streams import Loader
 
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays
+from reds_core.framework.data import Arrays, has_labels
 from reds_core.framework.examples import examples_of
 from reds_core.framework.sources import batch_of, stream_over
 from reds_core.runs.dataset import Dataset
@@ -161,3 +161,57 @@ def test_small_types_stay_and_labels_become_plain() -> None:
     data = examples_of(X, Y.astype(np.int32)[:, None], W)
     assert isinstance(data, Arrays)
     assert (data.x.dtype, data.y.dtype, data.y.shape, data.weights.dtype) == (np.uint8, np.int64, (6,), np.float32)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X, X2),
+        [X, X2],
+        ((X,), (X2,)),
+        ((X, Y), (X2, Y2)),
+        ((X, None), (X2, None)),
+        ((X, Y, W), X2),
+        ((X, None, W), (X2,)),
+    ],
+)
+def test_parts_without_labels(data: Any) -> None:
+    dataset = given_data(data, labelled=False)
+    assert isinstance(dataset, Dataset)
+    for part, x in ((dataset.train, X), (dataset.test, X2)):
+        assert isinstance(part, Arrays)
+        assert not has_labels(part)
+        assert np.array_equal(part.x, x)
+    weights = isinstance(data[0], tuple) and len(data[0]) == 3
+    assert (dataset.train.weights is not None) == weights  # type: ignore[union-attr]
+
+
+def test_labels_that_are_left_out_do_not_change_the_digest() -> None:
+    digests = {given_data(data, labelled=False).digest for data in ((X, X2), ((X, Y), (X2, Y2)), ((X, 1 - Y), X2))}  # type: ignore[union-attr]
+    assert len(digests) == 1
+
+
+def test_several_inputs_and_one_part_without_labels() -> None:
+    named = given_data({"a": X, "b": W}, labelled=False)
+    assert isinstance(named, Dataset)
+    assert list(named.train.x) == ["a", "b"]  # type: ignore[union-attr]
+    assert named.test is None
+    paired = given_data((((X, W),), ((X2, W[:4]),)), labelled=False)
+    assert isinstance(paired, Dataset)
+    assert len(paired.train.x) == 2  # type: ignore[union-attr]
+
+
+def test_batches_without_labels() -> None:
+    for batch in (X, (X,), (X, Y), (X, None), [X, Y, W], {"a": X}, Arrays(X, Y)):
+        found = batch_of(batch, "batch 1", labelled=False)
+        assert not has_labels(found)
+        assert (found.weights is not None) == (isinstance(batch, list))
+    stream = stream_over(lambda: iter([(X, Y), (X, Y)]), "data", labelled=False)
+    assert stream is not None
+    assert not has_labels(stream.sample(2))
+    assert stream.digest == stream_over(lambda: iter([X, X]), "data", labelled=False).digest  # type: ignore[union-attr]
+    for wrong in (3, (), (X, Y, W, W)):
+        with pytest.raises(InputError, match="give x, "):
+            batch_of(wrong, "batch 1", labelled=False)
+    with pytest.raises(InputError, match="cannot be used as a data set"):
+        given_data((X, 3), labelled=False)

@@ -106,6 +106,7 @@ def test_calls_refuse_options_without_effect(place: Workplace) -> None:
         lambda: reds_core.formulate_model(place.model, place.data, {"macs": 0.5}, **idle),
         lambda: reds_core.measure_latency(place.model, place.folder / "t.json", **idle),
         lambda: reds_core.sensitivity(place.model, place.data, "toy-bits", "new", **idle),
+        lambda: reds_core.run_audit(place.out, place.data, "new", **idle),
         lambda: reds_core.solve(problem, "greedy", **idle),
         lambda: reds_core.solve(problem, solver, **idle),
         lambda: reds_core.prune(place.model, place.data, solver="brute", out=Path("new"), settings=NO_TRAINING, **idle),

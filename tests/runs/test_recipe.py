@@ -125,7 +125,7 @@ def test_budgets_in_every_form(tmp_path: Path, budgets: str) -> None:
         ("seed: -1", "r.yaml': seed -1 is below 0; give a seed of 0 or more"),
         ("holdout: .nan", "holdout is '.nan', not a number"),
         ("holdout: much", "holdout is 'much', not a number"),
-        ("pruner:", "pruner is '', not a text"),
+        ("scorer:", "scorer is '', not a text"),
         ("finetune: 3", "finetune is not a mapping; write finetune: with KEY: VALUE indented below"),
         ("finetune:\n  batch_size: 8\n  epochs: -1", "line 2: finetune: the number of epochs -1 is below 0"),
         ("finetune: {recalibrate: 1}", "recalibrate is '1', not true or false"),

@@ -22,7 +22,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "max_drop_resource": ("max_drop_resource: params", ("--max-drop-resource", "none")),
     "max_drop_target": ("max_drop_target: tflite-int8", ("--max-drop-target", "none")),
     "max_drop_epochs": ("max_drop_epochs: 2", ("--max-drop-epochs", "none")),
-    "pruner": ("pruner: layerwise", ("--pruner", "nested")),
+    "pruner": ("pruner: layerwise", ("--pruner", "none")),
     "scorer": ("scorer: magnitude", ("--scorer", "taylor")),
     "score_level": ("score_level: kernel", ("--score-level", "channel")),
     "solver": ("solver: dp", ("--solver", "auto")),
@@ -36,6 +36,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "energy_model": ("energy_model: nucleo-l4r5zi", ("--energy-model", "none")),
     "imports": ("imports: [mine.py]", ("--import", "none")),
     "transforms": ("transforms: [weight-bits]", ("--transform", "none")),
+    "realise": ("realise: fold", ("--realise", "drop")),
     "targets": ("targets: [tflite-int8]", ("--target", "none")),
     "exchange_rate": ("exchange_rate: 0.25", ("--exchange-rate", "none")),
     "calibrate": ("calibrate: 4", ("--calibrate", "none")),
@@ -46,6 +47,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
     "loss_weights": ("task: {loss_weights: all}", ("--loss-weights", "none")),
     "class_weight": ("class_weight: balanced", ("--class-weight", "none")),
+    "task": ("task: {kind: embedding}", ("--task", "supervised")),
     "metric": ("task: {metric: top_k}", ("--metric", "none")),
     "seed": ("seed: 3", ("--seed", "0")),
     "int8": ("int8: separate", ("--int8", "shared")),
@@ -191,7 +193,7 @@ def test_places_are_replaced(asked: Any, tmp_path: Path) -> None:
 
 def test_none_without_a_recipe_is_the_default(asked: Any) -> None:
     arguments = [a for _, given in BACK.values() for a in given if given[-1] == "none"]
-    assert len(arguments) == 2 * 29
+    assert len(arguments) == 2 * 30
     assert asked("seed: 0", *arguments).settings == RunSettings()
 
 

@@ -12,6 +12,7 @@ import yaml
 from toy_plugins import toy_registry
 from toy_runs import make_workplace
 
+from reds_core.compare.auditing import audit_finished
 from reds_core.compare.grid import Grid
 from reds_core.compare.process import RunEnd, RunPaths
 from reds_core.compare.reader import read_results
@@ -24,6 +25,7 @@ from reds_core.registry import Registry
 from reds_core.runs.api import prune
 from reds_core.runs.folder import Mode
 from reds_core.system.machine import Machine
+from reds_core.watcher import Watcher
 
 MACHINE = Machine("Linux 6.1", "Example CPU @ 2.5 GHz", 2, 8 * 2**30, "3.11.9")
 RECIPE: Mapping[str, Any] = {
@@ -55,6 +57,8 @@ class Performer:
         try:
             registry = self.registries.get(number, toy_registry())
             prune(recipe=paths.recipe, out=paths.folder, mode=Mode.RESUME, registry=registry)
+            if paths.audit is not None:
+                audit_finished(paths.folder, paths.audit, Watcher(), registry)
         except RedsError as error:
             return RunEnd(RunOutcome.REFUSED, str(error))
         return RunEnd(RunOutcome.FINISHED, "")
@@ -75,9 +79,9 @@ class ComparePlace:
         return self.folder / "toy.yaml"
 
     def run(
-        self, *recipes: Path, perform: Performer | None = None, retry: bool = False, **grid: Any
+        self, *recipes: Path, perform: Performer | None = None, retry: bool = False, audit: bool = False, **grid: Any
     ) -> tuple[CompareRun, tuple[ResultRecord, ...]]:
-        settings = CompareSettings(Grid(recipes or (self.recipe,), **grid), retry)
+        settings = CompareSettings(Grid(recipes or (self.recipe,), **grid), retry, audit=audit)
         run = run_grid(settings, self.out, CompareWatcher(), toy_registry(), perform or Performer())
         return run, read_results(self.out)
 

@@ -56,6 +56,8 @@ _WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": 
 _WIDTH_RULES |= {"--max-options": NUMBERS}
 _SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
 _SHARED |= {"--energy-model": ENERGY_MODELS}
+TASKS = (*WORDS, "supervised", "embedding", "reconstruction")
+_SHARED |= {"--task": TASKS}
 _SHARED |= {"--latency-table": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
 CLASS_WEIGHTS = (*WORDS, "balanced", "0=2,1=nan", "x=1")
 _TRAINING = {"--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--holdout": NUMBERS, "--optimizer": WORDS}
@@ -66,6 +68,7 @@ _TRAINING |= {"--recalibrate": None, "--no-recalibrate": None}
 _TRAINING |= {"--distill": (*WORDS, "input"), "--distill-temperature": NUMBERS, "--precision": WORDS}
 _TRAINING |= {"--anchor": NUMBERS, "--members-per-step": NUMBERS, "--class-weight": CLASS_WEIGHTS}
 _TRAINING |= {"--member-choice": (*WORDS, "in-turn", "sandwich")}
+_TRAINING |= {"--realise": (*NAMES, "drop", "fold", "best")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
 _TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
@@ -153,6 +156,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
             "--target": NAMES,
             "--out": PATHS,
             "--examples": _SMALL,
+            "--task": TASKS,
         }
         | {
             "--option": (*OPTIONS, "weight-bits.levels=x"),
@@ -161,6 +165,18 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
             "--input-shape": SHAPES,
         }
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
+    "audit": (
+        ("done",),
+        (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),
+        {"--data": PATHS, "--out": PATHS, "--model": PATHS, "--seeds": _EPOCHS, "--epochs": _EPOCHS}
+        | {
+            "--ablations": _EPOCHS,
+            "--ablated-fraction": NUMBERS,
+            "--attribution-examples": NUMBERS,
+            "--repair-ablations": None,
+        }
+        | {"--option": OPTIONS, "--import": IMPORTS, "--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "simulate": (
         ("done",),
@@ -183,7 +199,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         ("text",),
         (("--out", "new"),),
         {"--pruners": WORDS, "--scorers": WORDS, "--solvers": WORDS, "--seeds": (*NUMBERS, *WORDS), "--out": PATHS}
-        | {"--retry": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
+        | {"--retry": None, "--audit": None, "--jobs": NUMBERS, "--backend": WORDS, "--scheduler": WORDS},
     ),
     "new": (("solver", "acme"), (), {"--out": PATHS}),
     "check": (("nobody",), (), {"--json": None}),
@@ -200,7 +216,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         (("--data", "d.npz"),),
         {"--json": None, "--data": PATHS, "--loss": WORDS, "--metric": (*WORDS, "accuracy", "MeanIoU", "F1Score")}
         | {"--element-size": NUMBERS, "--input-shape": SHAPES, "--option": OPTIONS, "--import": IMPORTS}
-        | {"--seed": NUMBERS, "--on": (*NAMES, "tflite-micro")},
+        | {"--seed": NUMBERS, "--on": (*NAMES, "tflite-micro"), "--task": TASKS, "--teacher": PATHS},
     ),
 }
 _ARGUMENTS = {"check": ("no", "tensorflow", "os:path", ":", "a:", ":a", "json:nothing", "..:x", *WORDS)}

@@ -52,7 +52,8 @@ def describe(model: ToyModel, handlers: ToyHandlers | None = None) -> Network:
         macs = (MacsTerm(handler.times * positions[n], factors),) if factors else ()
         read, shape = ((positions[name], axis(name).full(channels)) for name in (source, n))
         inputs = tuple(names.index(s) for s in layer.inputs)
-        layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape, input_shape=read))
+        epsilon = 1e-3 if layer.kind == "scale" else None
+        layers.append(Layer(n, layer.kind, inputs, (i,), tuple(own), macs, shape, input_shape=read, epsilon=epsilon))
     tensors = tuple(Tensor(positions[n], axis(n), storage[n]) for n in names)
     return Network(model.name, groups, tuple(layers), tensors, tuple(weights), (0,), (len(names) - 1,))
 

@@ -27,7 +27,7 @@ from reds_core.registry import Registry
 from reds_core.runtime.governor import Governor
 from reds_core.scoring.scorer import Scorer
 from reds_core.testing.oracle import all_choices, usages_of, values_of
-from reds_core.transforms.transform import Transform
+from reds_core.transforms.compression import Compression
 
 
 class BruteSolver(Solver):
@@ -102,7 +102,7 @@ class PluginModule:
             ("reds_pruners", Pruner),
             ("reds_frameworks", Framework),
             ("reds_layers", LayerPlugin),
-            ("reds_transforms", Transform),
+            ("reds_transforms", Compression),
             ("reds_governors", Governor),
             ("reds_targets", Device),
         ):

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from reds_core.audit.result import Audit
 from reds_core.bench.history import BenchHistory
 from reds_core.bench.record import SolveRecord
 from reds_core.bench.suite_folder import SuiteIndex
@@ -149,6 +150,7 @@ def schemas() -> dict[str, str]:
         "reds-latency-parts-1.json": schema_of(LatencyParts),
         "reds-timings-1.json": schema_of(Timings),
         "reds-sensitivity-1.json": schema_of(SensitivityTable),
+        "reds-audit-1.json": schema_of(Audit),
         "reds-profile-1.json": schema_of(RunProfiles),
         "reds-bench-1.json": schema_of(BenchHistory),
         "reds-suite-1.json": schema_of(SuiteIndex),

@@ -54,6 +54,9 @@ class AtOncePruner(Pruner):
         """
         return False
 
+    def trains_apart(self, budgets: int) -> bool:
+        return self.alone(budgets)
+
     def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
         """The steps that choose; by default one for each budget."""
         return [Choose(f"choose {budget.name}", budget=i) for i, budget in enumerate(budgets)]

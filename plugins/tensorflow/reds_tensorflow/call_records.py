@@ -42,21 +42,33 @@ class Said:
         macs: terms of the multiply-accumulates.
         resizings: entries of configs that depend on the widths, by id of the layer.
         buffers: for each inner step, the tensors that are held in addition to the inputs.
+        epsilons: what batch normalisations add to variances.
+        mixing: the layers and calls that mix channels in ways that are not linear, as they are named in messages.
     """
 
     weights: list[Any] = field(default_factory=list)
     macs: list[MacsTerm] = field(default_factory=list)
     resizings: dict[int, list[Resizing]] = field(default_factory=dict)
     buffers: list[tuple[Buffer, ...]] = field(default_factory=list)
+    epsilons: list[float] = field(default_factory=list)
+    mixing: list[str] = field(default_factory=list)
 
     def copy(self) -> Said:
         """Return a copy of everything stated so far."""
         resizings = {layer: list(entries) for layer, entries in self.resizings.items()}
-        return Said(list(self.weights), list(self.macs), resizings, list(self.buffers))
+        return Said(
+            list(self.weights),
+            list(self.macs),
+            resizings,
+            list(self.buffers),
+            list(self.epsilons),
+            list(self.mixing),
+        )
 
     def go_back(self, earlier: Said) -> None:
         """Discard what was stated since `earlier`, a copy, was made."""
         self.weights[:], self.macs[:], self.buffers[:] = earlier.weights, earlier.macs, earlier.buffers
+        self.epsilons[:], self.mixing[:] = earlier.epsilons, earlier.mixing
         self.resizings.clear()
         self.resizings.update(earlier.resizings)
 

@@ -157,6 +157,7 @@ class Call:
 
     def normalise(self, *axes: Axis) -> None:
         """State that the layer normalises over these axes, which are then pruned only if the options allow it."""
+        self.said.mixing.append(self.where)
         if not self.options.prune_normalised:
             self.freeze("normalises over channels", *axes)
 
@@ -322,6 +323,7 @@ class Call:
         if _stock_activation(_ELEMENTWISE, function) or type(function) in ELEMENTWISE_LAYERS or function is None:
             return
         name = getattr(function, "__name__", type(function).__name__)
+        self.said.mixing.append(self.where)
         if _stock_activation(_OVER_LAST_AXIS, function):
             if not self.options.prune_normalised:
                 self.freeze(f"has activation '{name}' over channels", dims[-1])

@@ -25,10 +25,10 @@ from reds_core.framework import (
     each_batch,
 )
 from reds_tensorflow.class_counts import class_counts
-from reds_tensorflow.labels import normalise_labels, normalise_labels_as
+from reds_tensorflow.labels import computed_labels, normalise_labels, normalise_labels_as
 from reds_tensorflow.objectives import ignored_class, objective, of_each_output
 from reds_tensorflow.scopes import scopes_named_plainly
-from reds_tensorflow.task import Objective, Outputs, inputs_for, output_names, outputs_in_order, outputs_of
+from reds_tensorflow.task import Labels, Objective, Outputs, inputs_for, output_names, outputs_in_order, outputs_of
 
 D = TypeVar("D", bound=Data)
 BATCH_SIZE = 256
@@ -94,7 +94,22 @@ def predict(model: Any, x: Any, batch_size: int = BATCH_SIZE) -> Any:
     Returns:
         an array (N, ...), or a tuple of them for models of several outputs, in the order of `model.outputs`.
     """
-    run = compiled(lambda batch: called(model, batch), x)
+    return predictor(model)(x, batch_size)
+
+
+def predictor(model: Any) -> Callable[..., Any]:
+    """Return a function of (examples, batch size) that returns what `predict` returns, and traces `model` only once."""
+    graphs: list[Callable[..., Any]] = []
+
+    def predicted(x: Any, batch_size: int = BATCH_SIZE) -> Any:
+        if not graphs:
+            graphs.append(compiled(lambda batch: called(model, batch), x))
+        return _outputs(graphs[0], x, batch_size)
+
+    return predicted
+
+
+def _outputs(run: Callable[..., Any], x: Any, batch_size: int) -> Any:
     # Run at least one batch, so that without examples the result is empty but has the right shape.
     count = len(columns(x)[0])
     parts = [run(as_tensors(each(itemgetter(part), x))) for part in batches(max(count, 1), batch_size)]
@@ -126,15 +141,22 @@ def resolve_outputs(
     outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data"
 ) -> tuple[D, Objective]:
     """`resolve` for a network that is described by its outputs and their names."""
+    task = task.filled
     losses, metrics = of_each_output("loss", task.loss, names), of_each_output("metric", task.metric, names)
     ignored = [ignored_class(*given) for given in zip(losses, metrics, outputs, strict=True)]
     titles = label_titles(names, what)
     first = data.sample(SAMPLED_EXAMPLES) if isinstance(data, Stream) else data
     y = labels_of_outputs(first.y, names, what)
-    plain, kinds = zip(*map(normalise_labels, y, outputs, titles, ignored), strict=True)
+    kinds: Sequence[Labels]
+    if task.is_labelled:
+        plain, kinds = zip(*map(normalise_labels, y, outputs, titles, ignored), strict=True)
+    else:
+        plain, kinds = tuple(map(computed_labels, y, outputs, titles)), [Labels.REAL] * len(outputs)
 
     def normalised(batch: Arrays) -> Arrays:
         found = labels_of_outputs(batch.y, names, what)
+        if not task.is_labelled:
+            return _with_labels(batch, tuple(map(computed_labels, found, outputs, titles)))
         return _with_labels(batch, tuple(map(normalise_labels_as, kinds, found, outputs, titles, ignored)))
 
     aim = objective(task, names, outputs, kinds, weighted=first.weights is not None)

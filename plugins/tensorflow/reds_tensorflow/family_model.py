@@ -148,6 +148,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             x = each_as_float32(x)
             if step.augmenter is not None:
                 x = step.augmenter(x)
+            if step.relabel is not None:
+                labels = step.relabel(x)
             if step.distillation is not None and soft_targets is None:
                 soft_targets = step.distillation.outputs(x)
             lesson = Lesson(x, labels, weights, soft_targets, share_of_batch(x))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reds_core.framework import Data, ExportedFigures, FileInterface, RunFile, Stream, Task, columns
+from reds_core.framework import Data, ExportedFigures, FileInterface, RunFile, Stream, Task, TaskKind, columns
 from reds_tensorflow.checking import Interface, shaped
 from reds_tensorflow.device_tracing import plain_names
 from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
@@ -32,7 +32,7 @@ def evaluated(interface: FileInterface, run: RunFile, data: Data, task: Task) ->
     data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names), "test data")
     metrics = aim.new_metrics()
     total, count, answers = 0.0, 0, list[npt.NDArray[np.int64]]()
-    rates = _rating(interface)
+    rates = None if task.kind is TaskKind.EMBEDDING else _rating(interface)
     for batch in evaluated_batches(data):
         found = run(columns(batch.x))
         aim.update(metrics, batch.y, found, batch.weights)
@@ -64,4 +64,4 @@ def _task_of_file(task: Task, names: Sequence[str]) -> Task:
             return next(iter(given.values()))
         return dict(zip(plain_names(given), given.values(), strict=True))
 
-    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights))
+    return Task(renamed(task.loss), renamed(task.metric), renamed(task.loss_weights), task.kind)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.framework import (
@@ -125,6 +128,13 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import probing
         return probing.losses(model, network, variants, data, task)
 
+    def outputs(
+        self, model: Any, network: Network, variants: Iterable[WeightArrays], x: Any
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        with importing():
+            from reds_tensorflow import probing
+        return probing.outputs(model, network, variants, x)
+
     def extract(self, model: Any, network: Network, kept: Kept) -> Any:
         with importing():
             from reds_tensorflow import extraction, own_layers
@@ -161,6 +171,11 @@ class TensorFlowFramework(Framework):
         with importing():
             from reds_tensorflow import evaluation
         return evaluation.predict(model, x, batch_size)
+
+    def predictor(self, model: Any) -> Callable[[Any], Any]:
+        with importing():
+            from reds_tensorflow import evaluation
+        return evaluation.predictor(model)
 
     def accuracy(self, model: Any, data: Data, task: Task) -> float:
         with importing():
@@ -219,12 +234,14 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import segments
         return segments.KerasSegmenter(self.reading)
 
-    def stream(self, source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
+    def stream(
+        self, source: Any, model: Any | None, batch_size: int, what: str, labelled: bool = True
+    ) -> Stream | None:
         if "keras" not in sys.modules and "tensorflow" not in sys.modules:
             return None
         with importing():
             from reds_tensorflow import streams
-        return streams.stream(source, model, batch_size, what)
+        return streams.stream(source, model, batch_size, what, labelled)
 
     def load_dataset(self, name: str) -> tuple[Any, Any]:
         with importing():

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from reds_core.framework import Arrays, Task, WeightArrays, batches
+from reds_core.framework import Arrays, Task, TaskKind, WeightArrays, batches, noisy_features
 from reds_core.network import Network
-from reds_tensorflow.evaluation import arguments, as_tensors, called, compiled, resolve
+from reds_tensorflow.evaluation import arguments, as_tensors, called, compiled, predict, resolve
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.strided import strides_taken_first
 
@@ -23,6 +23,8 @@ def gradients(model: Any, network: Network, data: Arrays, task: Task, batch_size
     inference mode, in which batch norms use their statistics. The loss of each example is multiplied by its weight, and
     that of each output by the weight of the output.
     """
+    if task.kind is TaskKind.EMBEDDING:
+        data = Arrays(data.x, noisy_features(predict(model, data.x)), data.weights)
     data, aim = resolve(model, data, task)
     every = variables(model, network)
     is_measured = [

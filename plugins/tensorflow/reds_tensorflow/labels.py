@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,30 @@ def normalise_labels_as(
             "give labels of one kind in all batches",
         )
     return plain.astype(np.float32)
+
+
+def computed_labels(y: npt.NDArray[Any], outputs: Outputs, what: str) -> npt.NDArray[np.float32]:
+    """Return labels that are the outputs of another network, or the inputs, in the shape of the outputs.
+
+    Args:
+        y: such labels, with as many numbers for each example as the output has.
+        outputs: that output.
+        what: name of the labels in messages.
+
+    Returns:
+        float32 (N, *output shape).
+
+    Raises:
+        InputError: if an example has another number of labels than the output, or the output cannot have such values.
+    """
+    if _fits(y.shape[1:], outputs.shape):
+        return _as_real(y, outputs, what)[0]
+    if None in outputs.shape or math.prod(y.shape[1:]) != math.prod(n or 0 for n in outputs.shape):
+        raise InputError(
+            f"the {what} would have the shape {y.shape[1:]} per example, but the model outputs {outputs.shape}",
+            "give a model with such outputs",
+        )
+    return _as_real(y.reshape(len(y), *(n or 0 for n in outputs.shape)), outputs, what)[0]
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

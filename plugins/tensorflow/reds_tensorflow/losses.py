@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from reds_core.errors import InputError
+from reds_tensorflow.features import FEATURE_LOSSES
 from reds_tensorflow.identifiers import keras_object
 from reds_tensorflow.targets import TakesLabels, form_for
 
@@ -42,7 +43,7 @@ def built_loss(given: Any, from_logits: bool) -> BuiltLoss:
         InputError: if it is unknown or cannot be called.
     """
     if isinstance(given, str):
-        found = keras_object("loss", given, {"from_logits": from_logits})
+        found: Any = FEATURE_LOSSES.get(given) or keras_object("loss", given, {"from_logits": from_logits})
         if not isinstance(found, keras.losses.Loss) and "from_logits" in inspect.signature(found).parameters:
             found = partial(found, from_logits=from_logits)
         form = form_for(given, found)

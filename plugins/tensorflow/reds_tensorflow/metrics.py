@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from reds_core.errors import InputError
+from reds_tensorflow.features import FEATURE_METRICS
 from reds_tensorflow.identifiers import keras_object
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.targets import TakesLabels, form_for
@@ -93,7 +94,7 @@ def _named(name: str, classes: int | None, weighted: bool) -> Any:
     filled: dict[str, Any] = {"num_classes": classes, "sparse_y_true": False, "sparse_y_pred": False}
     if weighted:
         filled["dtype"] = "float32"  # some metrics count in integers otherwise, which would truncate weights
-    found = keras_object("metric", name, filled)
+    found = FEATURE_METRICS.get(name) or keras_object("metric", name, filled)
     compares_classes = getattr(found, "num_classes", None) is not None and not isinstance(
         found, keras.metrics.BinaryIoU
     )

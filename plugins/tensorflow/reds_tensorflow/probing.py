@@ -32,6 +32,53 @@ from reds_tensorflow.task import inputs_for
 from reds_tensorflow.tracing import Seen
 
 
+@dataclass(frozen=True, eq=False)
+class _OtherWeights:
+    """Calls of a model with other weights in place of its own, whose variables are not changed.
+
+    Variables that the network does not list, such as states of random generators, keep their values.
+
+    Attributes:
+        model: the model.
+        order: the place of each variable in the weights of the network, by its identity.
+        given: the variables whose values are given, in the order of the model.
+    """
+
+    model: Any
+    order: Mapping[int, int]
+    given: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, model: Any, network: Network) -> _OtherWeights:
+        """Return the calls of a model that `network` describes."""
+        order = {id(variable): i for i, variable in enumerate(variables(model, network))}
+        everything = (*model.trainable_variables, *model.non_trainable_variables)
+        return cls(model, order, tuple(v for v in everything if id(v) in order))
+
+    def called(self, values: Sequence[Any], x: Any) -> Any:
+        """Return the outputs for a batch at inference, in a graph; `values` are as `values_of` returns them."""
+        place = {id(v): i for i, v in enumerate(self.given)}
+
+        def taken(wanted: Sequence[Any]) -> list[Any]:
+            return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
+
+        trained, others = taken(self.model.trainable_variables), taken(self.model.non_trainable_variables)
+        found = self.model.stateless_call(trained, others, inputs_for(self.model, each(as_float32, x)), training=False)
+        return found[0]
+
+    def values_of(self, weights: WeightArrays) -> list[Any]:
+        """Return the values of the given variables, from weights in the order of the network."""
+        return [tf.constant(weights[self.order[id(v)]], v.dtype) for v in self.given]
+
+    def traced(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Callable[..., Any]:
+        """Compile a function of values and of batches of `arrays` to a graph, which is traced once, in this call."""
+        signature = [[tf.TensorSpec(v.shape, v.dtype) for v in self.given], *(each(batch_spec, a) for a in arrays)]
+        run: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+        with scopes_named_plainly():
+            run.get_concrete_function()  # type: ignore[attr-defined]
+        return run
+
+
 def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data: Arrays, task: Task) -> Iterator[float]:
     """Yield the task's mean loss on `data` with other weights in place of the model's own, for each of `variants`.
 
@@ -45,30 +92,37 @@ def losses(model: Any, network: Network, variants: Iterable[WeightArrays], data:
         task: defines the loss.
     """
     data, aim = resolve(model, data, task)
-    order = {id(variable): i for i, variable in enumerate(variables(model, network))}
-    trained, others = model.trainable_variables, model.non_trainable_variables
-    # Variables that the network does not list, such as states of random generators, keep their values.
-    given = [v for v in (*trained, *others) if id(v) in order]
-    place = {id(v): i for i, v in enumerate(given)}
+    other = _OtherWeights.of(model, network)
 
     def summed(values: Sequence[Any], x: Any, y: Any, weights: Any = None) -> Any:
-        def taken(wanted: Sequence[Any]) -> list[Any]:
-            return [values[place[id(v)]] if id(v) in place else v.value for v in wanted]
+        return aim.loss(y, other.called(values, x), weights) * tf.cast(tf.shape(columns(x)[0])[0], tf.float32)
 
-        outputs, _ = model.stateless_call(
-            taken(trained), taken(others), inputs_for(model, each(as_float32, x)), training=False
-        )
-        return aim.loss(y, outputs, weights) * tf.cast(tf.shape(columns(x)[0])[0], tf.float32)
-
-    signature = [[tf.TensorSpec(v.shape, v.dtype) for v in given], *(each(batch_spec, a) for a in arguments(data))]
-    run = tf.function(summed, input_signature=signature, autograph=False)
-    with scopes_named_plainly():
-        run.get_concrete_function()
+    run = other.traced(summed, arguments(data))
     for weights in variants:
-        values = [tf.constant(weights[order[id(v)]], v.dtype) for v in given]
-        parts = each_batch(data, BATCH_SIZE)
+        values, parts = other.values_of(weights), each_batch(data, BATCH_SIZE)
         total = sum(float(run(values, *map(as_tensors, arguments(batch)))) for batch in parts)
         yield total / len(data)
+
+
+def outputs(
+    model: Any, network: Network, variants: Iterable[WeightArrays], x: Any
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the outputs of a model of one output on `x` with other weights in place of its own, for each variant.
+
+    The computation is traced once, and the model's variables are not changed.
+
+    Args:
+        model: the model.
+        network: its description.
+        variants: weights in the order of `network.weights`, with the same shapes.
+        x: examples (N, *input shape); a tuple for models of several inputs.
+    """
+    other = _OtherWeights.of(model, network)
+    run = other.traced(lambda values, batch: tf.nest.flatten(other.called(values, batch))[0], (x,))
+    for weights in variants:
+        values = other.values_of(weights)
+        parts = [run(values, as_tensors(each(itemgetter(p), x))) for p in batches(len(columns(x)[0]), BATCH_SIZE)]
+        yield np.concatenate([np.asarray(part) for part in parts]).astype(np.float32)
 
 
 def activation_statistics(

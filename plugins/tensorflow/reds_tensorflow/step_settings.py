@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from reds_core.framework import MemberChoice, Precision
 from reds_tensorflow.augmenting import Augmenter
@@ -22,6 +24,7 @@ class StepSettings:
         precision: precision in which layers compute.
         distillation: the teacher, or None.
         augmenter: changes the examples of a step, or None.
+        relabel: returns the labels of augmented examples, where these change with the examples, or None.
         has_soft_targets: whether batches hold the teacher's outputs beside the labels.
         seed: seed of the random choice of members.
         steps: number of steps of the whole training, by which projections of weights know how far it is.
@@ -34,6 +37,7 @@ class StepSettings:
     precision: Precision = Precision.FLOAT32
     distillation: Distillation | None = None
     augmenter: Augmenter | None = None
+    relabel: Callable[[Any], Any] | None = None
     has_soft_targets: bool = False
     seed: int = 0
     steps: int = 0

@@ -27,7 +27,7 @@ _BEGIN_LATE = frozenset({"ConcatenateDataset", "FlatMapDataset", "InterleaveData
 _CACHE = "CacheDataset"
 
 
-def stream(source: Any, model: Any | None, batch_size: int, what: str) -> Stream | None:
+def stream(source: Any, model: Any | None, batch_size: int, what: str, labelled: bool = True) -> Stream | None:
     """Return a stream over a data set of TensorFlow or Keras, or None if `source` is not one.
 
     Args:
@@ -35,14 +35,16 @@ def stream(source: Any, model: Any | None, batch_size: int, what: str) -> Stream
         model: the model that takes the examples, which tells batches from single examples; None for images.
         batch_size: number of examples in a batch, if the data set yields single examples.
         what: name of the data in messages.
+        labelled: whether it yields labels. Otherwise it may also yield x or (x,).
 
     Raises:
         InputError: if the data set has no end, or what it yields is not (x, y) or (x, y, sample_weight).
     """
     if isinstance(source, tf.data.Dataset):
-        return SourceStream(TensorFlowSource(_batched(source, model, batch_size, what), what), what)
+        batched = _batched(source, model, batch_size, what, labelled)
+        return SourceStream(TensorFlowSource(batched, what), what, labelled)
     if isinstance(source, keras.utils.PyDataset):
-        return SourceStream(PyDatasetSource(source, what), what)
+        return SourceStream(PyDatasetSource(source, what), what, labelled)
     return None
 
 
@@ -111,10 +113,14 @@ class PyDatasetSource(BatchSource):
         self._dataset.on_epoch_end()
 
 
-def _batched(dataset: Any, model: Any | None, batch_size: int, what: str) -> Any:
+def _batched(dataset: Any, model: Any | None, batch_size: int, what: str, labelled: bool) -> Any:
     """Return a data set of batches. Single examples are told by their rank, and put into batches."""
     spec = dataset.element_spec
-    if isinstance(spec, Mapping) or not isinstance(spec, tuple) or len(spec) not in (2, 3):
+    if not labelled and not isinstance(spec, tuple):
+        spec = (spec,)
+    elif (
+        isinstance(spec, Mapping) or not isinstance(spec, tuple) or len(spec) not in ((2, 3) if labelled else (1, 2, 3))
+    ):
         form = f"a dict of {', '.join(map(repr, spec))}" if isinstance(spec, Mapping) else f"of the form {spec}"
         raise InputError(
             f"an element of the {what} is {form}", "map it to (x, y) or (x, y, sample_weight) by .map(function)"

@@ -190,6 +190,8 @@ class _Tracer:
             said.buffers,
             is_identity=handler.identity or (isinstance(met.operation, keras.layers.Activation) and not is_activated),
             is_activated=is_activated,
+            epsilon=said.epsilons[0] if isinstance(met.operation, keras.layers.BatchNormalization) else None,
+            mixes_channels=bool(said.mixing),
         )
 
     def _met(

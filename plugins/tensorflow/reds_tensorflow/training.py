@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +17,9 @@ from reds_core.framework import (
     FinetuneSettings,
     Projection,
     Stream,
+    Task,
+    TaskKind,
+    Teacher,
     Training,
     augmentations,
     sampled,
@@ -31,6 +36,7 @@ from reds_tensorflow.feeding import Feed, SourceErrors, evaluation_dataset
 from reds_tensorflow.optimizers import optimizer_of, prepared
 from reds_tensorflow.precision import check_precision
 from reds_tensorflow.reading import STOCK, Reading
+from reds_tensorflow.relabelling import relabeller
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
@@ -95,6 +101,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
             "early stopping needs held-back data", f"give a {argument('holdout')} above 0, or no {argument('patience')}"
         )
     examples = sampled(data, STATISTICS_EXAMPLES, training.seed).x
+    settings = _without_second_teacher(settings, training.task)
     distillation = distillation_of(settings, family.full, aim, training.teacher)
     soft_targets = _soft_targets(distillation, data, settings)
     change = augmenter(augmentations(settings.augment), examples if isinstance(data, Stream) else data.x, training.seed)
@@ -110,6 +117,7 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         settings.precision,
         distillation,
         change,
+        None if change is None else relabeller(training.task, family.full, training.teacher),
         soft_targets is not None,
         training.seed,
         settings.epochs * feed.batches_per_epoch,
@@ -129,7 +137,8 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
         state.restore(saved)
     done = 0 if saved is None else saved.done
     if done < settings.epochs and not choice.has_stopped:
-        with callback_errors_named(training.objects.callbacks), errors.raised():
+        numpy_alone = _numpy_in_one_thread(_calls_numpy(training.projections))
+        with callback_errors_named(training.objects.callbacks), errors.raised(), numpy_alone:
             model.fit(
                 feed.dataset,
                 epochs=settings.epochs,
@@ -152,9 +161,27 @@ def finetune(family: Family[Any], training: Training, reading: Reading = STOCK) 
     model.write_back()
 
 
+def _without_second_teacher(settings: FinetuneSettings, task: Task) -> FinetuneSettings:
+    """Return settings by which the input model, whose outputs are the labels of embeddings, does not also distil."""
+    is_same = task.kind is TaskKind.EMBEDDING and settings.distill is Teacher.INPUT
+    return replace(settings, distill=Teacher.NONE) if is_same else settings
+
+
 def _calls_numpy(projections: Sequence[Mapping[int, Projection]]) -> bool:
     """Whether any projection is computed outside of the graph, which XLA cannot compile."""
     return any(projection.quantiser is None for by_index in projections for projection in by_index.values())
+
+
+def _numpy_in_one_thread(needed: bool) -> AbstractContextManager[Any]:
+    """Return a context in which NumPy computes in the thread that calls it, if that is needed.
+
+    Its own threads spin while they wait, and on a busy machine they took the cores from TensorFlow in each step.
+    """
+    if not needed:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return cast(AbstractContextManager[Any], threadpool_limits(1, user_api="blas"))
 
 
 def _recalibrate(family: Family[Any], data: Data, seed: int) -> None:

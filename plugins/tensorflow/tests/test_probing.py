@@ -12,7 +12,7 @@ from keras_zoo import CASES
 from reds_tensorflow.framework import TensorFlowFramework
 
 from reds_core.errors import InputError
-from reds_core.framework import Arrays, Task
+from reds_core.framework import Arrays, Framework, Task
 from reds_core.network import Network
 from reds_core.scoring import attribute_to_readers, masked
 
@@ -53,6 +53,19 @@ def test_the_loss_with_masked_weights_is_that_of_the_smaller_model(built: Built)
         small = FRAMEWORK.extract(built.model, built.network, k)
         assert loss == pytest.approx(FRAMEWORK.loss(small, built.data, TASK), rel=1e-4)
     assert abs(found[0] - found[1]) > 1e-4
+
+
+def test_outputs_with_masked_weights_are_those_of_the_smaller_model(built: Built) -> None:
+    weights, x = FRAMEWORK.weights(built.model, built.network), built.data.x
+    kept = [reference.random_kept(built.network, share, seed) for seed, share in enumerate((0.3, 0.7))]
+    variants = (masked(built.network, weights, k) for k in kept)
+    found = list(FRAMEWORK.outputs(built.model, built.network, variants, x))
+    for outputs, k in zip(found, kept, strict=True):
+        small = FRAMEWORK.extract(built.model, built.network, k)
+        np.testing.assert_allclose(outputs, FRAMEWORK.predict(small, x), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(FRAMEWORK.weights(built.model, built.network)[0], weights[0])
+    (default,) = Framework.outputs(FRAMEWORK, built.model, built.network, [masked(built.network, weights, kept[0])], x)
+    np.testing.assert_allclose(default, found[0], rtol=1e-4, atol=1e-5)
 
 
 def test_losses_leave_the_model_and_the_variants_as_they_are() -> None:

@@ -22,6 +22,7 @@ from reds_tensorflow.projecting import projected, quantised
 from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from reds_core.errors import PluginFailure
 from reds_core.framework import (
@@ -338,3 +339,24 @@ def test_training_under_quantisation_beats_rounding_after_training(bits: int, fa
         found.append(loss(family.members[0], test, Task()))
     under, after = found
     assert under < factor * after
+
+
+def test_a_training_calls_projections_with_one_thread_of_numpy() -> None:
+    threads: list[set[int]] = []
+
+    def blas_threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    def noting(values: Any) -> Any:
+        threads.append(blas_threads())
+        return values
+
+    family = Family(convolutional(), (), ())
+    begins = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: threads.clear())
+    ends = keras.callbacks.LambdaCallback(on_train_end=lambda logs: threads.append(set()))
+    with threadpool_limits(2, user_api="blas"):
+        train(family, ({0: Projection(None, noting)},), objects=TrainingObjects(callbacks=(begins, ends)))
+        assert blas_threads() == {2}
+    steps = threads[: threads.index(set())]
+    assert len(steps) >= 8
+    assert all(found == {1} for found in steps)

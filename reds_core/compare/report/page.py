@@ -26,6 +26,7 @@ class _Section:
     name: str
     picture: Picture | None
     accuracy: Table
+    audit: Table | None
     time: Table
 
 
@@ -44,7 +45,7 @@ def comparison_page(
         UnavailableError: if Jinja2 or Plotly is not installed.
     """
     sections = [
-        _Section(r.name, accuracy_picture(r, i), tables.accuracy_table(r), tables.time_table(r))
+        _Section(r.name, accuracy_picture(r, i), tables.accuracy_table(r), tables.audit_table(r), tables.time_table(r))
         for i, r in enumerate(comparison.recipes)
         if r.budgets
     ]

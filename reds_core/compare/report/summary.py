@@ -20,9 +20,10 @@ def comparison_summary(comparison: RunComparison, title: str | None, linked: Con
         title: heading of the summary; None for one that names contenders and recipes.
         linked: the names of the runs to whose reports the summary links.
     """
-    own = [table(recipe) for recipe in comparison.recipes for table in (tables.accuracy_table, tables.time_table)]
+    makers = (tables.accuracy_table, tables.audit_table, tables.time_table)
+    own = [make(recipe) for recipe in comparison.recipes for make in makers]
     shown = (
-        *own,
+        *(table for table in own if table is not None),
         ranks_table(comparison),
         runs_table(comparison, linked),
         tables.failures_table(comparison),

@@ -18,7 +18,9 @@ from reds_core.compare.report.results import (
     change,
     value,
 )
+from reds_core.compare.statistics import Spread, spread
 from reds_core.report import units
+from reds_core.report.facts import Metric
 from reds_core.report.table import NOTHING, Block, Cell, Row, Table, one_block, prose_table, seconds, whole
 
 
@@ -52,6 +54,39 @@ def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, be
             NOTHING if worth is None else Cell(units.count(worth.mean), worth.mean),
         ),
     )
+
+
+def audit_table(recipe: RecipeResults) -> Table | None:
+    """Whom compression hurts at each budget, as means over audited runs; None if no run was audited."""
+    if all(record.audit is None for record in recipe.records):
+        return None
+    blocks = []
+    for budget in recipe.budgets:
+        rows = [Row(Cell(entry.label), _audit_cells(entry)) for entry in budget.entries]
+        blocks.append(Block(budget.title, tuple(rows)))
+    columns = ("Worst class, points", "Worst classes", "Classes hurt", "Flips", "Rise of ECE")
+    caption = f"{recipe.name}: whom compression hurts at each budget, mean ± standard deviation over seeds"
+    return Table(caption, "Pruner", columns, tuple(blocks), is_sortable=True)
+
+
+def _audit_cells(entry: Entry) -> tuple[Cell, ...]:
+    audits = [record.audit for record in entry.by_seed.values() if record.audit is not None]
+    names = dict.fromkeys(each.worst_class for each in audits if each.worst_class is not None)
+    changes = [each.worst_class_change for each in audits if each.worst_class_change is not None]
+    return (
+        texts.change_cell(spread(changes), Metric("recall")),
+        Cell(", ".join(names) or units.DASH),
+        _spread_cell(spread([each.hurt_classes for each in audits]), "{:.1f}"),
+        _spread_cell(spread([each.flips for each in audits]), "{:.0f}"),
+        _spread_cell(spread([each.ece_change for each in audits]), "{:+.3f}"),
+    )
+
+
+def _spread_cell(found: Spread | None, form: str) -> Cell:
+    if found is None:
+        return NOTHING
+    deviation = "" if found.deviation is None else " ± " + form.replace("+", "").format(found.deviation)
+    return Cell(form.format(found.mean).replace("-", "−") + deviation, found.mean)
 
 
 def time_table(recipe: RecipeResults) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reds_core.compare.statistics import Difference, Spread
-from reds_core.comparison.rank_words import p_text
 from reds_core.report import units
 from reds_core.report.facts import Metric
 from reds_core.report.table import NOTHING, Cell
@@ -52,7 +51,7 @@ def verdict(found: Difference, metric: Metric) -> str:
     if found.p_value is None or found.detectable is None:
         return f"{many(found.n, 'seed')} cannot tell"
     if found.is_significant:
-        return f"significant, {p_text(found.p_value)}"
+        return f"significant, {units.p_value(found.p_value)}"
     least = f"{number(found.detectable, metric)}{' points' if metric.is_share else ''}"
     return f"{many(found.n, 'seed')} cannot tell; {least} would be significant"
 

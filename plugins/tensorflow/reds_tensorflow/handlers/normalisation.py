@@ -12,6 +12,7 @@ def batch_normalization(call: Call) -> tuple[Dims, ...]:
     """BatchNormalization: each channel is normalised separately."""
     layer = call.layer
     axis = call.dims[layer.axis - 1 if layer.axis > 0 else layer.axis]
+    call.said.epsilons.append(float(layer.epsilon))
     call.weight(layer.gamma, WeightKind.SCALE, (axis,), 0)
     call.weight(layer.beta, WeightKind.OFFSET, (axis,), 0)
     call.weight(layer.moving_mean, WeightKind.STATISTIC, (axis,), 0)

@@ -1,0 +1,85 @@
+"""The page of benchmarks/encoders.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from encoder_records import EncoderRecord
+
+from reds_core.report import many
+
+_ABOUT = {
+    "simclr": (
+        "An encoder without labels",
+        "The trunk of ResNet8, trained on the 10,000 images by the contrastive loss of SimCLR (Chen et al., arXiv "
+        "2002.05709), and pruned and fine-tuned with `--task embedding`: no label is used but for the probes.",
+    ),
+    "semi-supervised": (
+        "A classifier from a tenth of the labels",
+        "ResNet8 was trained on 1,000 labelled images, and then on these and on its own answers for the other 9,000 "
+        "wherever it was at least 90 % sure (pseudo-labels). Its logits were pruned and fine-tuned with `--task "
+        "embedding`, so without any label. Features are those before the last layer.",
+    ),
+    "autoencoder": (
+        "An autoencoder",
+        "A convolutional autoencoder of Fashion-MNIST with a code of 32 numbers, pruned and fine-tuned with `--task "
+        "reconstruction`. Features are its code. Pixels have values from 0 to 255.",
+    ),
+}
+
+
+def page(records: Sequence[EncoderRecord]) -> str:
+    """Render the page."""
+    parts = [
+        "# Encoders, semi-supervised classifiers and autoencoders",
+        "Networks that were trained without labels, or with few, are pruned to 50 and 25 % of their MACs and "
+        "fine-tuned [without labels](../guide/embedding.md). How good their features are is told by two simple "
+        "classifiers on them: the *linear probe* is a logistic regression, and *k-NN* is the vote of the 20 training "
+        "images whose features have the highest cosine similarity. Both are fitted to the labelled training images, "
+        "and their accuracy is that on test images.",
+    ]
+    for name, (title, about) in _ABOUT.items():
+        own = [record for record in records if record.network == name]
+        if own:
+            parts += [f"## {title}", about, _training(own), _table(own)]
+    parts.append("This page was written by `python benchmarks/encoders.py`, on data of ../shared/assets.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _training(records: Sequence[EncoderRecord]) -> str:
+    given = next((record for record in records if record.member == "input"), None)
+    if given is None or given.first_loss is None or given.last_loss is None:
+        return ""
+    return (
+        f"It was trained for {given.epochs} epochs of {given.seconds_per_epoch:.0f} s each (the median), in which its "
+        f"training loss fell from {given.first_loss:.4g} to {given.last_loss:.4g}."
+    )
+
+
+def _table(records: Sequence[EncoderRecord]) -> str:
+    has_accuracy = any(record.accuracy is not None for record in records)
+    has_error = any(record.error is not None for record in records)
+    figure = "mean squared error" if has_error else "feature similarity"
+    columns = ["network", "fine-tuning", figure, *(["accuracy"] if has_accuracy else []), "linear probe", "k-NN"]
+    lines = [f"| {' | '.join(columns)} |", "| --- | --- |" + " ---: |" * (len(columns) - 2)]
+    for record in sorted(records, key=lambda r: (r.member != "input", -float(r.member if r.member != "input" else 0))):
+        is_input = record.member == "input"
+        own = _number(record.error) if has_error else _percent(1.0 if is_input else record.metric)
+        cells = [
+            "input model" if is_input else f"{record.member} % of MACs",
+            "–" if is_input else many(record.finetune_epochs, "epoch"),
+            own,
+            *([_percent(record.accuracy)] if has_accuracy else []),
+            _percent(record.linear_probe),
+            _percent(record.knn),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _percent(figure: float | None) -> str:
+    return "–" if figure is None else f"{100 * figure:.1f} %"
+
+
+def _number(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.4g}"
