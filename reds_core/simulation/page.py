@@ -52,7 +52,7 @@ def best_of(results: Mapping[str, GovernorResult]) -> str | None:
 
 def _opening(found: Simulation) -> Opening:
     best, static = best_of(found.governors), best_of(found.static)
-    names = units.listed(tuple(found.governors), limit=6)
+    names = units.listed(tuple(found.governors) or tuple(found.results)[:1], limit=6)
     battery, length = energy_text(found.battery.capacity_mJ), _span(found.trace.duration_s)
     headline = f"{names} on a battery of {battery}, over {length}."
     findings, beside = [], None
