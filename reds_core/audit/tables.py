@@ -217,7 +217,9 @@ def predictions_table(audit: AuditRecord) -> Table:
     )
 
 
-def _prediction_cell(found: Prediction) -> Cell:
+def _prediction_cell(found: Prediction | None) -> Cell:
+    if found is None:
+        return NOTHING
     return Cell(f"{found.auc:.2f}", found.auc, f"{found.interval[0]:.2f} to {found.interval[1]:.2f}")
 
 
