@@ -214,11 +214,12 @@ def _losses(
     found["removed"] = removal.removed
     prediction = predict_losses([removal], run.cell.seed)
     if prediction is not None:
+        equal = prediction.at_equal_margin
         found |= {
             "attribution_auc": prediction.attribution.auc,
             "margin_auc": prediction.baseline.auc,
             "both_auc": prediction.both.auc,
-            "equal_margin_auc": prediction.at_equal_margin.auc,
+            "equal_margin_auc": None if equal is None else equal.auc,
         }
     return found
 
