@@ -22,6 +22,7 @@ from embedding_quality import quality_of
 from end_to_end import with_part
 
 from reds_core import Registry, prune
+from reds_core.report import many
 from reds_core.system import RECORDS_FILE, RecordKind, make_folder, read_archive, write_archive, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,10 +151,11 @@ def _mean(records: Sequence[LossRecord], take: Callable[[LossRecord], float]) ->
 def part(records: Sequence[LossRecord]) -> str:
     """Render the section of the page."""
     seeds = len({record.seed for record in records if record.loss != "input"})
+    spread = f"; means and ranges over {many(seeds, 'seed')}" if seeds > 1 else ", one seed"
     return (
         f"The features of MLPerf Tiny's ResNet8 for CIFAR-10, pruned and fine-tuned without labels on {TRAINED:,} "
-        f"images for {EPOCHS} epochs, in percent on {MEASURED:,} test images; mean and range over {max(seeds, 1)} "
-        f"seeds, made by `python benchmarks/embedding_losses.py`:\n\n{table(records)}"
+        f"images for {EPOCHS} epochs, in percent on {MEASURED:,} test images{spread}. Made by `python "
+        f"benchmarks/embedding_losses.py`:\n\n{table(records)}"
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from encoder_records import EncoderRecord
 
+from reds_core.report import many
+
 _ABOUT = {
     "simclr": (
         "An encoder without labels",
@@ -50,7 +52,7 @@ def _training(records: Sequence[EncoderRecord]) -> str:
         return ""
     return (
         f"It was trained for {given.epochs} epochs of {given.seconds_per_epoch:.0f} s each (the median), in which its "
-        f"training loss fell from {given.first_loss:.3f} to {given.last_loss:.3f}."
+        f"training loss fell from {given.first_loss:.4g} to {given.last_loss:.4g}."
     )
 
 
@@ -65,7 +67,7 @@ def _table(records: Sequence[EncoderRecord]) -> str:
         own = _number(record.error) if has_error else _percent(1.0 if is_input else record.metric)
         cells = [
             "input model" if is_input else f"{record.member} % of MACs",
-            "–" if is_input else f"{record.finetune_epochs} epochs",
+            "–" if is_input else many(record.finetune_epochs, "epoch"),
             own,
             *([_percent(record.accuracy)] if has_accuracy else []),
             _percent(record.linear_probe),

@@ -45,6 +45,9 @@ DEFAULTS = {
 class Task:
     """How outputs are compared with labels.
 
+    Frameworks compute with `filled`. For embeddings, they know the losses `cosine_distance` and
+    `relative_squared_error` and the metric `feature_similarity`, which compare the outputs of an example as one vector.
+
     From Python, losses and metrics may also be functions or objects of the framework and, for models of several
     outputs, lists in the order of the outputs or dicts by name of the output.
 

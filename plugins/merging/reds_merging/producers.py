@@ -49,8 +49,8 @@ class Producer:
     """A layer that computes the channels of a group.
 
     Attributes:
-        rows: The values of its kernel, one row for each channel, float64 (channels, values). None for a batch norm
-            behind no kernel, such as one behind an addition.
+        rows: The values of its kernel, one row for each channel, float64 (channels, values). None for a batch norm that
+            has no kernel before it, such as one behind an addition.
         bias: One row of biases for each channel, float64 (channels, biases), possibly of no columns.
         weights: The indices of the kernel and the bias in `Network.weights`.
         norm: The batch norm that is folded into it; None if there is none.
