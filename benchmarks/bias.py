@@ -43,8 +43,9 @@ from reds_core.audit import (
     random_ablations,
     true_classes,
 )
-from reds_core.framework import Arrays, Family, Framework, Training
+from reds_core.framework import Arrays, Family, Framework, Task, Training
 from reds_core.plan import SubnetworkRecord
+from reds_core.scoring import LossMeasurement
 from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -52,6 +53,8 @@ PAGE = REPOSITORY / "docs" / "results" / "bias.md"
 KEPT = REPOSITORY / "benchmarks" / "records" / "bias"
 ABLATIONS, ABLATED, EXAMPLES = 256, 0.05, 1000
 """How many ablations attribute margins to channels, the share of the channels in each, and on how many examples."""
+REPAIR_EXAMPLES = 512
+"""On how many training examples the batch norms of each ablation are measured again, as those of all networks are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +119,14 @@ class CellRun:
         """
         network = self.framework.inspect(model)
         chosen = _chosen(len(truth))
-        x = read_archive(Path(NETWORKS[self.cell.network].data))["x_test"][chosen].astype(np.float32)
+        arrays = read_archive(Path(NETWORKS[self.cell.network].data))
+        x = arrays["x_test"][chosen].astype(np.float32)
         ablations = random_ablations(sum(network.channels.values()), ABLATIONS, ABLATED, self.cell.seed)
-        found = ablated_margins(self.framework, model, network, x, truth[chosen], ablations, lambda done, count: None)
+        train = Arrays(arrays["x_train"][:REPAIR_EXAMPLES].astype(np.float32), arrays["y_train"][:REPAIR_EXAMPLES])
+        repair = LossMeasurement(self.framework, model, network, train, train, Task(), self.cell.seed).recalibrated
+        found = ablated_margins(
+            self.framework, model, network, x, truth[chosen], ablations, lambda done, count: None, repair
+        )
         attribution = attribute_margins(network.channels, ablations, found, intact.margins[chosen])
         np.savez_compressed(self._attribution, effects=attribution.effects)
         return attribution.correlation
@@ -206,11 +214,12 @@ def _losses(
     found["removed"] = removal.removed
     prediction = predict_losses([removal], run.cell.seed)
     if prediction is not None:
+        equal = prediction.at_equal_margin
         found |= {
             "attribution_auc": prediction.attribution.auc,
             "margin_auc": prediction.baseline.auc,
             "both_auc": prediction.both.auc,
-            "equal_margin_auc": prediction.at_equal_margin.auc,
+            "equal_margin_auc": None if equal is None else equal.auc,
         }
     return found
 

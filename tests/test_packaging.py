@@ -161,8 +161,8 @@ def test_the_tag_of_the_wheel_says_whether_it_holds_a_library(tmp_path: Path, mo
     wheel = built("wheel", tmp_path / "compiled")
     assert re.search(r"-py3-none-(?!any)\w+\.whl$", wheel.name)
     with zipfile.ZipFile(wheel) as content:
-        libraries = [n for n in content.namelist() if n.startswith("reds_core/knapsack/compiled/kernels-")]
-        assert len(libraries) == 1
+        libraries = [n.rpartition("/")[0] for n in content.namelist() if "/compiled/kernels-" in n]
+        assert sorted(libraries) == ["reds_core/knapsack/compiled", "reds_core/runtime/compiled"]
         assert "Root-Is-Purelib: false" in content.read("reds_core-0.1.0.dist-info/WHEEL").decode()
 
 

@@ -85,17 +85,20 @@ def prediction_picture(audit: AuditRecord) -> Picture | None:
         "attribution at equal margin",
     )
     for place, (label, style) in enumerate(trace_styles(labels).items()):
-        found = [(each.attribution, each.baseline, each.both, each.at_equal_margin)[place] for _, each in members]
+        measured = [(each.attribution, each.baseline, each.both, each.at_equal_margin)[place] for _, each in members]
+        rows = [row for row, each in enumerate(measured) if each is not None]
+        found = [each for each in measured if each is not None]
         hover = [
-            f"<b>{plain(name)}</b><br>{label}: {each.auc:.2f} ({each.interval[0]:.2f} to {each.interval[1]:.2f})"
-            for (name, _), each in zip(members, found, strict=True)
+            f"<b>{plain(members[row][0])}</b><br>{label}: {each.auc:.2f} "
+            f"({each.interval[0]:.2f} to {each.interval[1]:.2f})"
+            for row, each in zip(rows, found, strict=True)
         ]
         spans = {
             "type": "data", "symmetric": False, "color": style.colour, "thickness": 1.4, "width": 4,
             "array": [each.interval[1] - each.auc for each in found],
             "arrayminus": [each.auc - each.interval[0] for each in found],
         }  # fmt: skip
-        ys = [row + _SPREAD * (place - 1.5) for row in range(len(members))]
+        ys = [row + _SPREAD * (place - 1.5) for row in rows]
         plot.add_scatter(
             x=[each.auc for each in found], y=ys, error_x=spans, name=label, hovertext=hover, hoverinfo="text",
             **style.of_markers(10),

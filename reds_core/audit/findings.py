@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.audit.classes import WELCH
-from reds_core.audit.records import AuditRecord, ClassAudit, GroupAudit, MemberAudit
+from reds_core.audit.records import AuditRecord, ClassAudit, GroupAudit, LossPrediction, MemberAudit
 from reds_core.report import units
 
 _MOST_NAMED = 3
@@ -87,8 +87,17 @@ def prediction_sentence(member: MemberAudit) -> str:
     return (
         f"{member.name}: the attribution of removed channels predicts the lost examples {chance} (AUC "
         f"{found.attribution.auc:.2f}, {units.p_value(found.p_value)}), and is {against} the margin of the input model "
-        f"(AUC {found.baseline.auc:.2f}). Among examples of equal margin, its AUC is {found.at_equal_margin.auc:.2f} "
-        f"({found.at_equal_margin.interval[0]:.2f} to {found.at_equal_margin.interval[1]:.2f})."
+        f"(AUC {found.baseline.auc:.2f}).{_at_equal_margin(found)}"
+    )
+
+
+def _at_equal_margin(found: LossPrediction) -> str:
+    equal = found.at_equal_margin
+    if equal is None:
+        return ""
+    return (
+        f" Among examples of equal margin, its AUC is {equal.auc:.2f} ({equal.interval[0]:.2f} to "
+        f"{equal.interval[1]:.2f})."
     )
 
 

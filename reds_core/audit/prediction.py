@@ -85,7 +85,8 @@ def predict_losses(networks: Sequence[NetworkLoss], seed: int) -> LossPrediction
     random = np.random.default_rng(seed)
     areas = _mean_areas(useful, np.ones((1, count)))[0]
     drawn = _mean_areas(useful, random.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64))
-    attribution, baseline, both, equal = (Prediction(float(areas[i]), _interval(drawn[:, i])) for i in range(4))
+    attribution, baseline, both = (Prediction(float(areas[i]), _interval(drawn[:, i])) for i in range(3))
+    has_equal = not np.isnan(areas[3]) and not np.isnan(drawn[:, 3]).all()
     return LossPrediction(
         removed=float(np.mean([n.removed for n in useful])),
         candidates=float(np.mean([n.was_right.sum() for n in useful])),
@@ -93,7 +94,7 @@ def predict_losses(networks: Sequence[NetworkLoss], seed: int) -> LossPrediction
         attribution=attribution,
         baseline=baseline,
         both=both,
-        at_equal_margin=equal,
+        at_equal_margin=Prediction(float(areas[3]), _interval(drawn[:, 3])) if has_equal else None,
         advantage=attribution.auc - baseline.auc,
         advantage_interval=_interval(drawn[:, 0] - drawn[:, 1]),
         p_value=_p_value(useful, attribution.auc, np.stack([random.permutation(count) for _ in range(RESAMPLES)])),
@@ -103,12 +104,14 @@ def predict_losses(networks: Sequence[NetworkLoss], seed: int) -> LossPrediction
 def _mean_areas(networks: Sequence[NetworkLoss], counts: FloatArray) -> FloatArray:
     """Return the areas under the curve as means over networks: of the three scores, and at equal margin.
 
+    A mean is over the networks of which the area is defined.
+
     Args:
         networks: the networks.
         counts: how often each example is drawn, one row for each resampling.
 
     Returns:
-        One row for each resampling. NaN where the area of some network is not defined.
+        One row for each resampling. NaN where no network has an area.
     """
     found = []
     for network in networks:
@@ -118,7 +121,10 @@ def _mean_areas(networks: Sequence[NetworkLoss], counts: FloatArray) -> FloatArr
             _pairs(network.scores[0][part], lost[:, part], kept[:, part]) for part in _parts_of_equal_margin(network)
         ]
         found.append([*areas, _area(np.sum([each[0] for each in parts], 0), np.sum([each[1] for each in parts], 0))])
-    means: FloatArray = np.array(found).mean(axis=0).T
+    areas_of_all = np.array(found)
+    known = ~np.isnan(areas_of_all)
+    counted, total = known.sum(axis=0), np.where(known, areas_of_all, 0.0).sum(axis=0)
+    means: FloatArray = np.where(counted > 0, total / np.maximum(counted, 1), np.nan).T
     return means
 
 

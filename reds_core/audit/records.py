@@ -206,7 +206,7 @@ class LossPrediction:
         baseline: prediction by the margin of the input model alone, the smallest first.
         both: prediction by the margin after the sum is added to it.
         at_equal_margin: prediction by the sum among examples of about equal margin, within tenths of the examples. It
-            says what the attribution adds to the margin.
+            says what the attribution adds to the margin. None if no tenth has both lost examples and others.
         advantage: the AUC of the attribution minus that of the baseline.
         advantage_interval: the 95 % interval of this difference, by resampling the test examples.
         p_value: the share of random assignments of the sums to the examples that predict as well or better, in both
@@ -219,7 +219,7 @@ class LossPrediction:
     attribution: Prediction
     baseline: Prediction
     both: Prediction
-    at_equal_margin: Prediction
+    at_equal_margin: Prediction | None
     advantage: float
     advantage_interval: Interval
     p_value: float

@@ -200,19 +200,26 @@ def predictions_table(audit: AuditRecord) -> Table:
             )
             rows.append(Row(Cell(member.name), cells))
     columns = (
-        "Removed channels",
-        "Lost examples",
+        "Removed",
+        "Lost",
         "Attribution",
         "Margin",
         "Both",
-        "Attribution at equal margin",
+        "At equal margin",
         "Attribution − margin",
         "Chance",
     )
-    return Table("What predicts lost examples: area under the ROC curve", "Member", columns, one_block(rows))
+    return Table(
+        "What predicts lost examples: removed channels, lost examples, and areas under the ROC curve",
+        "Member",
+        columns,
+        one_block(rows),
+    )
 
 
-def _prediction_cell(found: Prediction) -> Cell:
+def _prediction_cell(found: Prediction | None) -> Cell:
+    if found is None:
+        return NOTHING
     return Cell(f"{found.auc:.2f}", found.auc, f"{found.interval[0]:.2f} to {found.interval[1]:.2f}")
 
 

@@ -127,7 +127,7 @@ def _members(audit: AuditRecord) -> str:
     for member in audit.members:
         flips, found = member.flips, member.prediction
         scores = () if found is None else (found.attribution, found.baseline, found.both, found.at_equal_margin)
-        areas: list[Any] = [each.auc for each in scores] or [None] * 4
+        areas: list[Any] = [None if each is None else each.auc for each in scores] or [None] * 4
         exemplars = None if member.exemplars is None else member.exemplars.count
         rows.append([member.name, *figures(member), flips.changed, flips.lost, flips.won, exemplars, *areas])
     return _csv((*columns, *more), rows)

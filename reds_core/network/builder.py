@@ -125,7 +125,7 @@ class NetworkBuilder:
             inside: for each inner step, the tensors that are in memory in addition to the inputs.
             is_identity: whether its output is its input when the network is used.
             is_activated: whether it applies a function that is not linear to what it computes from its weights.
-            epsilon: what a batch normalisation adds to variances; None for other layers.
+            epsilon: what a batch norm adds to variances; None for other layers.
             mixes_channels: whether what it computes of a channel depends on others in ways that are not linear.
         """
         order = list(self._weights)

@@ -137,8 +137,8 @@ class Layer:
         is_identity: whether its output is its input when the network is used, as for dropout.
         is_activated: whether it applies a function that is not linear to what it computes from its weights.
         input_shape: shape of the first input at full width, without the batch dimension; empty if it has no input.
-        epsilon: what a batch normalisation adds to the variance of each channel before the root. None for other layers.
-            The statistics of a batch normalisation are the mean and the variance, in this order.
+        epsilon: what a batch norm adds to the variance of each channel before the root. None for other layers.
+            The statistics of a batch norm are the mean and the variance, in this order.
         mixes_channels: whether what it computes of a channel depends on other channels in ways that are not linear, as
             for a normalisation over channels.
     """

@@ -183,7 +183,7 @@ def _step(path: Path, times: FloatArray) -> float:
         row = int(falling[0])
         raise InputError(
             f"trace '{path}' goes from {times[row]:g} s to {times[row + 1]:g} s in row {row + 3}",
-            "sort its rows by time_s, and keep one of each time",
+            "give rows in the order of time_s, one of each time",
         )
     step = float(np.median(lengths))
     uneven = np.flatnonzero(np.abs(lengths - step) > _TOLERANCE * step + 1e-6)
@@ -192,6 +192,6 @@ def _step(path: Path, times: FloatArray) -> float:
         kind = "a gap" if lengths[row] > step else "a shorter step"
         raise InputError(
             f"trace '{path}' has {kind} of {lengths[row]:g} s before row {row + 3}, where other steps take {step:g} s",
-            "resample it to equal steps",
+            "give equal steps, by resampling it",
         )
     return float((times[-1] - times[0]) / (len(times) - 1))

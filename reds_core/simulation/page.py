@@ -52,21 +52,25 @@ def best_of(results: Mapping[str, GovernorResult]) -> str | None:
 
 def _opening(found: Simulation) -> Opening:
     best, static = best_of(found.governors), best_of(found.static)
-    names = units.listed(tuple(found.governors), limit=6)
+    names = units.listed(tuple(found.governors) or tuple(found.results)[:1], limit=6)
     battery, length = energy_text(found.battery.capacity_mJ), _span(found.trace.duration_s)
     headline = f"{names} on a battery of {battery}, over {length}."
-    findings = []
+    findings, beside = [], None
     if best is not None and static is not None:
         one, other = found.results[best], found.results[static]
         findings.append(
             f"{best} answers {units.percent(one.accuracy)} of the requests correctly in time and misses "
-            f"{units.count(one.missed)} of {units.count(one.requests)}. The best member that runs all the time, "
-            f"{static}, answers {units.percent(other.accuracy)} and misses {units.count(other.missed)}."
+            f"{units.count(one.missed)} of {units.count(one.requests)}."
+        )
+        beside = (
+            f"The best member that runs all the time, {static}, answers {units.percent(other.accuracy)} and misses "
+            f"{units.count(other.missed)}."
         )
     yardstick = found.results.get(found.yardstick) if found.yardstick is not None else None
     if best is not None and yardstick is not None and yardstick.accuracy is not None:
-        lost = units.points((found.results[best].accuracy or 0.0) - yardstick.accuracy)
-        findings.append(f"The {found.yardstick}, which knows the whole trace, differs from {best} by {lost} points.")
+        lost = 100 * (yardstick.accuracy - (found.results[best].accuracy or 0.0))
+        findings.append(f"That is {lost:.1f} points below the {found.yardstick}, which knows the whole trace.")
+    findings += [] if beside is None else [beside]
     warnings = () if found.is_measured else (f"{found.about[:1].upper()}{found.about[1:]}.",)
     return Opening(KIND, f"{names} on trace {found.trace.name}", headline, tuple(findings), warnings)
 

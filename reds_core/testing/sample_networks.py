@@ -13,7 +13,7 @@ from reds_core.network.description import MacsTerm, Network, Weight, WeightKind
 from reds_core.network.dims import Dims, fixed_dims
 
 EPSILON = 1e-3
-"""What batch normalisations add to variances."""
+"""What batch norms add to variances."""
 
 
 def sample_networks() -> tuple[Network, ...]:

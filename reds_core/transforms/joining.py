@@ -48,7 +48,7 @@ class Joining:
         combine: The coefficients of each new channel, float64 (new channels, channels).
         expand: The new channels that readers see in place of each channel, float64 (channels, new channels).
         own: Coefficients of single weights that compute the channels in place of `combine`, by index in
-            `Network.weights`, such as those of a batch normalisation whose statistics were repaired.
+            `Network.weights`, such as those of a batch norm whose statistics were repaired.
         reason: Why channels are dropped although they were to be merged, as a clause; empty otherwise.
     """
 

@@ -155,9 +155,33 @@ def test_a_score_that_only_repeats_the_margin_is_chance_at_equal_margin() -> Non
     assert by_margin is not None
     assert by_both is not None
     assert by_margin.attribution.auc == by_margin.baseline.auc > 0.9
+    assert by_margin.at_equal_margin is not None
+    assert by_both.at_equal_margin is not None
     assert by_margin.at_equal_margin.auc < 0.75
     assert by_both.at_equal_margin.auc > 0.9 > by_both.attribution.auc
     assert by_both.at_equal_margin.interval[0] < by_both.at_equal_margin.auc < by_both.at_equal_margin.interval[1]
+
+
+def test_nothing_is_said_at_equal_margin_where_no_tenth_has_lost_and_kept_examples() -> None:
+    margins, causes = np.arange(4.0), np.array([1.0, -1.0, 0.0, 2.0])
+    alone = loss_of(causes, margins, np.array([False, True, False, False]))
+    found = predict_losses([alone], seed=0)
+    assert found is not None
+    assert found.at_equal_margin is None
+    random = np.random.default_rng(4)
+    several = loss_of(random.normal(size=100), random.normal(size=100), random.random(100) < 0.3)
+    with_one, without = predict_losses([several], seed=0), predict_losses([several, _of(several, 1)], seed=0)
+    assert with_one is not None
+    assert without is not None
+    assert without.at_equal_margin is not None
+    assert with_one.at_equal_margin is not None
+    assert without.at_equal_margin.auc == with_one.at_equal_margin.auc, "the mean is over the networks that have one"
+
+
+def _of(network: NetworkLoss, kept: int) -> NetworkLoss:
+    """A network that keeps only the examples with the greatest margins, which share no tenth with lost ones."""
+    is_right = network.margins >= np.sort(network.margins)[-10 * kept]
+    return NetworkLoss(3, network.was_right, is_right, network.margins, network.predicted)
 
 
 def test_nothing_is_predicted_where_nothing_is_removed_or_lost() -> None:

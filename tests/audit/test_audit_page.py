@@ -87,8 +87,22 @@ def test_figures_hold_the_changes_and_areas(audit: Audit) -> None:
         pytest.approx([each.attribution.auc for each in members if each]),
         pytest.approx([each.baseline.auc for each in members if each]),
         pytest.approx([each.both.auc for each in members if each]),
-        pytest.approx([each.at_equal_margin.auc for each in members if each]),
+        pytest.approx([each.at_equal_margin.auc for each in members if each and each.at_equal_margin]),
     ]
+
+
+def test_an_audit_without_predictions_at_equal_margin_is_whole(audit: Audit, tmp_path: Path) -> None:
+    first = audit.members[0]
+    assert first.prediction is not None
+    without = dataclasses.replace(first, prediction=dataclasses.replace(first.prediction, at_equal_margin=None))
+    changed = dataclasses.replace(audit, members=(without, *audit.members[1:]))
+    write_audit(changed, tmp_path, pytest.fail)
+    assert load_audit(tmp_path) == changed
+    assert_no_placeholder_shows((tmp_path / "report.html").read_text())
+    picture = prediction_picture(changed)
+    assert picture is not None
+    assert [len(trace["x"]) for trace in plot_of(picture)["data"][:4]] == [2, 2, 2, 1]
+    assert sum("Among examples of equal margin" in sentence for sentence in findings(changed)) == 1
 
 
 def test_findings_name_what_is_hurt(audit: Audit) -> None:

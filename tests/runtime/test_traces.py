@@ -51,7 +51,7 @@ def test_one_request_arrives_in_each_step_unless_the_trace_says_otherwise(tmp_pa
         (("0,1,2,3", "1,,2,3"), "has nothing as harvest_mW in row 3; give a number in every row"),
         (("0,1,2,3", "1,1,2"), "has nothing as temperature_C in row 3"),
         (("0,1,2,3", "1,much,2,3"), "has 'much' as harvest_mW in row 3"),
-        (("0,1,2,3", "1,1,2,3", "1,1,2,3"), "goes from 1 s to 1 s in row 4; sort its rows"),
+        (("0,1,2,3", "1,1,2,3", "1,1,2,3"), "goes from 1 s to 1 s in row 4; give rows in the order"),
         (("0,1,2,3", "5,1,2,3", "2,1,2,3"), "goes from 5 s to 2 s in row 4"),
         (("0,1,2,3", "1,1,2,3", "2,1,2,3", "9,1,2,3"), "has a gap of 7 s before row 5, where other steps take 1 s"),
         (("0,1,2,3", "2,1,2,3", "4,1,2,3", "5,1,2,3"), "has a shorter step of 1 s before row 5"),

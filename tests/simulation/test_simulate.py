@@ -78,6 +78,12 @@ def test_the_report_is_one_page_that_fetches_nothing(simulated: tuple[reds_core.
     assert "static-full" in page
 
 
+def test_the_oracle_may_stand_alone(run: Path, tmp_path: Path) -> None:
+    found = reds_core.simulate(run, "constant", "oracle", tmp_path / "s", **QUICK)
+    assert (list(found.governors), found.yardstick) == ([], "oracle")
+    assert "oracle on trace constant" in (tmp_path / "s" / "report.html").read_text()
+
+
 def test_the_same_seed_gives_the_same_files(run: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         reds_core.simulate(run, "bursts", "threshold,pi", tmp_path / name, seed=3, **QUICK)

@@ -42,7 +42,6 @@ def test_a_check_that_does_not_exist_cannot_be_expected_to_fail() -> None:
         check_governor(toys.ToyGovernor, Settings(expected_failures={"flies": "no"}))
 
 
-@pytest.mark.parametrize("name", ["threshold", "pi", "pid", "mpc", "oracle"])
-def test_our_governors_pass(name: str) -> None:
-    (report,) = check(name, registry=Registry())
+def test_an_installed_governor_is_checked_by_its_name() -> None:
+    (report,) = check("threshold", registry=Registry())
     assert report.ok, str(report)

@@ -17,7 +17,7 @@ from reds_core.transforms import reads_channels
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm:
-    """The part of a batch normalisation that one group passes, with one number for each channel, float64 (channels,).
+    """The part of a batch norm that one group passes, with one number for each channel, float64 (channels,).
 
     Attributes:
         scale: The factors, which are 1 without a weight for them.
@@ -50,7 +50,7 @@ class Producer:
 
     Attributes:
         rows: The values of its kernel, one row for each channel, float64 (channels, values). None for a batch norm that
-            stands alone, such as one behind an addition.
+            has no kernel before it, such as one behind an addition.
         bias: One row of biases for each channel, float64 (channels, biases), possibly of no columns.
         weights: The indices of the kernel and the bias in `Network.weights`.
         norm: The batch norm that is folded into it; None if there is none.

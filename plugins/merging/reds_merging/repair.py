@@ -25,8 +25,8 @@ correlation of two different channels, this is v (1 + (n - 1) R) / n, and the ou
 sqrt(n / (1 + (n - 1) R)): the approximate repair of model folding (Wang et al., arXiv 2502.10216, Fold-AR). Copies have
 correlation 1, so that v' = v and nothing is changed.
 
-A batch norm that stands alone, such as one behind an addition, reads merged channels instead of computing them. It gets
-the mean of the slopes a_c, and v' from the correlations of all kernels that compute the channels.
+A batch norm that has no kernel before it, such as one behind an addition, reads merged channels instead of computing
+them. It gets the mean of the slopes a_c, and v' from the correlations of all kernels that compute the channels.
 
 Where channels pass no batch norm, nothing tells by how much and around which mean they vary, so their means are left as
 they are. Scaling their kernels by the same argument moves their means as well, which made networks worse.

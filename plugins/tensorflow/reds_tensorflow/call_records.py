@@ -42,7 +42,7 @@ class Said:
         macs: terms of the multiply-accumulates.
         resizings: entries of configs that depend on the widths, by id of the layer.
         buffers: for each inner step, the tensors that are held in addition to the inputs.
-        epsilons: what batch normalisations add to variances.
+        epsilons: what batch norms add to variances.
         mixing: the layers and calls that mix channels in ways that are not linear, as they are named in messages.
     """
 

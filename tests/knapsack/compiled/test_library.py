@@ -14,14 +14,20 @@ import pytest
 from reds_core.knapsack.compiled import library as loading
 from reds_core.knapsack.compiled.library import VARIABLE, compiled_library, described
 from reds_core.knapsack.compiled.sources import FOLDER, HEADERS, SOURCES, library_name
+from reds_core.runtime.compiled import sources as simulator
 
 ROOT = Path(__file__).parents[3]
+SOURCES_OF = {
+    "knapsack": (FOLDER, (*SOURCES, *HEADERS)),
+    "runtime": (simulator.FOLDER, (*simulator.SOURCES, *simulator.HEADERS)),
+}
+"""The C sources of each package that has some: their folder and their names."""
 HOOK = ROOT / "hatch_build.py"
 
 
 def test_every_source_counts_for_the_name_of_the_library() -> None:
-    assert {p.name for p in FOLDER.glob("*.c")} == set(SOURCES)
-    assert {p.name for p in FOLDER.glob("*.h")} == set(HEADERS)
+    for folder, names in SOURCES_OF.values():
+        assert {p.name for p in folder.glob("*.[ch]")} == set(names)
 
 
 def test_the_environment_variable_switches_the_library_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +77,11 @@ def checkout(tmp_path: Path) -> Path:
         pytest.skip("the build hook compiles nothing on Windows")
     if not HOOK.exists():
         pytest.skip("no checkout")
-    place = tmp_path / "reds_core" / "knapsack" / "compiled"
-    place.mkdir(parents=True)
-    for name in ("sources.py", *SOURCES, *HEADERS):
-        shutil.copy(FOLDER / name, place)
+    for package, (folder, names) in SOURCES_OF.items():
+        place = tmp_path / "reds_core" / package / "compiled"
+        place.mkdir(parents=True)
+        for name in ("sources.py", *names):
+            shutil.copy(folder / name, place)
     shutil.copy(HOOK, tmp_path)
     return tmp_path
 
@@ -85,7 +92,7 @@ def _compiled(checkout: Path, **variables: str) -> tuple[list[str], str]:
     done = subprocess.run(
         [sys.executable, "hatch_build.py"], cwd=checkout, env=environment, capture_output=True, text=True, timeout=300
     )
-    found = sorted(p.name for p in (checkout / "reds_core" / "knapsack" / "compiled").glob("kernels*"))
+    found = sorted(p.name for p in (checkout / "reds_core").glob("*/compiled/kernels*"))
     assert (done.returncode == 0) == bool(found)
     return found, done.stderr
 
@@ -95,7 +102,7 @@ def test_the_hook_compiles_without_warnings_and_removes_libraries_of_other_sourc
     stale = checkout / "reds_core" / "knapsack" / "compiled" / "kernels-0123456789abcdef.so"
     stale.touch()
     found, printed = _compiled(checkout, CC="cc -Wall -Wextra -Werror")
-    assert found == [library_name()]
+    assert found == sorted([library_name(), simulator.library_name()])
     assert printed == ""
 
 
