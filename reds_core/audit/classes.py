@@ -8,7 +8,6 @@ import numpy as np
 
 from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.audit.answers import Population
-from reds_core.audit.exemplars import modal_labels
 from reds_core.audit.records import ClassAudit, ClassFigures, GroupAudit, GroupFigures
 from reds_core.audit.statistics import SIGNIFICANCE, adjusted, mcnemar, share_interval, welch
 
@@ -108,9 +107,10 @@ def _changes(
         ):  # of how far a part is from the average of its own network, as Hooker et al. test classes
             p_value = welch(own_before - all_before, own_after - all_after)
         else:
-            right_before = modal_labels(before)[part] == truth[part]
-            right_after = modal_labels(after)[part] == truth[part]
-            p_value = mcnemar(int((right_before & ~right_after).sum()), int((~right_before & right_after).sum()))
+            # a majority of several networks is better than one of them even where nothing differs, so pairs are tested
+            right_before, right_after = before.labels[:, part] == truth[part], after.labels[:, part] == truth[part]
+            lost, won = (right_before & ~right_after).sum(axis=1), (~right_before & right_after).sum(axis=1)
+            p_value = mcnemar(lost.tolist(), won.tolist())
         found.append((change, change - average, p_value))
     corrected = iter(adjusted([each[2] for each in found if each is not None]))
     return [None if each is None else (*each, next(corrected)) for each in found]

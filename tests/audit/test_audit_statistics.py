@@ -61,8 +61,10 @@ def test_welchs_test_by_its_formula() -> None:
 def test_mcnemars_test_by_the_binomial_distribution() -> None:
     lost, won = 7, 1
     tail = sum(math.comb(8, k) for k in (0, 1)) / 2**8
-    assert mcnemar(lost, won) == pytest.approx(2 * tail)
-    assert mcnemar(0, 0) == 1.0
+    assert mcnemar([lost], [won]) == mcnemar([won], [lost]) == pytest.approx(2 * tail)
+    assert mcnemar([0], [0]) == mcnemar([4], [4]) == 1.0
+    assert mcnemar([7, 7, 9], [1, 1, 0]) == pytest.approx(4 * tail), "twice the median of several pairs"
+    assert mcnemar([7, 1], [1, 6]) > 0.5, "pairs that contradict each other show nothing"
 
 
 def test_benjamini_and_hochberg_by_hand() -> None:
@@ -132,7 +134,7 @@ def test_recall_and_false_positives_by_counting() -> None:
     own = zero.after["50"]
     assert (own.recall, own.false_positive_rate, own.change) == (0.5, 0.25, -0.5)
     assert own.excess == pytest.approx(-0.5 + 3 / 8)
-    assert own.p_value == mcnemar(2, 0)
+    assert own.p_value == mcnemar([2], [0])
     assert own.p_adjusted == pytest.approx(1.0)
     assert own.recall_interval == wilson_interval(2, 4)
     assert own.is_hurt is False
@@ -156,6 +158,23 @@ def test_a_class_that_always_loses_is_hurt_and_one_that_loses_as_the_average_is_
     assert found[1].after["m"].change < 0 < (found[1].after["m"].excess or 0)
     alike = audit_classes(networks((0.9, 0.9, 0.9)), {"m": networks((0.7, 0.7, 0.7))}, truth, ("a", "b", "c"))
     assert not any(each.after["m"].is_hurt for each in alike), "all lose, and none more than the others"
+
+
+def test_one_network_against_several_of_its_kind_hurts_no_class() -> None:
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.arange(10), 200)
+    names = [str(number) for number in range(10)]
+
+    def networks(count: int) -> Population:
+        wrong = random.integers(0, 10, (count, len(truth)))
+        return population(np.where(random.random(wrong.shape) < 0.8, truth, wrong))
+
+    hurt = []
+    for count in (1, 2, 5) * 10:
+        one, several = networks(1), networks(count)
+        for before, after in ((one, several), (several, one)):
+            hurt += [each.after["m"].is_hurt for each in audit_classes(before, {"m": after}, truth, names)]
+    assert np.mean(hurt) < 0.01, "a majority of several networks would be better than the single one"
 
 
 def test_groups_are_tested_as_classes_are() -> None:
