@@ -131,7 +131,7 @@ def test_the_command_prints_json(run: Path, tmp_path: Path, reds: Reds) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [
-        (("--governor", "threshol"), 2, "unknown governor 'treshold'; did you mean 'threshold'?"),
+        (("--governor", "thresho1d"), 2, "unknown governor 'thresho1d'; did you mean 'threshold'?"),
         (("--governor", "pi,"), 2, "a governor has no name"),
         (("--trace", "sollar"), 2, "trace 'sollar' does not exist; did you mean 'solar'?"),
         (("--capacity-mJ", "0.5"), 3, "never holds the energy of an inference; give at least 1.00 mJ"),
