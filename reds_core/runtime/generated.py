@@ -43,6 +43,8 @@ class TraceSettings:
             )
         if not 0 <= self.mean_mW <= 1e9:
             raise InputError(f"{self.mean_mW:g} mW cannot be harvested", "give a power from 0 to 1e9 mW")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is below 0", "give a seed of 0 or more")
         if not 0 < self.deadline_ms <= 1e9:
             raise InputError(f"a deadline cannot be {self.deadline_ms:g} ms", "give more than 0, and at most 1e9")
 

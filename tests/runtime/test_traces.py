@@ -123,6 +123,7 @@ def test_the_sun_shines_by_day_and_highest_at_noon() -> None:
         ({"step_s": float("nan")}, "a step cannot take nan s"),
         ({"mean_mW": -1.0}, "-1 mW cannot be harvested"),
         ({"deadline_ms": 0.0}, "a deadline cannot be 0 ms"),
+        ({"seed": -1}, "seed -1 is below 0"),
     ],
 )
 def test_settings_of_generated_traces_are_checked(changes: dict[str, float], reason: str) -> None:
