@@ -90,7 +90,9 @@ def _project(session: Session, state: PruningState) -> None:
     settings, inputs, levels, framework = session.settings, session.inputs, session.levels, session.inputs.framework
     is_trained = levels.trains_all_projected([choice.settings for choice in state.choices])
     networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
-    nested = session.plugins.realiser is None  # networks with merged channels have no weights in common
+    realiser = session.plugins.realiser
+    nested = realiser is None  # networks with merged channels have no weights in common
+    is_measured = settings.finetune.recalibrate and (realiser is None or realiser.measures_statistics)
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         projected = levels.project(
             framework,
@@ -102,7 +104,7 @@ def _project(session: Session, state: PruningState) -> None:
         )
         if projected is None:
             continue
-        if not is_trained and inputs.train is not None and settings.finetune.recalibrate:
+        if not is_trained and inputs.train is not None and is_measured:
             finetune = dataclasses.replace(settings.finetune, epochs=0)  # statistics only
             training = Training(inputs.train, finetune, settings.seed, session.watcher.epoch, settings.task)
             framework.finetune(Family(model, (model,), (framework.inspect(model).channels,)), training)

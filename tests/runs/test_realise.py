@@ -142,6 +142,28 @@ def test_levels_are_decided_beside_merged_channels(place: Workplace) -> None:
     assert all(record.merged and record.settings for record in plan.subnetworks)
 
 
+def test_statistics_are_left_as_merged_beside_levels_if_none_are_to_be_measured(place: Workplace) -> None:
+    given = {"registry": toy_registry(Fold, ToyBits, ToyTarget), "transforms": "toy-bits", "targets": "toy-device"}
+    toy, found = ToyFramework(), {}
+    for repair in ("none", "data"):
+        out = place.folder / repair
+        plan = place.prune(settings=NO_TRAINING, realise="fold", out=out, options={"fold": {"repair": repair}}, **given)
+        weights = toy.load_model(out / str(plan.subnetworks[0].files["keras"])).weights
+        found[repair] = weights["norm/mean"]
+        assert plan.subnetworks[0].settings, "levels are projected, after which statistics may be measured"
+    model, network = residual_model(), describe(residual_model())
+    record = plan.subnetworks[0]
+    joinings = {
+        group: Fold(FoldOptions(repair="none")).joined(
+            Narrowing(network, toy.weights(model, network), group, width, np.arange(network.channels[group]))
+        )
+        for group, width in record.widths.items()
+    }
+    merged = realised(toy, model, network, joinings).weights["norm/mean"]
+    np.testing.assert_allclose(found["none"], merged, rtol=1e-6)
+    assert not np.allclose(found["data"], merged)
+
+
 def test_dropping_leaves_the_plan_as_it_was(place: Workplace) -> None:
     place.prune(realise="drop")
     content = json.loads((place.out / "plan.json").read_text())
