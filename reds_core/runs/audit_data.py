@@ -59,19 +59,36 @@ class AuditData:
             where: Its file, for the message.
 
         Raises:
-            InputError: If it has another number of classes.
+            InputError: If it has another number of classes, or if the examples come in another order than before.
         """
-        outputs = np.concatenate([framework.predict(model, part.x) for part in each_batch(self.test, _BATCH_SIZE)])
+        predicted, labels = [], []
+        for part in each_batch(self.test, _BATCH_SIZE):
+            predicted.append(framework.predict(model, part.x))
+            labels.append(part.y)
+        outputs = np.concatenate(predicted)
         if outputs.ndim != 2 or class_count(outputs) != len(self.names):
             found = f"{class_count(outputs)} classes" if outputs.ndim == 2 else "outputs that are no classes"
             raise InputError(
                 f"'{where}' has {found}, where the networks before it have {len(self.names)} classes",
                 "audit runs of the same task together",
             )
+        self._check_order(true_classes(np.concatenate(labels), len(self.names)), self.places, self.truth)
         return answers_of(outputs[self.places], self.truth)
 
+    def _check_order(self, classes: IntArray, places: IntArray, truth: IntArray) -> None:
+        """Refuse test data of which a pass has other classes at some places than the first pass had."""
+        if len(classes) <= max(places, default=-1) or not np.array_equal(classes[places], truth):
+            raise InputError(
+                f"the test data of '{self.dataset.name}' comes in another order in each pass",
+                "give test data that is not shuffled, such as the arrays themselves",
+            )
+
     def taken(self, positions: IntArray) -> Arrays:
-        """Return some of the examples whose class is known, by their positions in `truth`, in rising order."""
+        """Return some of the examples whose class is known, by their positions in `truth`, in rising order.
+
+        Raises:
+            InputError: If the examples come in another order than before.
+        """
         places = self.places[positions]
         if isinstance(self.test, Arrays):
             return self.test.take(places)
@@ -81,7 +98,9 @@ class AuditData:
             if len(own):
                 parts.append(batch.take(own))
             start += len(batch)
-        return joined(parts)
+        found = joined(parts)
+        self._check_order(true_classes(found.y, len(self.names)), np.arange(len(positions)), self.truth[positions])
+        return found
 
 
 def read_audit_data(

@@ -60,7 +60,7 @@ class Runs:
 
 def prune(folder: Path, model: Path, out: str, **changes: Any) -> None:
     given: dict[str, Any] = {"settings": settings(), "registry": toy_registry(), "budgets": {"macs": [0.5, 0.25]}}
-    api.prune(model=model, data=folder / "data.npz", out=folder / out, verbose=0, **(given | changes))
+    api.prune(model=model, out=folder / out, verbose=0, **({"data": folder / "data.npz"} | given | changes))
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +325,30 @@ def test_tasks_without_classes_are_refused(runs: Runs, out: Path, tmp_path: Path
     (encoder / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(InputError, match="encoder' do not say one class for each example"):
         reds_core.run_audit([runs.run("a"), encoder], runs.data, out, registry=toy_registry(), verbose=0)
+
+
+def test_test_data_in_another_order_in_each_pass_is_refused(
+    runs: Runs, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_report(monkeypatch)
+    random, arrays = np.random.default_rng(0), runs.arrays
+    is_shuffled = True
+
+    def batches() -> Any:
+        rest = np.arange(20, 60)  # the first batch stays, since it tells whether the data is that of the run
+        order = np.concatenate([np.arange(20), random.permutation(rest) if is_shuffled else rest])
+        for part in np.split(order, 3):
+            yield arrays["x_test"][part], arrays["y_test"][part]
+
+    given: dict[str, Any] = {"data": ((arrays["x_train"], arrays["y_train"]), batches)}
+    prune(runs.folder, runs.folder / "model.keras", "streamed", settings=NO_TRAINING, **given)
+    asked: dict[str, Any] = {**given, "out": out, "ablations": 8, "registry": toy_registry(), "verbose": 0}
+    with pytest.raises(InputError, match="comes in another order in each pass; give test data that is not shuffled"):
+        reds_core.run_audit(runs.run("streamed"), **asked)
+    is_shuffled = False
+    found = reds_core.run_audit(runs.run("streamed"), **asked)
+    files = [runs.folder / "model.keras"]
+    assert found.classes[0].before.recall == pytest.approx(recall(files, arrays, 0))
 
 
 def test_networks_of_different_classes_are_refused(runs: Runs, out: Path, tmp_path: Path) -> None:
