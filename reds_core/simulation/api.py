@@ -21,7 +21,7 @@ from reds_core.runtime.battery import Battery, plant_of
 from reds_core.runtime.family import family_points
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
 from reds_core.runtime.governor import Controller, Future, Governor, LawController, Situation
-from reds_core.runtime.laws import Law, StaticLaw
+from reds_core.runtime.laws import StaticLaw
 from reds_core.runtime.operating_points import Figures, OperatingPoint, efficient, useful
 from reds_core.runtime.plant import Moment, Outcome, Plant, PlantState
 from reds_core.runtime.running import simulate_steps
@@ -155,6 +155,7 @@ def simulate(
     family = family_points(plan_folder(given_path(run, "run")), on, config, energy_model)
     points = useful(family.points)
     figures = tuple(Figures.of(point) for point in points)
+    beaten = tuple(point for point in family.points if point not in points)
     wanted = TraceOptions(harvest_mW, deadline_ms, hours, step_s)
     given = _trace(trace, figures, wanted, seed, efficiency, leakage_mW)
     battery = Battery(
@@ -168,24 +169,26 @@ def simulate(
         if not family.is_measured:
             followed.warn(f"{family.about}{f'; {family.note}' if family.note else ''}")
         run_all = _Runs(registry, settings, plant, battery, figures)
-        controllers = run_all.controllers(named, points)
-        outcomes = run_all.outcomes(controllers)
+        controllers = run_all.controllers(named)
+        networks = (*points, *beaten)
+        statics = run_all.statics(networks, _with_error([Figures.of(point) for point in networks], energy_error))
+        outcomes = run_all.outcomes(controllers) | statics
         found = Simulation(
-            results={name: result_of(outcome, points, battery.initial_nJ) for name, outcome in outcomes.items()},
+            results={name: result_of(outcome, networks, battery.initial_nJ) for name, outcome in outcomes.items()},
             yardstick=next((name for name in named if registry.get(Governor, name).sees_future), None),
             highest_accuracy=highest_accuracy(plant, battery.initial_nJ),
-            points=points,
+            points=networks,
+            beaten=tuple(point.name for point in beaten),
             about=family.about,
             is_measured=family.is_measured,
             battery=battery,
             trace=given,
             energy_error=energy_error,
-            frames={name: frames_of(outcome, given, plant, points) for name, outcome in outcomes.items()},
+            frames={name: frames_of(outcome, given, plant, networks) for name, outcome in outcomes.items()},
         )
-        laws = {
-            name: made.law for name, made in controllers.items() if name in named and isinstance(made, LawController)
-        }
-        _write(found, laws, figures, folder, followed)
+        laws = {name: made.law for name, made in controllers.items() if isinstance(made, LawController)}
+        constants = constants_text(laws, [point.name for point in points], figures, _numbers(points, family.points))
+        _write(found, constants, folder, followed)
     return found
 
 
@@ -195,6 +198,12 @@ def _names(governors: str | Sequence[str]) -> tuple[str, ...]:
     if not names or "" in names:
         raise InputError("a governor has no name", f"give {argument('governors')}, such as threshold")
     return names
+
+
+def _numbers(points: Sequence[OperatingPoint], family: Sequence[OperatingPoint]) -> list[int]:
+    """The place of each of some members in the whole family, by which the C engine numbers them."""
+    names = [point.name for point in family]
+    return [names.index(point.name) for point in points]
 
 
 def _with_oracle(names: Sequence[str], registry: Registry) -> tuple[str, ...]:
@@ -285,8 +294,8 @@ class _Runs:
     def begin(self) -> PlantState:
         return PlantState(self.battery.initial_nJ)
 
-    def controllers(self, names: Sequence[str], points: Sequence[OperatingPoint]) -> dict[str, Controller]:
-        """What decides: each governor, and each member all the time."""
+    def controllers(self, names: Sequence[str]) -> dict[str, Controller]:
+        """What decides, by the name of the governor."""
         made: dict[str, Controller] = {}
         for name in names:
             governor = self.registry.create(Governor, name, self.options)
@@ -299,9 +308,21 @@ class _Runs:
             )
             with guarded(governor):
                 made[name] = governor.controller(situation)
-        for index, point in enumerate(points):
-            made[static_name(point.name)] = LawController(self.believed, StaticLaw(index))
         return made
+
+    def statics(self, points: Sequence[OperatingPoint], members: tuple[Figures, ...]) -> dict[str, Outcome]:
+        """What comes of each member of the family if it runs all the time, those of the least energy first.
+
+        Args:
+            points: All members, also those that governors do not use because another one beats them.
+            members: What an inference of each really takes.
+        """
+        plant, found = replace(self.plant, members=members), {}
+        for index in sorted(range(len(points)), key=lambda index: members[index].energy_nJ):
+            controller = LawController(members, StaticLaw(index))
+            begin = Moment(self.begin, controller.start)
+            found[static_name(points[index].name)] = simulate_steps(plant, controller, begin)
+        return found
 
     def outcomes(self, controllers: dict[str, Controller]) -> dict[str, Outcome]:
         """What comes of each of them."""
@@ -324,12 +345,11 @@ def _check_free(folder: Path, mode: Mode) -> None:
         )
 
 
-def _write(found: Simulation, laws: dict[str, Law], members: Sequence[Figures], folder: Path, watcher: Watcher) -> None:
+def _write(found: Simulation, constants: str | None, folder: Path, watcher: Watcher) -> None:
     """Write all files, and last the summary, whose presence marks the simulation as finished."""
     for name in (SUMMARY_FILE, REPORT_FILE, CONSTANTS_FILE):
         (folder / name).unlink(missing_ok=True)
     write_text(folder / FRAMES_FILE, frames_text(found.frames))
-    constants = constants_text(laws, [point.name for point in found.points], members)
     if constants is not None:
         write_text(folder / CONSTANTS_FILE, constants)
     try:

@@ -10,13 +10,16 @@ from reds_core.runtime.operating_points import Figures
 CONSTANTS_FILE = "reds_governor_config.h"
 
 
-def constants_text(laws: Mapping[str, Law], names: Sequence[str], members: Sequence[Figures]) -> str | None:
+def constants_text(
+    laws: Mapping[str, Law], names: Sequence[str], members: Sequence[Figures], numbers: Sequence[int]
+) -> str | None:
     """Return the constants of the governors that `reds_governor.c` implements; None if there are none.
 
     Args:
         laws: The laws of governors by their names.
         names: The names of the members.
         members: Their figures.
+        numbers: Their numbers in an export of the whole family for the C engine.
     """
     parts = [_law(law) for law in laws.values() if isinstance(law, ThresholdLaw | ProportionalIntegralLaw)]
     if not parts:
@@ -33,6 +36,8 @@ def constants_text(laws: Mapping[str, Law], names: Sequence[str], members: Seque
         '#include "reds_governor.h"\n\n'
         "/* energy in nJ and latency in us of each member */\n"
         f"static const reds_member_cost reds_member_costs[] = {{\n{costs}\n}};\n"
+        "/* the number of each member for net_select, in an export of the whole family for the C engine */\n"
+        f"static const unsigned reds_networks[] = {{{', '.join(map(str, numbers))}}};\n"
         f"static const uint8_t reds_rungs[] = {{{', '.join(map(str, rungs))}}};\n"
         f"#define REDS_CHOICES {choices}\n\n" + "\n".join(parts) + "\n#endif\n"
     )

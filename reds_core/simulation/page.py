@@ -35,6 +35,7 @@ def simulation_page(found: Simulation) -> str:
         time_lines=time_line_pictures(found),
         members=_members(found),
         about=f"{found.about[:1].upper()}{found.about[1:]}.",
+        beaten=units.listed(found.beaten, limit=6) if found.beaten else "",
         settings=prose_table("How it was simulated", "Setting", _settings(found)),
     )
 

@@ -50,10 +50,11 @@ def result_of(outcome: Outcome, points: Sequence[OperatingPoint], initial_nJ: in
 
     Args:
         outcome: What came of it.
-        points: The members by which it decided.
+        points: The members, those first from which it chose.
         initial_nJ: The first charge of the battery, in nanojoules.
     """
     counts = outcome.counts
+    answered = (*counts.answered, *[0] * (len(points) - len(counts.answered)))
     return GovernorResult(
         accuracy=expected_accuracy(counts, points),
         energy_mJ=counts.used_nJ / NJ_PER_MJ,
@@ -61,7 +62,7 @@ def result_of(outcome: Outcome, points: Sequence[OperatingPoint], initial_nJ: in
         missed=counts.requests - sum(counts.answered),
         switches=counts.switches,
         requests=counts.requests,
-        answered={point.name: number for point, number in zip(points, counts.answered, strict=True)},
+        answered={point.name: number for point, number in zip(points, answered, strict=True)},
     )
 
 
@@ -69,7 +70,7 @@ def expected_accuracy(counts: Counts, points: Sequence[OperatingPoint]) -> float
     """The expected share of right answers among all requests; None without requests."""
     if not counts.requests:
         return None
-    right = sum(point.accuracy_ppm * number for point, number in zip(points, counts.answered, strict=True))
+    right = sum(point.accuracy_ppm * number for point, number in zip(points, counts.answered, strict=False))
     return right / (PPM * counts.requests)
 
 
@@ -162,7 +163,8 @@ class Simulation:
             time as "static-NAME".
         yardstick: The name of the governor that knows the whole trace; None if none is installed.
         highest_accuracy: No schedule answers a larger share of the requests correctly; None without requests.
-        points: The members, those of the least energy first.
+        points: The members: those that governors choose from, those of the least energy first, and then the others.
+        beaten: The names of these others, which another member beats or equals in energy, latency and accuracy.
         about: Where their latencies and energies come from.
         is_measured: Whether these were measured.
         battery: The battery.
@@ -175,6 +177,7 @@ class Simulation:
     yardstick: str | None
     highest_accuracy: float | None
     points: tuple[OperatingPoint, ...]
+    beaten: tuple[str, ...]
     about: str
     is_measured: bool
     battery: Battery

@@ -98,7 +98,7 @@ def controllers(capacity_nJ: int) -> dict[str, LawController]:
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("governor")
     laws = {name: each.law for name, each in controllers(10**9).items()}
-    constants = constants_text(laws, ["25", "*/ 50", "full"], MEMBERS)
+    constants = constants_text(laws, ["25", "*/ 50", "full"], MEMBERS, [0, 2, 3])
     assert constants is not None
     for name, text in {**governor_sources(), CONSTANTS_FILE: constants, "main.c": PROGRAM}.items():
         (folder / name).write_text(text)
@@ -127,6 +127,10 @@ def test_it_compiles_without_warnings_for_microcontrollers(program: Path, core: 
     source = str(program.parent / "reds_governor.c")
     for level in ("-Os", "-O2"):
         call(gcc, f"-mcpu={core}", "-mthumb", level, *STRICT, "-c", source, "-o", str(tmp_path / "governor.o"))
+
+
+def test_members_are_numbered_as_in_an_export_of_the_whole_family(program: Path) -> None:
+    assert "reds_networks[] = {0, 2, 3};" in (program.parent / CONSTANTS_FILE).read_text()
 
 
 def test_it_compiles_as_cpp(program: Path, tmp_path: Path) -> None:

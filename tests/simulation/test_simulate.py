@@ -60,6 +60,26 @@ def test_the_summary_holds_each_governor_each_member_and_the_oracle(
     assert all(each["accuracy"] <= found.highest_accuracy for each in summary.values())
 
 
+def test_members_that_another_one_beats_are_compared_but_not_used(tmp_path: Path) -> None:
+    """The second member takes more than the first, and is less accurate; the full network is not."""
+    run = saved_family(tmp_path / "run", (0.7, 0.65, 0.85))
+    found = reds_core.simulate(run, "constant", "pi", tmp_path / "s", **QUICK)
+    assert list(found.results) == ["pi", "oracle", "static-25", "static-50", "static-full"]
+    assert found.beaten == ("50",)
+    assert found.results["static-50"].answered == {"25": 0, "full": 0, "50": 360}
+    assert found.results["static-50"].accuracy == pytest.approx(0.65)
+    assert found.results["pi"].answered["50"] == found.results["oracle"].answered["50"] == 0
+    assert "Governors do not use 50:" in (tmp_path / "s" / "report.html").read_text()
+    assert "reds_networks[] = {0, 2};" in (tmp_path / "s" / "reds_governor_config.h").read_text()
+
+
+def test_the_full_network_is_compared_even_if_it_is_not_the_best(tmp_path: Path) -> None:
+    run = saved_family(tmp_path / "run", (0.8, 0.8, 0.75))
+    found = reds_core.simulate(run, "constant", "threshold", tmp_path / "s", **QUICK)
+    assert list(found.static) == ["static-25", "static-50", "static-full"]
+    assert found.results["static-full"].accuracy == pytest.approx(0.75)
+
+
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
     found, out = simulated
     rows = list(csv.DictReader((out / "frames.csv").open()))
