@@ -30,7 +30,7 @@ from reds_core.errors import InputError, argument
 from reds_core.framework.framework import Framework
 from reds_core.runs.audit_attribution import AttributionSettings, LossAttribution
 from reds_core.runs.audit_data import AuditData
-from reds_core.runs.audit_seeds import train_seeds
+from reds_core.runs.audit_seeds import train_seeds, training_notes
 from reds_core.runs.audited_runs import (
     AuditedMember,
     AuditedRun,
@@ -140,6 +140,7 @@ class Populations:
             attribution=predicted.record,
             notes=(
                 *missing_notes(self.runs, self.framework),
+                *(() if trained is None else training_notes(self.runs)),
                 *_population_notes(before, after, trained is not None),
                 *predicted.notes,
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from reds_core.runs.audit_data import AuditData, training_parts
 from reds_core.runs.audited_runs import AuditedRun
 from reds_core.runs.checkpoint import epochs_file, remove_checkpoints
 from reds_core.runs.epoch_store import resumable_trainings
+from reds_core.runs.folder import OPTIMIZER, VALIDATION
 from reds_core.system.files import make_folder, remove_partial_files, write_text
 from reds_core.system.records import from_plain, parse_json, to_json, to_plain
 from reds_core.watcher import Watcher
@@ -88,6 +90,35 @@ def train_seeds(
         files.append(path)
     remove_checkpoints(place)
     return tuple(files)
+
+
+def training_notes(runs: Sequence[AuditedRun]) -> list[str]:
+    """Sentences that say in what the training of networks with several seeds differs from that of the runs."""
+    notes, first = [], runs[0]
+    if any(_training_of(run) != _training_of(first) for run in runs):
+        notes.append(
+            "The runs were not all trained in the same way; the uncompressed networks were trained as the run in "
+            f"'{first.folder}'."
+        )
+    optimizer = first.plan.options.get(OPTIMIZER)
+    if optimizer is not None:
+        notes.append(
+            f"The run in '{first.folder}' was trained with an object of type {optimizer} as the optimizer, which its "
+            "files do not hold; the uncompressed networks were trained with the optimizer "
+            f"{first.settings.finetune.optimizer} of its settings."
+        )
+    if VALIDATION in first.plan.options:
+        notes.append(
+            f"The run in '{first.folder}' was given validation data, which its files do not hold; the uncompressed "
+            "networks are those of the last epoch, not of the best."
+        )
+    return notes
+
+
+def _training_of(run: AuditedRun) -> tuple[Any, ...]:
+    settings, given = run.settings, run.plan.options
+    own = (settings.finetune, settings.holdout, settings.task, settings.class_weight)
+    return (*own, given.get(OPTIMIZER), VALIDATION in given)
 
 
 def _prepare(place: Path, record: SeedsRecord, framework: Framework) -> None:

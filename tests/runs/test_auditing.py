@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from reds_core.audit.result import Audit, load_audit
 from reds_core.errors import InputError
 from reds_core.framework.finetuning import FinetuneSettings
 from reds_core.runs import api
+from reds_core.runs.audit_seeds import training_notes
+from reds_core.runs.audited_runs import read_runs
 from reds_core.runs.dataset import dataset_from_arrays
 
 FRAMEWORK = ToyFramework()
@@ -132,7 +135,21 @@ def test_recall_and_exemplars_follow_from_the_model_files(runs: Runs, out: Path)
     assert found.attribution is not None
     assert (found.attribution.channels, found.attribution.held_out) == (11, 8)
     assert [len(member.files) for member in found.members] == [2, 2]
-    assert found.notes == ()
+    assert found.notes == (
+        "The runs were not all trained in the same way; the uncompressed networks were trained as the run in "
+        f"'{runs.run('a')}'.",
+    )
+
+
+def test_what_seeds_cannot_repeat_of_a_run_is_said(runs: Runs) -> None:
+    run = read_runs([runs.run("a")])[0]
+    assert training_notes([run]) == []
+    options = {**run.plan.options, "optimizer": "Nadam", "validation_data": "given"}
+    given = dataclasses.replace(run, plan=dataclasses.replace(run.plan, options=options))
+    optimizer, validation = training_notes([given])
+    assert "an object of type Nadam as the optimizer, which its files do not hold" in optimizer
+    assert "was given validation data" in validation
+    assert len(training_notes([run, given])) == 1
 
 
 def test_groups_and_files_of_an_audit(runs: Runs, out: Path) -> None:
