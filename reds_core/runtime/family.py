@@ -13,6 +13,8 @@ from reds_core.framework.profile_records import ProfileRecord, load_profiles
 from reds_core.plan import Accuracy, FullAccuracy, Plan, load_plan
 from reds_core.runtime.operating_points import OperatingPoint
 
+_ROUNDING = 1e-6
+"""Frameworks compute metrics in float32, so that a mean of ones may be a little more than 1."""
 DEFAULT_MODEL = "board-model:nucleo-l4r5zi"
 """The model that is used if no profile states energies."""
 
@@ -62,8 +64,13 @@ def family_points(
 
     Raises:
         InputError: If the folder holds no finished run, a network of it has no accuracy, no record fits `on` and
-            `config`, or there is no such model.
+            `config`, there is no such model, or it is given together with `on` or `config`.
     """
+    if model is not None and (on is not None or config is not None):
+        other = argument("on" if on is not None else "config")
+        raise InputError(
+            f"{other} names measured figures, and {argument('energy_model')} modelled ones", "leave one of them out"
+        )
     plan = load_plan(folder)
     networks = _networks(plan)
     chosen = None if model is not None else _chosen(folder, networks, on, config)
@@ -184,8 +191,18 @@ def _accuracy(network: _Network, file: str | None) -> tuple[float, str]:
     """The accuracy of a network and of which file it is: of the file that was profiled if that is known.
 
     Raises:
-        InputError: If the plan has none.
+        InputError: If the plan has none, or one that is no share.
     """
+    found, source = _stated_accuracy(network, file)
+    if not -_ROUNDING <= found <= 1 + _ROUNDING:
+        raise InputError(
+            f"the plan states {found:g} as the accuracy of network '{network.name}', which is not between 0 and 1",
+            "name a run that measures accuracy",
+        )
+    return min(max(found, 0.0), 1.0), source
+
+
+def _stated_accuracy(network: _Network, file: str | None) -> tuple[float, str]:
     accuracy = network.accuracy
     kind = next((kind for kind, name in network.files.items() if file is not None and name == file), None)
     found = None if kind is None else accuracy.exported.get(kind)

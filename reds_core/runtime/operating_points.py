@@ -99,7 +99,7 @@ def efficient(members: Sequence[Figures]) -> tuple[int, ...]:
         members: The figures of all members.
 
     Returns:
-        Their indices.
+        Their indices; that of the member of the least energy if no member is ever right.
     """
     by_energy = sorted(range(len(members)), key=lambda m: (members[m].energy_nJ, -members[m].accuracy_ppm))
     hull: list[tuple[int, int, int]] = [(0, 0, -1)]
@@ -113,4 +113,4 @@ def efficient(members: Sequence[Figures]) -> tuple[int, ...]:
                 break
             hull.pop()
         hull.append((energy, accuracy, index))
-    return tuple(index for _, _, index in hull[1:])
+    return tuple(index for _, _, index in hull[1:]) or (by_energy[0],)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
+from reds_core.audit.records import AUDIT_FILE
 from reds_core.errors import InputError, UnavailableError, argument, suggestion
-from reds_core.plan import plan_folder
+from reds_core.plan import PLAN_FILE, load_plan, plan_folder
 from reds_core.plugin import PluginOptions, guarded
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.report.facts import metric_of
 from reds_core.report.run_report import REPORT_FILE
 from reds_core.runs.folder import Mode
 from reds_core.runs.forms import mode_of
@@ -40,6 +42,7 @@ from reds_core.simulation.record import (
 )
 from reds_core.system.files import given_path, make_folder, write_text
 from reds_core.system.folder_lock import locked_folder
+from reds_core.system.record_lines import RECORDS_FILE
 from reds_core.system.records import to_json
 from reds_core.watcher import Watcher
 
@@ -133,8 +136,8 @@ def simulate(
         A `Simulation` with the attributes `results`, `points`, `battery`, `trace` and `frames`.
 
     Raises:
-        InputError: If the run, the trace or a governor does not exist or is malformed, an argument is out of its range,
-            or `out` already holds a simulation.
+        InputError: If the run, the trace or a governor does not exist or is malformed, the metric of the run is not an
+            accuracy, an argument is out of its range, or `out` already holds a simulation or other results.
         InfeasibleError: If the battery never holds the energy of a single inference, or no member answers a request
             before its deadline.
         UnavailableError: If a library is not installed.
@@ -152,7 +155,9 @@ def simulate(
     for name in names:
         registry.get(Governor, name)
     check_options(registry, settings, (*((Governor, name) for name in named), solvers("auto")))
-    family = family_points(plan_folder(given_path(run, "run")), on, config, energy_model)
+    place = plan_folder(given_path(run, "run"))
+    _check_metric(place)
+    family = family_points(place, on, config, energy_model)
     points = useful(family.points)
     figures = tuple(Figures.of(point) for point in points)
     beaten = tuple(point for point in family.points if point not in points)
@@ -190,6 +195,16 @@ def simulate(
         constants = constants_text(laws, [point.name for point in points], figures, _numbers(points, family.points))
         _write(found, constants, folder, followed)
     return found
+
+
+def _check_metric(run: Path) -> None:
+    """Refuse runs whose metric is no share, such as an error, of which less is better."""
+    metric = metric_of(load_plan(run).options.get("task"))
+    if not metric.is_share:
+        raise InputError(
+            f"governors weigh accuracies between 0 and 1, and the metric of '{run}' is '{metric.name}'",
+            "name a run that measures accuracy",
+        )
 
 
 def _names(governors: str | Sequence[str]) -> tuple[str, ...]:
@@ -338,6 +353,9 @@ class _Runs:
 
 
 def _check_free(folder: Path, mode: Mode) -> None:
+    for name in (PLAN_FILE, RECORDS_FILE, AUDIT_FILE):
+        if (folder / name).exists():
+            raise InputError(f"'{folder}' holds a run, a comparison or an audit", f"choose another {argument('out')}")
     if mode is Mode.REFUSE and (folder / SUMMARY_FILE).exists():
         raise InputError(
             f"'{folder}' holds a finished simulation",

@@ -80,6 +80,49 @@ def test_the_full_network_is_compared_even_if_it_is_not_the_best(tmp_path: Path)
     assert found.results["static-full"].accuracy == pytest.approx(0.75)
 
 
+def test_members_that_are_never_right_are_simulated_as_well(tmp_path: Path) -> None:
+    run = saved_family(tmp_path / "run", (0.0, 0.0, 0.0))
+    found = reds_core.simulate(run, "constant", "threshold,pi,pid,mpc,oracle", tmp_path / "s", **QUICK)
+    assert {each.accuracy for each in found.results.values()} == {0.0}
+
+
+def test_no_member_alone_is_better_than_the_oracle(tmp_path: Path) -> None:
+    """The battery often holds an inference of the small member only, whose answers are hardly worth their energy."""
+    run = saved_family(tmp_path / "run", (0.1, 0.15, 0.9))
+    found = reds_core.simulate(run, "constant", "threshold", tmp_path / "s", harvest_mW=0.1, capacity_mJ=10.0, **QUICK)
+    oracle = found.results["oracle"].accuracy
+    assert oracle is not None
+    assert oracle >= max(each.accuracy or 0 for each in found.static.values())
+
+
+def test_runs_whose_figures_are_no_shares_are_refused(tmp_path: Path) -> None:
+    run = saved_family(tmp_path / "error", (0.3, 0.2, 0.1))
+    plan = json.loads((run / "plan.json").read_text())
+    plan["options"] = {"task": {"loss": "mse", "metric": "mean_squared_error"}}
+    (run / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(InputError, match=r"the metric of '.*error' is 'mean_squared_error'; name a run that"):
+        reds_core.simulate(run, "constant", "pi", tmp_path / "s", **QUICK)
+    run = saved_family(tmp_path / "large", (12.0, 9.0, 7.0))
+    with pytest.raises(InputError, match="states 12 as the accuracy of network '25', which is not between 0 and 1"):
+        reds_core.simulate(run, "constant", "pi", tmp_path / "s", **QUICK)
+    run = saved_family(tmp_path / "rounded", (0.9, 0.95, 1.0000001))
+    assert reds_core.simulate(run, "constant", "pi", tmp_path / "s", **QUICK).points[-1].accuracy == 1.0
+
+
+def test_the_folder_of_a_run_keeps_its_report(tmp_path: Path) -> None:
+    run = saved_family(tmp_path / "run")
+    (run / "report.html").write_text("the report of the run")
+    for mode in ("refuse", "overwrite"):
+        with pytest.raises(InputError, match="holds a run, a comparison or an audit; choose another out"):
+            reds_core.simulate(run, "constant", "pi", run, mode=mode, **QUICK)
+    assert (run / "report.html").read_text() == "the report of the run"
+
+
+def test_a_device_and_a_model_are_not_both_taken(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="on names measured figures, and energy_model modelled ones; leave one"):
+        reds_core.simulate(run, "constant", "pi", tmp_path / "s", on="board", energy_model="board-model", **QUICK)
+
+
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
     found, out = simulated
     rows = list(csv.DictReader((out / "frames.csv").open()))

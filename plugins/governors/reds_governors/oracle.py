@@ -13,6 +13,7 @@ from reds_core.runtime import (
     Controller,
     Future,
     Governor,
+    Law,
     LawController,
     Moment,
     Observation,
@@ -21,6 +22,7 @@ from reds_core.runtime import (
     RunningPlant,
     Situation,
     State,
+    StaticLaw,
     TimedThresholdLaw,
     simulate_steps,
     value_functions,
@@ -75,7 +77,8 @@ class OracleGovernor(Governor):
     """Knows all that will happen, and chooses what answers most requests correctly.
 
     For a trace of a few steps, it searches all choices. For a longer one, it prices energy by the linear relaxation of
-    the knapsack over the whole trace, which also bounds what any governor can reach.
+    the knapsack over the whole trace, which also bounds what any governor can reach. If one member all the time does
+    better than these prices, which leave out deadlines and the queue, it runs that one.
     """
 
     name = "oracle"
@@ -92,7 +95,8 @@ class OracleGovernor(Governor):
             if schedule is not None:
                 return ScheduleController(schedule)
         plant, members = future.plant, future.plant.members
-        tried = [LawController(members, law) for law in _prices(plant, self.options.blocks)]
+        laws: list[Law] = [*_prices(plant, self.options.blocks), *(StaticLaw(m) for m in range(len(members)))]
+        tried = [LawController(members, law) for law in laws]
 
         def right(controller: LawController) -> int:
             answered = simulate_steps(plant, controller, Moment(future.begin, controller.start)).counts.answered
