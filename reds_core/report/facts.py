@@ -10,7 +10,7 @@ from typing import Any
 
 from reds_core.cost.energy_models import EnergySource
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
-from reds_core.framework.task import FEATURE_SIMILARITY
+from reds_core.framework.task import FEATURE_SIMILARITY, TaskKind
 from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
@@ -20,9 +20,10 @@ UNTRAINED, OWN_WEIGHTS = "not trained", "own weights"
 
 
 _SIMILARITY = (
-    "Feature similarity is the mean cosine similarity of the outputs of a network and of the input model for the same "
-    "example: 100 % if they point in the same direction, 0 % if they have nothing in common."
+    "Feature similarity is the mean cosine similarity of the outputs of a network and {}: 100 % if they point in the "
+    "same direction, 0 % if they have nothing in common."
 )
+_OF_TEACHER, _OF_LABELS = "of the input model for the same example", "the labels of the same example"
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,8 @@ def metric_of(task: Any) -> Metric:
     """Return the metric of a run from its option "task": accuracy unless it names another one."""
     name = task.get("metric") if isinstance(task, Mapping) else None
     if name == FEATURE_SIMILARITY:
-        return Metric("feature similarity", heading="similarity", meaning=_SIMILARITY)
+        other = _OF_TEACHER if task.get("kind") == TaskKind.EMBEDDING.value else _OF_LABELS
+        return Metric("feature similarity", heading="similarity", meaning=_SIMILARITY.format(other))
     if not isinstance(name, str) or not name or "acc" in name.lower():
         return Metric()
     return Metric(name, is_share=False)

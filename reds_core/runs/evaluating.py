@@ -245,7 +245,8 @@ class _Subject:
                     "an embedding is compared with the outputs of a teacher, but there is no run that has one",
                     f"give {argument('teacher')}, such as the model before it was pruned",
                 )
-            teacher = input_model(run, load_plan(run), self.framework)
+            fix = f"put it back, or say with {argument('teacher')} where it is now"
+            teacher = input_model(run, load_plan(run), self.framework, fix)
         return replace(self, teacher=teacher)
 
     def evaluated(

@@ -32,13 +32,14 @@ def _task_of(folder: str | PathLike[str]) -> Mapping[str, Any]:
     return task if isinstance(task, Mapping) else {}
 
 
-def input_model(folder: Path, plan: Plan, framework: Framework) -> Any:
+def input_model(folder: Path, plan: Plan, framework: Framework, fix: str = "put it back, or run prune again") -> Any:
     """Read the model that a finished run was given.
 
     Args:
         folder: The folder of the run.
         plan: Its plan.
         framework: The framework of its models.
+        fix: What the user can do if it is missing or has changed.
 
     Raises:
         InputError: If the file is missing, or has changed since the run.
@@ -46,7 +47,6 @@ def input_model(folder: Path, plan: Plan, framework: Framework) -> Any:
     recorded = plan.options.get("model")
     is_file = isinstance(recorded, str) and Path(recorded).is_absolute()
     path = Path(str(recorded)) if is_file else folder / baseline_file(framework.file)
-    fix = "put it back, or run prune again"
     if not path.is_file():
         raise InputError(f"the input model '{path}' of the run in '{folder}' no longer exists", fix)
     if is_file and plan.hashes.model is not None and file_hash(path) != plan.hashes.model:

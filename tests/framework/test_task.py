@@ -34,4 +34,7 @@ def test_the_metric_of_embeddings_is_a_share_with_a_name_and_a_meaning() -> None
     metric = metric_of(to_plain(Task(kind=TaskKind.EMBEDDING).described()))
     assert (metric.name, metric.heading, metric.is_share) == ("feature similarity", "similarity", True)
     assert "cosine similarity" in metric.meaning
+    assert "of the input model" in metric.meaning
     assert "accuracy" not in metric.meaning
+    labelled = metric_of(to_plain(Task(metric="feature_similarity").described()))
+    assert "and the labels of the same example" in labelled.meaning, "there is no teacher"

@@ -170,6 +170,8 @@ def test_a_member_is_added_as_long_as_the_input_model_is_there(place: Path, tmp_
     with pytest.raises(InputError, match="no longer exists"):
         reds_core.extract(tmp_path / "run", {"macs": 0.5}, finetune_epochs=1, verbose=0)
     assert reds_core.extract(tmp_path / "run", {"macs": 0.5}, verbose=0).accuracy.after is None
+    with pytest.raises(InputError, match="no longer exists; put it back, or say with teacher where it is now"):
+        reds_core.evaluate(member.path(), data, verbose=0)
 
 
 @pytest.mark.parametrize(
