@@ -17,7 +17,9 @@ REFERENCE_C = 25.0
 DOUBLES_EVERY_C = 10.0
 """Leakage doubles with each rise of the temperature by so many degrees, as that of semiconductors roughly does."""
 _LARGEST_NJ = 10**15
+_LARGEST_SUM_NJ = 2**62
 NJ_PER_MJ = 10**6
+LARGEST_CAPACITY_MJ = _LARGEST_NJ / NJ_PER_MJ
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Battery:
 
     def __post_init__(self) -> None:
         """Refuse what no battery can have."""
-        _within("the capacity of the battery in mJ", self.capacity_mJ, 1e-6, _LARGEST_NJ / NJ_PER_MJ)
+        _within("the capacity of the battery in mJ", self.capacity_mJ, 1e-6, LARGEST_CAPACITY_MJ)
         _within("the initial charge", self.initial, 0, 1)
         _within("the efficiency of charging", self.efficiency, 0, 1)
         _within("the leakage in mW", self.leakage_mW, 0, 1e6)
@@ -74,6 +76,7 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
         members: What an inference of each member really takes.
 
     Raises:
+        InputError: If the trace brings more energy than 64 bits can count.
         InfeasibleError: If the battery cannot hold the energy of a single inference, or no member answers any request
             in time.
     """
@@ -90,6 +93,11 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
             "no subnetwork answers a request within its deadline",
             f"give deadlines of at least {NANOSECONDS.text(quickest * 1000)}, the latency of the quickest one",
         )
+    income = _whole(trace.harvest_mW * (battery.efficiency * trace.step_s * 1e6))
+    if income.sum(dtype=np.float64) > _LARGEST_SUM_NJ:
+        raise InputError(
+            f"the trace brings more energy than {ENERGY.text(_LARGEST_SUM_NJ * 1000)}", "give less power, or less time"
+        )
     warmer: FloatArray = np.exp2((np.minimum(trace.temperature_C, 200.0) - REFERENCE_C) / DOUBLES_EVERY_C)
     uJ_per_mW = trace.step_s * 1000.0
     return Plant(
@@ -97,7 +105,7 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
         capacity_nJ=battery.capacity_nJ,
         queue=battery.queue,
         step_us=max(round(trace.step_s * 1e6), 1),
-        income_nJ=_whole(trace.harvest_mW * (battery.efficiency * uJ_per_mW * 1000.0)),
+        income_nJ=income,
         leakage_nJ=_whole(warmer * (battery.leakage_mW * uJ_per_mW * 1000.0)),
         requests=trace.requests.astype(np.int64),
         deadline_us=_whole(trace.deadline_ms * 1000.0),

@@ -116,8 +116,10 @@ def _failures(settings: TraceSettings, rng: np.random.Generator) -> Trace:
 
 def _switching(settings: TraceSettings, rng: np.random.Generator, on_s: float, off_s: float) -> BoolArray:
     """A state that is on and off in turns of exponentially distributed lengths, off in the beginning, bool (steps,)."""
-    count = int(2 * settings.steps * settings.step_s / (on_s + off_s)) + 64
+    count = 2 * int(settings.steps * settings.step_s / (on_s + off_s)) + 64
     lengths = rng.exponential(np.where(np.arange(count) % 2, on_s, off_s))
+    while lengths.sum() < settings.steps * settings.step_s:
+        lengths = np.append(lengths, rng.exponential(np.where(np.arange(count) % 2, on_s, off_s)))
     ends = np.cumsum(lengths)
     times = np.arange(settings.steps) * settings.step_s
     on: BoolArray = np.searchsorted(ends, times, side="right") % 2 == 1

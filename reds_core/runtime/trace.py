@@ -15,7 +15,7 @@ from reds_core.errors import InputError
 COLUMNS = ("time_s", "harvest_mW", "deadline_ms", "temperature_C")
 REQUESTS = "requests"
 """A column that may be left out: one request arrives in each step without it."""
-_LARGEST = {"time_s": 1e9, "harvest_mW": 1e9, "deadline_ms": 1e9, "temperature_C": 1000.0, REQUESTS: 1e6}
+_LARGEST = {"time_s": 1e11, "harvest_mW": 1e9, "deadline_ms": 1e9, "temperature_C": 1000.0, REQUESTS: 1e6}
 _TOLERANCE = 1e-3
 """The share of a step by which times may differ from equal steps, for the digits that a file leaves out."""
 
@@ -91,9 +91,8 @@ def read_trace(path: Path) -> Trace:
         raise InputError(f"trace '{path}' has two columns {twice[0]}", "remove one of them")
     columns = _columns(path, header, [name for name in (*COLUMNS, REQUESTS) if name in header])
     if len(columns["time_s"]) < 2:
-        raise InputError(
-            f"trace '{path}' has {len(columns['time_s'])} rows", "give at least 2, from which the step follows"
-        )
+        found = ("no row", "one row only")[len(columns["time_s"])]
+        raise InputError(f"trace '{path}' has {found}", "give at least 2, from which the step follows")
     step = _step(path, columns["time_s"])
     requests = columns.get(REQUESTS, np.ones(len(columns["time_s"])))
     if (requests != np.floor(requests)).any():
@@ -141,7 +140,7 @@ def _columns(path: Path, header: list[str], names: list[str]) -> dict[str, Float
         raise InputError(f"trace '{path}' cannot be read ({type(error).__name__})", f"give {_FORM}") from error
     except ValueError:  # reads again, more slowly, for the field that is wrong
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))[1:]
+            rows = [row for row in csv.reader(file) if row][1:]  # as NumPy, which leaves out empty lines
         found = {name: _slow_column(path, rows, place, name) for name, place in zip(names, places, strict=True)}
     else:
         found = {name: np.ascontiguousarray(read[:, place]) for place, name in enumerate(names)}
@@ -185,7 +184,7 @@ def _step(path: Path, times: FloatArray) -> float:
             f"trace '{path}' goes from {times[row]:g} s to {times[row + 1]:g} s in row {row + 3}",
             "give rows in the order of time_s, one of each time",
         )
-    step = float(np.median(lengths))
+    step = float(np.quantile(lengths, 0.5, method="lower"))  # a median that is one of the lengths
     uneven = np.flatnonzero(np.abs(lengths - step) > _TOLERANCE * step + 1e-6)
     if uneven.size:
         row = int(uneven[0])

@@ -19,7 +19,7 @@ from reds_core.runs.folder import Mode
 from reds_core.runs.forms import mode_of
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import check_options, solvers
-from reds_core.runtime.battery import Battery, plant_of
+from reds_core.runtime.battery import LARGEST_CAPACITY_MJ, NJ_PER_MJ, Battery, plant_of
 from reds_core.runtime.family import family_points
 from reds_core.runtime.generated import GENERATED, TraceSettings, generate_trace
 from reds_core.runtime.governor import Controller, Future, Governor, LawController, Situation
@@ -271,7 +271,8 @@ def _usual_capacity(members: Sequence[Figures], trace: Trace) -> float:
     """Half a day of the cheapest member, or eight inferences of the dearest one if that is more, in millijoules."""
     rate = float(trace.requests.mean()) / trace.step_s
     half_day = members[0].energy_nJ * rate * _HALF_DAY_S
-    return max(half_day, 8.0 * max(member.energy_nJ for member in members)) / 1e6
+    wanted = max(half_day, 8.0 * max(member.energy_nJ for member in members)) / NJ_PER_MJ
+    return min(wanted, LARGEST_CAPACITY_MJ)
 
 
 def _with_error(members: Sequence[Figures], error: float) -> tuple[Figures, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reds_core.report import units
 from reds_core.report.plotting import SOFT, Picture, interactive, new_plot, plain, trace_styles
+from reds_core.runtime.generated import DAY_S
 from reds_core.scales import ENERGY
 from reds_core.simulation.record import Frame, Simulation
 
@@ -58,7 +59,8 @@ def time_line_pictures(found: Simulation) -> tuple[Picture, ...]:
 
 
 def _hours(found: Simulation) -> list[float]:
-    return [frame.time_s / 3600 for frame in next(iter(found.frames.values()))]
+    midnight = found.trace.start_s // DAY_S * DAY_S  # times of files may count from 1970
+    return [(frame.time_s - midnight) / 3600 for frame in next(iter(found.frames.values()))]
 
 
 def _harvest(found: Simulation, hours: list[float]) -> Picture:

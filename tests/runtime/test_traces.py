@@ -42,8 +42,8 @@ def test_one_request_arrives_in_each_step_unless_the_trace_says_otherwise(tmp_pa
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ((), "has 0 rows; give at least 2"),
-        (("0,1,2,3",), "has 1 rows; give at least 2"),
+        ((), "has no row; give at least 2"),
+        (("0,1,2,3",), "has one row only; give at least 2"),
         (("0,1,2,3", "1,nan,2,3"), "has nan as harvest_mW in row 3; give a number from 0"),
         (("0,1,2,3", "1,inf,2,3"), "has inf as harvest_mW in row 3"),
         (("0,1,2,3", "1,-1,2,3"), "has -1 as harvest_mW in row 3"),
@@ -54,6 +54,7 @@ def test_one_request_arrives_in_each_step_unless_the_trace_says_otherwise(tmp_pa
         (("0,1,2,3", "1,1,2,3", "1,1,2,3"), "goes from 1 s to 1 s in row 4; give rows in the order"),
         (("0,1,2,3", "5,1,2,3", "2,1,2,3"), "goes from 5 s to 2 s in row 4"),
         (("0,1,2,3", "1,1,2,3", "2,1,2,3", "9,1,2,3"), "has a gap of 7 s before row 5, where other steps take 1 s"),
+        (("0,1,2,3", "1,1,2,3", "3,1,2,3"), "has a gap of 2 s before row 4, where other steps take 1 s"),
         (("0,1,2,3", "2,1,2,3", "4,1,2,3", "5,1,2,3"), "has a shorter step of 1 s before row 5"),
     ],
 )
@@ -62,6 +63,12 @@ def test_bad_traces_are_refused_in_a_sentence(tmp_path: Path, rows: tuple[str, .
         read_trace(written(tmp_path, *rows))
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_times_may_count_from_1970_and_fields_may_be_quoted(tmp_path: Path) -> None:
+    trace = read_trace(written(tmp_path, "1764424800,1,2,3", "1764424860,1,2,3"))
+    assert (trace.start_s, trace.step_s) == (1764424800.0, 60.0)
+    assert read_trace(written(tmp_path, '"0","1","2","3"', '"1","1","2","3"', "")).steps == 2
 
 
 def test_files_without_the_columns_are_refused(tmp_path: Path) -> None:
@@ -101,6 +108,15 @@ def test_generated_traces_have_the_mean_power_and_the_load_that_is_asked_for(nam
     assert (name == "constant") == bool(
         np.array_equal(trace.harvest_mW, other.harvest_mW) and np.array_equal(trace.requests, other.requests)
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bursts_come_and_go_until_the_end_of_a_trace(seed: int) -> None:
+    """Their lengths are drawn until they cover the trace, also if many of them are short."""
+    trace = generate_trace("bursts", TraceSettings(5.0, 400.0, 90 * 86_400.0, 10.0, seed))
+    last_hour = trace.requests[-360:]
+    assert (last_hour > 0).any()
+    assert (last_hour == 0).any()
 
 
 def test_the_sun_shines_by_day_and_highest_at_noon() -> None:

@@ -123,6 +123,24 @@ def test_a_device_and_a_model_are_not_both_taken(run: Path, tmp_path: Path) -> N
         reds_core.simulate(run, "constant", "pi", tmp_path / "s", on="board", energy_model="board-model", **QUICK)
 
 
+def test_energies_that_cannot_be_counted_are_refused(tmp_path: Path) -> None:
+    run = saved_family(tmp_path / "run")
+    much = {"harvest_mW": 1e9, "step_s": 1.0, "verbose": 0}
+    with pytest.raises(InputError, match=r"the trace brings more energy than .*; give less power, or less time"):
+        reds_core.simulate(run, "constant", "pi", tmp_path / "s", hours=2.0, **much)
+    found = reds_core.simulate(run, "constant", "threshold,pi,pid,mpc,oracle", tmp_path / "s", hours=1.0, **much)
+    for each in found.results.values():
+        assert 0 < each.energy_mJ <= each.available_mJ
+
+
+def test_the_battery_of_a_trace_of_very_short_steps_is_one_that_exists(run: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "t.csv"
+    rows = "".join(f"{step * 1e-5:.5f},2,1000,20\n" for step in range(20))
+    trace.write_text(f"time_s,harvest_mW,deadline_ms,temperature_C\n{rows}")
+    found = reds_core.simulate(run, trace, "pi", tmp_path / "s", verbose=0)
+    assert found.battery.capacity_mJ == 1e9
+
+
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
     found, out = simulated
     rows = list(csv.DictReader((out / "frames.csv").open()))

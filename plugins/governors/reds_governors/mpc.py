@@ -161,9 +161,10 @@ class PredictiveController(Controller):
                 available = begin + sum(forecast[first : last + 1])
                 left = reserve if last == horizon - 1 else 0
                 resource = f"{first} to {last}"
-                if first and available >= (last + 1 - first) * int(cost[-1]) + left:
+                most = (last + 1 - first) * int(cost[-1])
+                if first and available >= most + left:
                     continue
-                builder.add_sum(resource, capacity=max(available - left, 0))
+                builder.add_sum(resource, capacity=min(max(available - left, 0), most))
                 builder.add_costs(resource, dict.fromkeys(names[first : last + 1], cost))
         return builder.build(), energies
 
