@@ -190,7 +190,10 @@ def _groups(source: str | Dataset | Splits, given: Any | None, count: int) -> tu
     array: npt.NDArray[Any] = np.asarray(given)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.shape != (count,) or array.dtype.kind not in "biuUS":
+    is_named = array.dtype.kind in "biuUS" or (  # a column of a data frame is an array of objects
+        array.dtype.kind == "O" and all(isinstance(each, str | int) for each in array.ravel())
+    )
+    if array.shape != (count,) or not is_named:
         raise InputError(
             f"the groups of the test data have shape {array.shape} and type {array.dtype}",
             f"give one whole number or text for each of the {count} test examples",

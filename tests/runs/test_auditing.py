@@ -271,6 +271,11 @@ def test_members_that_are_missing_are_named_and_methods_are_told_apart(runs: Run
 def test_groups_are_given_in_python_as_well(runs: Runs, out: Path) -> None:
     found = runs.audit("a", out=out, groups=np.arange(60) % 2, ablations=0)
     assert [each.name for each in found.groups] == ["0", "1"]
+    texts = np.array(["young", "old"] * 30, dtype=object)  # as a column of a data frame
+    found = runs.audit("a", out=out, groups=texts, ablations=0, mode="overwrite")
+    assert [each.name for each in found.groups] == ["young", "old"]
+    with pytest.raises(InputError, match=r"type object; give one whole number or text"):
+        runs.audit("a", out=out, groups=np.array(["young", None] * 30, dtype=object), mode="overwrite")
     with pytest.raises(InputError, match=r"groups of the test data have shape \(2,\)"):
         runs.audit("a", out=out, groups=[0, 1], mode="overwrite")
 
