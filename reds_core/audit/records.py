@@ -22,7 +22,8 @@ class ClassFigures:
         recall: the share of the test examples of the class that are recognised, from 0 to 1; None without examples.
         false_positive_rate: the share of the examples of other classes that are taken for it, from 0 to 1; None without
             such examples.
-        recall_interval: the 95 % interval of the recall: Wilson's for one network, Student's over several.
+        recall_interval: the 95 % interval of the recall: Wilson's for one network, Student's over several; None if
+            several reach the same.
         false_positive_interval: the 95 % interval of the false-positive rate, likewise.
         change: the recall minus that of the uncompressed networks.
         excess: the change minus that of the accuracy on all examples: below 0 for a class that loses more than the
@@ -67,7 +68,7 @@ class GroupFigures:
 
     Attributes:
         accuracy: the share of the test examples of the group that are recognised, from 0 to 1.
-        interval: its 95 % interval: Wilson's for one network, Student's over several.
+        interval: its 95 % interval: Wilson's for one network, Student's over several; None if several reach the same.
         change: the accuracy minus that of the uncompressed networks.
         excess: the change minus that of the accuracy on all examples.
         p_value: the two-sided p-value of the test of the audit.
@@ -128,7 +129,8 @@ class PopulationFigures:
 
     Attributes:
         accuracy: the share of the test examples that are recognised, from 0 to 1.
-        accuracy_interval: its 95 % interval: Wilson's for one network, Student's over several.
+        accuracy_interval: its 95 % interval: Wilson's for one network, Student's over several; None if several reach
+            the same.
         ece: the expected calibration error over 15 bins of confidence of equal width.
         confidence: the mean probability of the class that they say.
         margin: the mean log-odds of the true class, ln p / (1 - p).

@@ -35,15 +35,21 @@ def mean_interval(values: FloatArray, least: float = -math.inf, most: float = ma
         most: the most that it can be.
 
     Returns:
-        None for fewer than two values.
+        None for fewer than two values, or if none differs from the others, since then nothing says how much they vary.
     """
     from scipy.stats import t
 
-    if len(values) < 2:
+    spread = _spread(values)
+    if not spread:
         return None
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * spread / math.sqrt(len(values))
     middle = float(np.mean(values))
     return max(middle - reach, least), min(middle + reach, most)
+
+
+def _spread(values: FloatArray) -> float:
+    """Return the standard deviation over a population; 0 for fewer than two values."""
+    return float(np.round(np.std(values, ddof=1), _DECIMALS)) if len(values) > 1 else 0.0
 
 
 def share_interval(shares: FloatArray, total: int) -> Interval | None:
@@ -73,7 +79,7 @@ def welch(first: FloatArray, second: FloatArray) -> float | None:
 
     if min(len(first), len(second)) < 2:
         return None
-    spreads = [float(np.round(np.std(values, ddof=1), _DECIMALS)) for values in (first, second)]
+    spreads = [_spread(first), _spread(second)]
     if not any(spreads):
         return None
     found = ttest_ind_from_stats(

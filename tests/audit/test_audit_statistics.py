@@ -41,6 +41,7 @@ def test_students_interval_by_its_formula() -> None:
     assert mean_interval(values) == pytest.approx((0.75 - reach, 0.75 + reach))
     assert mean_interval(values, 0.7, 0.76) == (0.7, 0.76)
     assert mean_interval(values[:1]) is None
+    assert mean_interval(np.full(3, 0.1 + 0.2)) is None, "nothing says how much the values vary"
 
 
 def test_welchs_test_by_its_formula() -> None:
