@@ -15,15 +15,23 @@ from reds_core.arrays import BoolArray, IntArray
 from reds_core.audit.answers import Population
 from reds_core.audit.records import Exemplar, ExemplarFigures, Flips, Overlap
 
+_DECIMALS = 9
+"""To how many decimals votes are rounded, so that the order of networks does not matter."""
 LEAST_NETWORKS = 2
 """The fewest networks that make a population; of one alone, exemplars would be its own errors."""
 
 
 def modal_labels(population: Population) -> IntArray:
-    """Return the class that most networks say for each example, the first of equally frequent ones, int64 (N,)."""
-    from scipy.stats import mode
+    """Return the class that most networks say for each example, int64 (N,).
 
-    return np.asarray(mode(population.labels, axis=0, keepdims=False).mode, np.int64)
+    Of equally frequent classes it is the one of which the networks are surer, since the first one would favour classes
+    of small numbers, and then the first.
+    """
+    classes, rows = int(population.labels.max()) + 1, np.arange(population.labels.shape[1])
+    votes = np.zeros((len(rows), classes))
+    for labels, confidence in zip(population.labels, population.confidence, strict=True):
+        votes[rows, labels] += 1 + confidence / (len(population) + 1)  # all that is added to the ones is less than 1
+    return np.asarray(np.round(votes, _DECIMALS).argmax(axis=1), np.int64)
 
 
 def exemplars_of(

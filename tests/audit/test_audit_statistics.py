@@ -201,7 +201,13 @@ def test_exemplars_on_a_matrix_that_can_be_counted() -> None:
     before = population([[0, 1, 2, 2], [0, 1, 2, 1], [0, 2, 2, 0]])
     after = population([[0, 2, 1, 0], [1, 2, 2, 0], [0, 1, 1, 1]])
     modal, truth = modal_labels(before), np.array([0, 1, 2, 0])
-    assert modal.tolist() == [0, 1, 2, 0], "of equally frequent classes, the first"
+    assert modal.tolist() == [0, 1, 2, 0], "of equally frequent classes that networks are equally sure of, the first"
+    sure = Population(
+        np.array([[0, 2, 1], [3, 1, 1], [1, 0, 2]]),
+        np.array([[0.5, 0.9, 0.4], [0.6, 0.9, 0.4], [0.7, 0.95, 1]]),
+        before.margins,
+    )
+    assert modal_labels(sure).tolist() == [1, 0, 1], "of equally frequent classes, the one that networks are surer of"
     found = exemplars_of(modal, after, truth, "25", np.array([3, 5, 8, 9]))
     assert [(e.index, e.flips, e.modal_before, e.modal_after, e.member, e.label) for e in found] == [
         (5, 2, 1, 2, "25", 1),
