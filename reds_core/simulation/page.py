@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from reds_core.report import units
 from reds_core.report.comparison import Opening
 from reds_core.report.page import render
-from reds_core.report.plotting import plain
 from reds_core.report.table import Cell, Row, Table, figure, one_block, prose_table, share, whole
+from reds_core.runtime.operating_points import OperatingPoint
 from reds_core.scales import ENERGY, NANOSECONDS
 from reds_core.simulation.record import GovernorResult, Simulation
 from reds_core.simulation.time_lines import comparison_picture, time_line_pictures
@@ -34,6 +34,7 @@ def simulation_page(found: Simulation) -> str:
         frame=_span(frames[0].steps * found.trace.step_s),
         time_lines=time_line_pictures(found),
         members=_members(found),
+        sources=prose_table("Where these figures come from", "Member", _sources(found)),
         about=f"{found.about[:1].upper()}{found.about[1:]}.",
         beaten=units.listed(found.beaten, limit=6) if found.beaten else "",
         settings=prose_table("How it was simulated", "Setting", _settings(found)),
@@ -84,7 +85,7 @@ def results_table(found: Simulation, *, by_member: bool = True) -> Table:
         by_member: Whether it shows how many requests each member answered.
     """
 
-    shown = found.points if by_member else ()
+    shown = _by_energy(found) if by_member else []
 
     def row(name: str) -> Row:
         each = found.results[name]
@@ -111,6 +112,10 @@ def results_table(found: Simulation, *, by_member: bool = True) -> Table:
     )
 
 
+def _by_energy(found: Simulation) -> list[OperatingPoint]:
+    return sorted(found.points, key=lambda point: point.energy_nJ)
+
+
 def _members(found: Simulation) -> Table:
     rows = [
         Row(
@@ -119,22 +124,28 @@ def _members(found: Simulation) -> Table:
                 share(point.accuracy),
                 figure(point.latency_ns, NANOSECONDS.text(point.latency_ns)),
                 figure(point.energy_pJ, ENERGY.text(point.energy_pJ)),
-                Cell(
-                    f"accuracy of {point.accuracy_source}; latency by {point.latency_source}; energy by "
-                    f"{point.energy_source}"
-                ),
             ),
         )
-        for point in found.points
+        for point in _by_energy(found)
     ]
-    columns = ("Accuracy", "Latency", "Energy", "Sources")
-    return Table("What the members are worth and take", "Member", columns, one_block(rows))
+    return Table("What the members are worth and take", "Member", ("Accuracy", "Latency", "Energy"), one_block(rows))
+
+
+def _sources(found: Simulation) -> dict[str, str]:
+    """Where the figures of each member come from, once if that is the same for all."""
+    sources = {
+        point.name: f"accuracy of {point.accuracy_source}; latency by {point.latency_source}; energy by "
+        f"{point.energy_source}"
+        for point in _by_energy(found)
+    }
+    shared = set(sources.values())
+    return {"All members": shared.pop()} if len(shared) == 1 else sources
 
 
 def _settings(found: Simulation) -> dict[str, str]:
     battery, trace = found.battery, found.trace
     return {
-        "Trace": f"{plain(trace.name)}, {trace.about}" if trace.about else plain(trace.name),
+        "Trace": units.printable(f"{trace.name}, {trace.about}" if trace.about else trace.name),
         "Length": f"{_span(trace.duration_s)} in {units.count(trace.steps)} steps of {_span(trace.step_s)}",
         "Mean harvest": f"{float(trace.harvest_mW.mean()):.4g} mW",
         "Requests": units.count(int(trace.requests.sum())),

@@ -141,6 +141,23 @@ def test_the_battery_of_a_trace_of_very_short_steps_is_one_that_exists(run: Path
     assert found.battery.capacity_mJ == 1e9
 
 
+def test_names_of_traces_are_shown_as_they_are(run: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "wind & sun.csv"
+    trace.write_text("time_s,harvest_mW,deadline_ms,temperature_C\n0,2,100,20\n60,0,100,20\n")
+    reds_core.simulate(run, trace, "threshold", tmp_path / "s", verbose=0)
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert "wind &amp; sun, the file wind &amp; sun.csv" in page
+    assert "&amp;amp;" not in page
+
+
+def test_the_sources_of_figures_are_listed_below_them(run: Path, tmp_path: Path) -> None:
+    """Beside them, on narrow screens they would be one word wide."""
+    reds_core.simulate(run, "constant", "pi", tmp_path / "s", **QUICK)
+    page = (tmp_path / "s" / "report.html").read_text()
+    below = page[page.index("Where these figures come from") :]
+    assert "accuracy of subnet-25-int8.tflite; latency by profile on board; energy by energy of a test" in below
+
+
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
     found, out = simulated
     rows = list(csv.DictReader((out / "frames.csv").open()))
