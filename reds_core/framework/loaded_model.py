@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from reds_core.framework.data import Data, each_batch
+from reds_core.framework.data import Arrays, Data, each_batch
 from reds_core.framework.exported import ExportedFigures, ExportedModel
 from reds_core.framework.framework import Framework
 from reds_core.framework.task import Task
@@ -32,7 +32,9 @@ class LoadedModel(ExportedModel):
         return self.framework.input_shape(self.model)
 
     def check_data(self, data: Data, what: str) -> Data:
-        return data  # labels can only be checked for a task
+        if not isinstance(data, Arrays):
+            return data  # the batches of a stream are checked as they are read
+        return replace(data, x=self.framework.check_inputs(self.model, data.x, what))  # labels need a task
 
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
         data = self.framework.check_data(self.model, data, task, "data")
