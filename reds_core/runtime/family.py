@@ -67,7 +67,7 @@ def family_points(
             `config`, there is no such model, or it is given together with `on` or `config`.
     """
     if model is not None and (on is not None or config is not None):
-        other = argument("on" if on is not None else "config")
+        other = argument("on") if on is not None else argument("config")
         raise InputError(
             f"{other} names measured figures, and {argument('energy_model')} modelled ones", "leave one of them out"
         )
