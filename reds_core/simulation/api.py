@@ -129,8 +129,9 @@ def simulate(
         options: Options of plugins, as `{plugin: {key: text}}`.
         mode: What to do if `out` already holds a simulation: `"refuse"` or `"overwrite"`.
         registry: The plugins to choose from. By default they are all that are installed.
-        watcher: An object that is notified of warnings.
-        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
+        watcher: An object that is notified of progress and warnings.
+        verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"` or 1: a bar in a terminal or a
+            notebook, lines elsewhere; 2: lines.
 
     Returns:
         A `Simulation` with the attributes `results`, `points`, `battery`, `trace` and `frames`.
@@ -176,8 +177,8 @@ def simulate(
         run_all = _Runs(registry, settings, plant, battery, figures)
         controllers = run_all.controllers(named)
         networks = (*points, *beaten)
-        statics = run_all.statics(networks, _with_error([Figures.of(point) for point in networks], energy_error))
-        outcomes = run_all.outcomes(controllers) | statics
+        alone = run_all.alone(networks, _with_error([Figures.of(point) for point in networks], energy_error))
+        outcomes = run_all.outcomes(controllers, followed) | alone
         found = Simulation(
             results={name: result_of(outcome, networks, battery.initial_nJ) for name, outcome in outcomes.items()},
             yardstick=next((name for name in named if registry.get(Governor, name).sees_future), None),
@@ -326,7 +327,7 @@ class _Runs:
                 made[name] = governor.controller(situation)
         return made
 
-    def statics(self, points: Sequence[OperatingPoint], members: tuple[Figures, ...]) -> dict[str, Outcome]:
+    def alone(self, points: Sequence[OperatingPoint], members: tuple[Figures, ...]) -> dict[str, Outcome]:
         """What comes of each member of the family if it runs all the time, those of the least energy first.
 
         Args:
@@ -340,10 +341,11 @@ class _Runs:
             found[static_name(points[index].name)] = simulate_steps(plant, controller, begin)
         return found
 
-    def outcomes(self, controllers: dict[str, Controller]) -> dict[str, Outcome]:
+    def outcomes(self, controllers: dict[str, Controller], watcher: Watcher) -> dict[str, Outcome]:
         """What comes of each of them."""
         found = {}
         for name, controller in controllers.items():
+            watcher.stage(f"simulating {name}")
             begin = Moment(self.begin, controller.start)
             if isinstance(controller, LawController):
                 found[name] = simulate_steps(self.plant, controller, begin)

@@ -19,6 +19,7 @@ from toy_plugins import PluginModule
 import reds_core
 from reds_core.errors import ContractViolation, InfeasibleError, InputError
 from reds_core.registry import Registry
+from reds_core.watcher import Watcher
 
 QUICK: dict[str, Any] = {"hours": 1.0, "step_s": 10.0, "verbose": 0}
 
@@ -156,6 +157,16 @@ def test_the_sources_of_figures_are_listed_below_them(run: Path, tmp_path: Path)
     page = (tmp_path / "s" / "report.html").read_text()
     below = page[page.index("Where these figures come from") :]
     assert "accuracy of subnet-25-int8.tflite; latency by profile on board; energy by energy of a test" in below
+
+
+def test_it_says_which_governor_is_simulated(run: Path, tmp_path: Path) -> None:
+    class Noting(Watcher):
+        def stage(self, text: str) -> None:
+            stages.append(text)
+
+    stages: list[str] = []
+    reds_core.simulate(run, "constant", "pid,mpc", tmp_path / "s", watcher=Noting(), hours=0.1, step_s=10.0)
+    assert stages == ["simulating pid", "simulating mpc", "simulating oracle"]
 
 
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
