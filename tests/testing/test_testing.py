@@ -196,7 +196,7 @@ def test_check_takes_names_and_classes(module: Callable[..., str]) -> None:
     assert report.ok
 
 
-KINDS = "solver, scorer, pruner, framework, plugin of layers, transform, realisation, target or device"
+KINDS = "solver, scorer, pruner, framework, plugin of layers, transform, realisation, target, device or governor"
 
 
 @pytest.mark.parametrize(
