@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 
@@ -177,10 +178,14 @@ def simulate(
         run_all = _Runs(registry, settings, plant, battery, figures)
         controllers = run_all.controllers(named)
         networks = (*points, *beaten)
-        alone = run_all.alone(networks, _with_error([Figures.of(point) for point in networks], energy_error))
-        outcomes = run_all.outcomes(controllers, followed) | alone
+        true = _with_error([Figures.of(point) for point in networks], energy_error)
+        results, frames = {}, {}
+        # one after the other, because the courses of all would take more memory than a long trace itself
+        for name, outcome in chain(run_all.outcomes(controllers, followed), run_all.alone(networks, true)):
+            results[name] = result_of(outcome, networks, battery.initial_nJ)
+            frames[name] = frames_of(outcome, given, plant, networks)
         found = Simulation(
-            results={name: result_of(outcome, networks, battery.initial_nJ) for name, outcome in outcomes.items()},
+            results=results,
             yardstick=next((name for name in named if registry.get(Governor, name).sees_future), None),
             highest_accuracy=highest_accuracy(plant, battery.initial_nJ),
             points=networks,
@@ -190,7 +195,7 @@ def simulate(
             battery=battery,
             trace=given,
             energy_error=energy_error,
-            frames={name: frames_of(outcome, given, plant, networks) for name, outcome in outcomes.items()},
+            frames=frames,
         )
         laws = {name: made.law for name, made in controllers.items() if isinstance(made, LawController)}
         constants = constants_text(laws, [point.name for point in points], figures, _numbers(points, family.points))
@@ -327,32 +332,30 @@ class _Runs:
                 made[name] = governor.controller(situation)
         return made
 
-    def alone(self, points: Sequence[OperatingPoint], members: tuple[Figures, ...]) -> dict[str, Outcome]:
-        """What comes of each member of the family if it runs all the time, those of the least energy first.
+    def alone(self, points: Sequence[OperatingPoint], members: tuple[Figures, ...]) -> Iterator[tuple[str, Outcome]]:
+        """Yield what comes of each member of the family if it runs all the time, those of the least energy first.
 
         Args:
             points: All members, also those that governors do not use because another one beats them.
             members: What an inference of each really takes.
         """
-        plant, found = replace(self.plant, members=members), {}
+        plant = replace(self.plant, members=members)
         for index in sorted(range(len(points)), key=lambda index: members[index].energy_nJ):
             controller = LawController(members, StaticLaw(index))
             begin = Moment(self.begin, controller.start)
-            found[static_name(points[index].name)] = simulate_steps(plant, controller, begin)
-        return found
+            yield static_name(points[index].name), simulate_steps(plant, controller, begin)
 
-    def outcomes(self, controllers: dict[str, Controller], watcher: Watcher) -> dict[str, Outcome]:
-        """What comes of each of them."""
-        found = {}
+    def outcomes(self, controllers: dict[str, Controller], watcher: Watcher) -> Iterator[tuple[str, Outcome]]:
+        """Yield what comes of each governor, by its name."""
         for name, controller in controllers.items():
             watcher.stage(f"simulating {name}")
             begin = Moment(self.begin, controller.start)
             if isinstance(controller, LawController):
-                found[name] = simulate_steps(self.plant, controller, begin)
-                continue
-            with guarded(self.registry.create(Governor, name, self.options)):
-                found[name] = simulate_steps(self.plant, controller, begin)
-        return found
+                outcome = simulate_steps(self.plant, controller, begin)
+            else:
+                with guarded(self.registry.create(Governor, name, self.options)):
+                    outcome = simulate_steps(self.plant, controller, begin)
+            yield name, outcome
 
 
 def _check_free(folder: Path, mode: Mode) -> None:

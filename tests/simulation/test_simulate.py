@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from toy_plugins import PluginModule
 import reds_core
 from reds_core.errors import ContractViolation, InfeasibleError, InputError
 from reds_core.registry import Registry
+from reds_core.runtime import Controller, Moment, Outcome, Plant, simulate_steps
 from reds_core.watcher import Watcher
 
 QUICK: dict[str, Any] = {"hours": 1.0, "step_s": 10.0, "verbose": 0}
@@ -167,6 +169,23 @@ def test_it_says_which_governor_is_simulated(run: Path, tmp_path: Path) -> None:
     stages: list[str] = []
     reds_core.simulate(run, "constant", "pid,mpc", tmp_path / "s", watcher=Noting(), hours=0.1, step_s=10.0)
     assert stages == ["simulating pid", "simulating mpc", "simulating oracle"]
+
+
+def test_courses_are_not_kept(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a month take 80 MB each."""
+    made: list[weakref.ref[Outcome]] = []
+    alive: list[int] = []
+
+    def noting(plant: Plant, controller: Controller, begin: Moment) -> Outcome:
+        alive.append(sum(each() is not None for each in made))
+        outcome = simulate_steps(plant, controller, begin)
+        made.append(weakref.ref(outcome))
+        return outcome
+
+    monkeypatch.setattr("reds_core.simulation.api.simulate_steps", noting)
+    reds_core.simulate(run, "constant", "threshold,pi", tmp_path / "s", **QUICK)
+    assert len(made) == 6
+    assert max(alive) == 1
 
 
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
