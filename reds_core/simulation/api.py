@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
@@ -153,6 +154,10 @@ def simulate(
     settings = given_options(options)
     if how is Mode.RESUME:
         raise InputError("a simulation cannot be resumed", f"give {argument('mode', 'overwrite')}")
+    _check_type(Integral, "a whole number", {"queue": queue, "seed": seed})
+    shares = {"initial": initial, "efficiency": efficiency, "energy_error": energy_error}
+    powers = {"capacity_mJ": capacity_mJ, "leakage_mW": leakage_mW, "harvest_mW": harvest_mW}
+    _check_type(Real, "a number", shares | powers | {"deadline_ms": deadline_ms, "hours": hours, "step_s": step_s})
     named = _with_oracle(names, registry)
     for name in names:
         registry.get(Governor, name)
@@ -203,6 +208,13 @@ def simulate(
     return found
 
 
+def _check_type(wanted: type, kind: str, given: Mapping[str, object]) -> None:
+    """Refuse arguments that are neither left out nor of a type."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, wanted)):
+            raise InputError(f"{argument(name)} cannot be {value!r}", f"give {kind}")
+
+
 def _check_metric(run: Path) -> None:
     """Refuse runs whose metric is no share, such as an error, of which less is better."""
     metric = metric_of(load_plan(run).options.get("task"))
@@ -215,8 +227,10 @@ def _check_metric(run: Path) -> None:
 
 def _names(governors: str | Sequence[str]) -> tuple[str, ...]:
     texts = [governors] if isinstance(governors, str) else list(governors)
+    if not texts:
+        raise InputError("no governor is named", f"give {argument('governors')}, such as threshold")
     names = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
-    if not names or "" in names:
+    if "" in names:
         raise InputError("a governor has no name", f"give {argument('governors')}, such as threshold")
     return names
 

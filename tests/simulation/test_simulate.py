@@ -188,6 +188,24 @@ def test_courses_are_not_kept(run: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert max(alive) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"queue": 3.5}, "queue cannot be 3.5; give a whole number"),
+        ({"seed": 1.5}, "seed cannot be 1.5; give a whole number"),
+        ({"hours": "24"}, "hours cannot be '24'; give a number"),
+        ({"initial": True}, "initial cannot be True; give a number"),
+        ({"governors": []}, "no governor is named; give governors, such as threshold"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(
+    run: Path, tmp_path: Path, arguments: dict[str, Any], reason: str
+) -> None:
+    given = {"trace": "constant", "governors": "pi", "out": tmp_path / "s", "verbose": 0} | arguments
+    with pytest.raises(InputError, match=reason):
+        reds_core.simulate(run, **given)
+
+
 def test_frames_sum_up_what_happened(simulated: tuple[reds_core.Simulation, Path]) -> None:
     found, out = simulated
     rows = list(csv.DictReader((out / "frames.csv").open()))
