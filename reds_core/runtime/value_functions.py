@@ -5,12 +5,13 @@ than there is. Its linear relaxation is solved here exactly: a request may also 
 value of the rest of the trace is then a concave function of the charge, whose slopes are those of the hull of accuracy
 against energy, so that it is described by how much energy is worth each slope. Going backwards, a step adds the energy
 that its requests can use, takes away what it harvests, and forgets what the battery cannot hold. Deadlines, the queue
-and leakage are left out, and harvested energy counts from the beginning of its block, so no schedule is worth more.
+and leakage are left out, and harvested energy counts from the beginning of its block, so no schedule that answers
+requests in the steps in which they arrive is worth more. For others, `highest_accuracy` counts harvests earlier.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,4 +90,23 @@ def highest_accuracy(plant: Plant, charge_nJ: int) -> float | None:
     requests = int(plant.requests.sum())
     if not requests or not plant.steps:
         return None
-    return min(value_functions(plant).bound(charge_nJ) / (PPM * requests) * (1 + 1e-9), 1.0)
+    return min(value_functions(_without_waiting(plant)).bound(charge_nJ) / (PPM * requests) * (1 + 1e-9), 1.0)
+
+
+def _without_waiting(plant: Plant) -> Plant:
+    """A plant on which requests that are answered when they arrive are worth no less than on this one later.
+
+    A request that waits for at most so many steps may use what is harvested until then. So all that is harvested comes
+    so many steps earlier, and the battery holds as much more as so many steps bring at most.
+    """
+    fastest = min(member.latency_us for member in plant.members)
+    longest = int(plant.deadline_us[plant.requests > 0].max()) - fastest
+    wait = min(max(longest // plant.step_us, 0), plant.steps - 1)
+    if not wait:
+        return plant
+    total = np.concatenate(([0], np.cumsum(plant.income_nJ)))
+    capacity_nJ = plant.capacity_nJ + int((total[wait:] - total[:-wait]).max())
+    income = np.zeros_like(plant.income_nJ)
+    income[: plant.steps - wait] = plant.income_nJ[wait:]
+    income[0] = total[wait + 1]
+    return replace(plant, income_nJ=income, capacity_nJ=capacity_nJ)
