@@ -11,7 +11,7 @@ from reds_core.runtime import LawController, Moment, Plant, PlantState, StaticLa
 
 def reached(at: Plant, charge_nJ: int) -> float:
     """The accuracy of the best member alone."""
-    found = []
+    found: list[float] = []
     for index, member in enumerate(MEMBERS):
         controller = LawController(MEMBERS, StaticLaw(index))
         counts = simulate_in_python(at, controller, Moment(PlantState(charge_nJ), controller.start)).counts
