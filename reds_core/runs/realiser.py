@@ -195,6 +195,12 @@ def realiser_of(registry: Registry, settings: RunSettings) -> Realiser | None:
                 f"{suggestion(settings.realise, names)}give one of {', '.join(names)}",
             )
         made = registry.create(Realisation, settings.realise, settings.options)
+        if made.needs_data and not (settings.finetune.recalibrate or settings.finetune.epochs):
+            raise InputError(
+                f"the options of '{made.name}' ask for statistics that {argument('recalibrate', False)} leaves as they "
+                "are",
+                "leave it out, or change them",
+            )
         return Realiser(settings.realise, {settings.realise: made})
     if not known:
         raise InputError(

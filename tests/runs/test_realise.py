@@ -272,3 +272,10 @@ def test_the_report_and_the_model_card_say_what_was_merged(place: Workplace) -> 
     assert merged_groups(record).startswith("stem (fold)")
     assert realised_width(record, "stem") == f"{record.widths['stem']} (fold)"
     assert "channels merged" in str(plan["50"])
+
+
+def test_statistics_are_not_asked_for_and_ruled_out_at_once(place: Workplace) -> None:
+    options = {"fold": {"repair": "data"}}
+    how = dataclasses.replace(NO_TRAINING, finetune=dataclasses.replace(NO_TRAINING.finetune, recalibrate=False))
+    with pytest.raises(InputError, match="ask for statistics that recalibrate=False leaves as they are; leave it out"):
+        place.prune(settings=how, realise="fold", registry=toy_registry(Fold), options=options)
