@@ -96,8 +96,8 @@ def highest_accuracy(plant: Plant, charge_nJ: int) -> float | None:
 def _without_waiting(plant: Plant) -> Plant:
     """A plant on which requests that are answered when they arrive are worth no less than on this one later.
 
-    A request that waits for at most so many steps may use what is harvested until then. So all that is harvested comes
-    so many steps earlier, and the battery holds as much more as so many steps bring at most.
+    A request that waits for some steps may use what is harvested until then. For the longest wait, all harvests come
+    that many steps earlier, and the battery holds as much more as that many steps bring at most.
     """
     fastest = min(member.latency_us for member in plant.members)
     longest = int(plant.deadline_us[plant.requests > 0].max()) - fastest
