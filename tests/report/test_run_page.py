@@ -33,7 +33,7 @@ from reds_core.plan import (
     Plan,
 )
 from reds_core.report import units, write_report
-from reds_core.report.facts import gather
+from reds_core.report.facts import gather, metric_of
 from reds_core.report.table import Block, Cell, Row, Table
 from reds_core.report.width_plots import channels_picture
 
@@ -133,7 +133,7 @@ EMPTY_PAGE: dict[str, Any] = {
     ),
     **dict.fromkeys(("usage_picture", "channels_picture", "levels_picture", "classes", "network")),
     "drop_table": None,
-    "metric": None,
+    "metric": metric_of(None),
     "has_own_weights": False,
 }
 
