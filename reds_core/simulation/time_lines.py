@@ -70,7 +70,8 @@ def _harvest(found: Simulation, hours: list[float]) -> Picture:
     hover = [f"{hour:.2f} h: {each:.4g} mW" for hour, each in zip(hours, power, strict=True)]
     style = trace_styles(("harvest",))["harvest"]
     plot.add_scatter(x=hours, y=power, hovertext=hover, hoverinfo="text", **style.of_line(has_markers=False))
-    mean = units.count(sum(power) / len(power)) if power else units.DASH
+    plot.update_yaxes(range=[0, 1.1 * max(power, default=0.0) or 1.0])  # else a constant harvest reaches below zero
+    mean = f"{sum(power) / len(power):.3g}" if power else units.DASH
     return interactive(plot, "harvest", "The harvested power", f"The harvested power over time, {mean} mW on average")
 
 

@@ -96,6 +96,8 @@ def test_no_member_alone_is_better_than_the_oracle(tmp_path: Path) -> None:
     oracle = found.results["oracle"].accuracy
     assert oracle is not None
     assert oracle >= max(each.accuracy or 0 for each in found.static.values())
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert "The harvested power over time, 0.1 mW on average" in page
 
 
 def test_runs_whose_figures_are_no_shares_are_refused(tmp_path: Path) -> None:
