@@ -26,8 +26,8 @@ def print_sensitivity(table: SensitivityTable) -> None:
     )
     Console().print(
         "\nThe table shows how much the loss rises if a single layer gets one of its levels, before training. The loss "
-        f"of the unchanged network is {table.base_loss:.4g} on {units.on_terminal(units.count(table.examples))} "
-        "training examples.",
+        f"of the unchanged network, whose batch-norm statistics are measured anew as well, is {table.base_loss:.4g} on "
+        f"{units.on_terminal(units.count(table.examples))} training examples.",
         highlight=False,
         markup=False,
         soft_wrap=True,
