@@ -18,9 +18,10 @@ import dataclasses
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from reds_core.audit import (
     calibration,
     predict_losses,
     random_ablations,
+    starts_of,
     true_classes,
 )
 from reds_core.framework import Arrays, Family, Framework, Task, Training
@@ -71,6 +73,11 @@ class CellRun:
     framework: Framework
     cell: BiasCell
 
+    @cached_property
+    def data(self) -> Mapping[str, npt.NDArray[Any]]:
+        """The training and the test set, as arrays."""
+        return read_archive(Path(NETWORKS[self.cell.network].data))
+
     @property
     def base(self) -> Path:
         """The file of the network that is compressed."""
@@ -90,16 +97,15 @@ class CellRun:
 
     def answers(self, model: Any) -> tuple[Answers, npt.NDArray[np.int64]]:
         """Return what a model answers to the test set, and the true classes."""
-        data = read_archive(Path(NETWORKS[self.cell.network].data))
-        outputs = self.framework.predict(model, data["x_test"].astype(np.float32))
-        truth = true_classes(data["y_test"], outputs.shape[1])
+        outputs = self.framework.predict(model, self.data["x_test"].astype(np.float32))
+        truth = true_classes(self.data["y_test"], outputs.shape[1])
         return answers_of(outputs, truth), truth
 
     def train_base(self) -> None:
         """Train the given network further with the seed of the cell, or a linear classifier on its features."""
         network = NETWORKS[self.cell.network]
         model = self.framework.load_model(Path(network.model))
-        arrays = read_archive(Path(network.data))
+        arrays = self.data
         make_folder(self.base.parent)
         if network.is_encoder:
             features = self.framework.predict(model, arrays["x_train"].astype(np.float32))
@@ -119,7 +125,7 @@ class CellRun:
         """
         network = self.framework.inspect(model)
         chosen = _chosen(len(truth))
-        arrays = read_archive(Path(NETWORKS[self.cell.network].data))
+        arrays = self.data
         x = arrays["x_test"][chosen].astype(np.float32)
         ablations = random_ablations(sum(network.channels.values()), ABLATIONS, ABLATED, self.cell.seed)
         train = Arrays(arrays["x_train"][:REPAIR_EXAMPLES].astype(np.float32), arrays["y_train"][:REPAIR_EXAMPLES])
@@ -134,11 +140,8 @@ class CellRun:
     def attribution(self) -> ChannelAttribution:
         """Return the attribution of the base."""
         channels = self.framework.inspect(self.framework.load_model(self.base)).channels
-        starts, start = {}, 0
-        for group, count in channels.items():
-            starts[group], start = start, start + count
         with np.load(self._attribution) as kept:
-            return ChannelAttribution(starts, kept["effects"], 0, None)
+            return ChannelAttribution(starts_of(channels), kept["effects"], 0, None)
 
     @property
     def _attribution(self) -> Path:

@@ -5,7 +5,13 @@ The names here may change with a minor version.
 
 from __future__ import annotations
 
-from reds_core.audit.ablation import ChannelAttribution, ablated_margins, attribute_margins, random_ablations
+from reds_core.audit.ablation import (
+    ChannelAttribution,
+    ablated_margins,
+    attribute_margins,
+    random_ablations,
+    starts_of,
+)
 from reds_core.audit.answers import Answers, Population, answers_of, true_classes
 from reds_core.audit.calibration import calibration
 from reds_core.audit.classes import audit_classes, audit_groups
@@ -35,5 +41,6 @@ __all__ = [
     "modal_labels",
     "predict_losses",
     "random_ablations",
+    "starts_of",
     "true_classes",
 ]
