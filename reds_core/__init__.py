@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
     from reds_core.discovery import PluginRecord, PluginStatus
+    from reds_core.early_exit.record import ExitThresholds, load_thresholds
     from reds_core.exchange.checking import CheckedSolution, check_solution
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.deploying import export
     from reds_core.runs.evaluating import ModelEvaluation, evaluate
+    from reds_core.runs.exit_thresholds import choose_thresholds
     from reds_core.runs.export_folder import FamilyExport
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
@@ -80,6 +82,7 @@ _MODULES = {
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
+    "early_exit.record": ("ExitThresholds", "load_thresholds"),
     "exchange.checking": ("CheckedSolution", "check_solution"),
     "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
@@ -102,6 +105,7 @@ _MODULES = {
     "runs.dataset": ("Dataset", "load_data"),
     "runs.deploying": ("export",),
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
+    "runs.exit_thresholds": ("choose_thresholds",),
     "runs.export_folder": ("FamilyExport",),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
@@ -137,6 +141,7 @@ __all__ = [
     "Conversion",
     "Dataset",
     "Details",
+    "ExitThresholds",
     "FamilyExport",
     "FinetuneSettings",
     "Grid",
@@ -169,6 +174,7 @@ __all__ = [
     "__version__",
     "check",
     "check_solution",
+    "choose_thresholds",
     "convert_problem",
     "describe_plugin",
     "evaluate",
@@ -187,6 +193,7 @@ __all__ = [
     "load_recipe",
     "load_scores",
     "load_sensitivity",
+    "load_thresholds",
     "measure_latency",
     "new_plugin",
     "plugins",

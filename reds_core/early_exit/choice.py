@@ -4,8 +4,8 @@ Where an example leaves depends on all thresholds before, so the choice does not
 combinations of some levels of thresholds are counted instead, at once, from cumulative histograms. On N examples, every
 threshold is as good as one of N + 1 levels. Where all of these fit, as for one early exit and, up to about a thousand
 examples, for two, the choice is optimal among all policies of thresholds. Otherwise levels are quantiles, and what is
-chosen is improved pair by pair with all levels, or as many as fit, until no pair improves it: then no policy that differs
-in two thresholds of these levels is better.
+chosen is improved pair by pair with all levels, or as many as fit, until no pair improves it: then no policy that
+differs in two thresholds of these levels is better.
 """
 
 from __future__ import annotations

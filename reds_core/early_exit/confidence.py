@@ -58,12 +58,13 @@ def confidence(measure: Measure, probabilities: FloatArray, temperature: float =
     """
     if measure == "margin":
         two = np.partition(probabilities, -2, axis=1)[:, -2:]
-        return np.clip(two[:, 1] - two[:, 0], 0.0, 1.0)
+        found: FloatArray = np.clip(two[:, 1] - two[:, 0], 0.0, 1.0)
+        return found
     if measure == "entropy":
         kept = np.maximum(probabilities, _LEAST)
         entropy = -(kept * np.log(kept)).sum(axis=1)
-        return np.clip(1 - entropy / math.log(probabilities.shape[1]), 0.0, 1.0)
-    found: FloatArray = np.minimum(_tempered(probabilities, temperature).max(axis=1), 1.0)
+        return np.asarray(np.clip(1 - entropy / math.log(probabilities.shape[1]), 0.0, 1.0))
+    found = np.minimum(_tempered(probabilities, temperature).max(axis=1), 1.0)
     return found
 
 

@@ -113,6 +113,27 @@ class IntegerRecord:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """The best thresholds of a measure within some mean cost.
+
+    Attributes:
+        measure: The measure of confidence.
+        thresholds: One for each exit but the last.
+        accuracy_held_back: The accuracy on the examples on which they were chosen.
+        cost_held_back: Their mean cost.
+        accuracy_test: The accuracy on test examples; None without test data.
+        cost_test: Their mean cost; None without test data.
+    """
+
+    measure: str
+    thresholds: tuple[float, ...]
+    accuracy_held_back: float
+    cost_held_back: float
+    accuracy_test: float | None = None
+    cost_test: float | None = None
+
+
+@dataclass(frozen=True)
 class ThresholdTarget:
     """What thresholds were chosen for. One of the two is given.
 
@@ -120,11 +141,13 @@ class ThresholdTarget:
         cost: The highest mean cost on held-back examples; None if the accuracy is given.
         accuracy: The least accuracy on held-back examples; None if the cost is given.
         about: The target in words.
+        is_of_last_exit: Whether the accuracy is that of the last exit, because no target was given.
     """
 
     cost: float | None
     accuracy: float | None
     about: str
+    is_of_last_exit: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +167,7 @@ class ExitThresholds:
         by_difficulty: Where test examples leave by the policy of that measure, in quarters by the margin of the last
             exit, the hardest first; of held-back examples without test data.
         by_class: The same by class.
+        curve: The best thresholds of each measure at evenly spaced mean costs, the cheapest first.
         integers: Thresholds for int8 outputs; None if no such file was given.
         examples: The number of held-back examples.
         seed: The seed of the split and of resampling.
@@ -161,6 +185,7 @@ class ExitThresholds:
     policies: tuple[PolicyRecord, ...]
     by_difficulty: tuple[GroupShares, ...]
     by_class: tuple[GroupShares, ...]
+    curve: tuple[CurvePoint, ...]
     integers: IntegerRecord | None
     examples: int
     seed: int

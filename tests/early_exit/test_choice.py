@@ -17,7 +17,9 @@ from reds_core.early_exit.policy import NEVER, ExitAnswers
 def answers(draw: st.DrawFn, most_exits: int = 4, *, is_integer: bool = False) -> ExitAnswers:
     """Answers of a few exits to a few examples, with ties among confidences."""
     exits, examples = draw(st.integers(2, most_exits)), draw(st.integers(1, 7))
-    right = draw(st.lists(st.lists(st.booleans(), min_size=examples, max_size=examples), min_size=exits, max_size=exits))
+    right = draw(
+        st.lists(st.lists(st.booleans(), min_size=examples, max_size=examples), min_size=exits, max_size=exits)
+    )
     sure = st.integers(0, 255) if is_integer else st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])
     confidences = draw(
         st.lists(st.lists(sure, min_size=examples, max_size=examples), min_size=exits - 1, max_size=exits - 1)
