@@ -16,7 +16,7 @@ _PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Difference:
+class AccuracyDifference:
     """How much more accurate a policy is than something else on the same examples.
 
     Attributes:
@@ -39,8 +39,8 @@ class AgainstStatic:
         whole_network: Against the network that ends at the last exit.
     """
 
-    at_equal_cost: Difference
-    whole_network: Difference
+    at_equal_cost: AccuracyDifference
+    whole_network: AccuracyDifference
 
 
 def mixture_accuracy(costs: FloatArray, accuracies: FloatArray, cost: float) -> float:
@@ -86,7 +86,7 @@ def against_static(
     drawn = np.concatenate([_differences(rows, alone, counts) for counts in _resampled(rows.shape[1], seed)])
     ends = np.percentile(drawn, _PERCENTILES, axis=0)
     at_equal_cost, whole_network = (
-        Difference(float(mean[i]), (float(ends[0, i]), float(ends[1, i]))) for i in range(2)
+        AccuracyDifference(float(mean[i]), (float(ends[0, i]), float(ends[1, i]))) for i in range(2)
     )
     return AgainstStatic(at_equal_cost, whole_network)
 

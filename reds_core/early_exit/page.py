@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reds_core.early_exit.against_static import Difference
+from reds_core.early_exit.against_static import AccuracyDifference
 from reds_core.early_exit.pictures import curve_picture, shares_picture
 from reds_core.early_exit.record import ExitRecord, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
 from reds_core.report import units
@@ -66,10 +66,9 @@ def _opening(found: ExitThresholds) -> Opening:
     findings = (
         f"On {reached.examples} {_examples(found)} examples, {units.percent(reached.accuracy)} are answered rightly "
         f"({_interval(reached.interval)}) with {relative} of the {noun} of the whole network on average.",
-        f"The whole network alone is right about {units.percent(_accuracy(found, -1))}: the difference is "
-        f"{_difference(against.whole_network)} points.",
-        f"The best mixture of networks that end at one exit, at no higher cost, is "
-        f"{_difference(against.at_equal_cost)} points apart.",
+        f"The whole network alone is right about {units.percent(_accuracy(found, -1))}. Early exit differs from it by "
+        f"{_difference(against.whole_network)} points, and by {_difference(against.at_equal_cost)} points from the "
+        "best mixture of networks that end at one exit and cost no more.",
     )
     warnings = (
         ()
@@ -89,7 +88,7 @@ def _interval(interval: tuple[float, float]) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f}{THIN}%"
 
 
-def _difference(found: Difference) -> str:
+def _difference(found: AccuracyDifference) -> str:
     low, high = found.interval
     return f"{100 * found.mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
@@ -103,7 +102,7 @@ def policies_table(found: ExitThresholds, *, with_comparison: bool = True) -> Ta
     """
     last = found.exits[-1].cost_alone
 
-    def compared(figures: PolicyFigures) -> tuple[Difference, ...]:
+    def compared(figures: PolicyFigures) -> tuple[AccuracyDifference, ...]:
         against = figures.against
         return (against.whole_network, against.at_equal_cost) if with_comparison else ()
 

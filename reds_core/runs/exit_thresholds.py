@@ -132,6 +132,7 @@ def choose_thresholds(
     registry = given_registry(registry)
     options = with_input_shape(given_options(options), input_shape, model, registry)
     folder, how = given_path(out, "out"), mode_of(mode)
+    model = given_path(model, "model") if isinstance(model, str | PathLike) else model
     asked, kind = _one_of("measure", measure, MEASURES), _one_of("cost", cost, COST_KINDS)
     if how is Mode.RESUME:
         raise InputError("thresholds cannot be resumed", f"give {argument('mode', 'overwrite')}")

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from command_line import Reds
@@ -29,6 +30,7 @@ from reds_core.runs.splitting import split_validation
 
 REGISTRY = toy_registry(framework=ExitsFramework)
 HOLDOUT = 0.3
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,8 @@ def test_files_hold_the_record_the_curve_and_the_shares(found: tuple[ExitThresho
     record, out = found
     assert sorted(path.name for path in out.iterdir()) == ["curve.csv", "report.html", "shares.csv", "thresholds.json"]
     assert load_thresholds(out) == load_thresholds(out / "thresholds.json") == record
+    schema = json.loads((SCHEMAS / "reds-thresholds-1.json").read_text())
+    jsonschema.validate(json.loads((out / "thresholds.json").read_text()), schema)
     curve = list(csv.DictReader((out / "curve.csv").open()))
     assert len(curve) == len(record.curve)
     for measure in ("margin", "entropy", "calibrated"):
