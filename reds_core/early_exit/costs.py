@@ -17,6 +17,8 @@ from reds_core.network.description import Network
 
 CostKind = Literal["macs", "energy", "latency"]
 COST_KINDS: tuple[CostKind, ...] = get_args(CostKind)
+COST_NOUNS = {"macs": "MACs", "energy": "energy", "latency": "latency"}
+"""What costs are called in reports, which say beside them whether they were counted, modelled or given."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reds_core.early_exit.against_static import AccuracyDifference
+from reds_core.early_exit.costs import COST_NOUNS
 from reds_core.early_exit.pictures import curve_picture, shares_picture
 from reds_core.early_exit.record import ExitRecord, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
 from reds_core.report import units
@@ -42,7 +43,7 @@ def early_exit_page(found: ExitThresholds) -> str:
         by_class=_groups(found, found.by_class, "Where examples leave, by class", "Class"),
         settings=prose_table("How thresholds were chosen", "Setting", _settings(found)),
         examples=_examples(found),
-        noun=units.resource_noun(found.cost),
+        noun=COST_NOUNS[found.cost],
     )
 
 
@@ -59,7 +60,7 @@ def _opening(found: ExitThresholds) -> Opening:
     policy, last = found.policy, found.exits[-1]
     figures = _figures(policy)
     reached, against = figures.all, figures.against
-    noun = units.resource_noun(found.cost)
+    noun = COST_NOUNS[found.cost]
     relative = units.percent(reached.cost / last.cost_alone, 0)
     chosen = f"chosen on {units.count(found.examples)} held-back examples"
     headline = f"Thresholds on the {policy.measure} for {found.target.about}, {chosen}."
@@ -121,7 +122,7 @@ def policies_table(found: ExitThresholds, *, with_comparison: bool = True) -> Ta
 
     policies = [*found.policies, *([] if found.integers is None else [found.integers.policy])]
     leaving = tuple(f"Leave at {each.name}" if with_comparison else each.name for each in found.exits)
-    title = units.resource_title(found.cost)
+    title = COST_NOUNS[found.cost]
     against = ("Against whole network", "Against mixture at equal cost") if with_comparison else ()
     columns = ("Accuracy", f"Mean {title}", *against, *leaving)
     caption = f"What thresholds reach on {_examples(found)} examples"
@@ -168,8 +169,9 @@ def _exits(found: ExitThresholds) -> Table:
         )
         for each in found.exits
     ]
-    title = units.resource_title(found.cost)
-    columns = ("Accuracy, held back", "Accuracy, test", f"{title} with earlier heads", f"{title} alone", "Temperature")
+    noun = COST_NOUNS[found.cost]
+    noun = noun[:1].upper() + noun[1:]
+    columns = ("Accuracy, held back", "Accuracy, test", f"{noun} with earlier heads", f"{noun} alone", "Temperature")
     return Table("Each exit, if all examples leave there", "Exit", columns, one_block(rows))
 
 
@@ -188,7 +190,7 @@ def _groups(found: ExitThresholds, groups: Sequence[GroupShares], caption: str, 
         for each in groups
     ]
     leaving = tuple(f"Leave at {each.name}" for each in found.exits)
-    columns = ("Examples", "Accuracy", f"Mean {units.resource_title(found.cost)}", *leaving)
+    columns = ("Examples", "Accuracy", f"Mean {COST_NOUNS[found.cost]}", *leaving)
     return Table(caption, corner, columns, one_block(rows), is_sortable=True)
 
 
@@ -196,7 +198,7 @@ def _settings(found: ExitThresholds) -> dict[str, str | None]:
     return {
         "Target": found.target.about,
         "Measure": found.measure,
-        "Costs": f"{units.resource_noun(found.cost)}, {found.cost_source}",
+        "Costs": f"{COST_NOUNS[found.cost]}, {found.cost_source}",
         "Held-back examples": units.count(found.examples),
         "Seed": str(found.seed),
         "Integer file": None if found.integers is None else found.integers.file,

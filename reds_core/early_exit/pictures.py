@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reds_core.early_exit.costs import COST_NOUNS
 from reds_core.early_exit.record import CurvePoint, ExitThresholds, GroupShares
 from reds_core.report import units
 from reds_core.report.plotting import INK, Picture, fills, interactive, new_plot, plain, trace_styles
@@ -16,7 +17,7 @@ def curve_picture(found: ExitThresholds) -> Picture:
     has_test = found.exits[-1].accuracy_test is not None
     scale = units.scale_of(found.cost)
     size, unit = scale.largest_unit(found.exits[-1].cost)
-    plot = new_plot(400, f"Mean {units.resource_title(found.cost)} ({unit})", "Accuracy (%)")
+    plot = new_plot(400, f"Mean {COST_NOUNS[found.cost]} ({unit})", "Accuracy (%)")
     measures = tuple(dict.fromkeys(point.measure for point in found.curve))
     styles = trace_styles((*measures, _ALONE))
     for measure in measures:
@@ -44,7 +45,7 @@ def curve_picture(found: ExitThresholds) -> Picture:
         hovertext=[f"<b>chosen</b><br>{units.percent(own.accuracy)}, {scale.text(own.cost)}"],
         mode="markers", marker={"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 2}},
     )  # fmt: skip
-    noun = units.resource_noun(found.cost)
+    noun = COST_NOUNS[found.cost]
     examples = "test" if has_test else "held-back"
     described = ", ".join(f"{name} {units.percent(a)} at {scale.text(c)}" for name, c, a in alone)
     return interactive(
