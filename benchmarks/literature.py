@@ -5,9 +5,9 @@
 
 For each network, `reds prune --dry-run` chooses the widths of a family for 75, 50 and 25 % of the MACs. The command
 `reds formulate` then writes the problem of the member with half of the MACs, and `reds solve` solves it in a process
-that loads neither TensorFlow nor the network. Each command is a process of its own, whose peak of resident memory and processor time the
-operating system tells. Networks that are recorded are not measured again. MobileNetV2 is that of `keras.applications`
-without training, whose problem has the size of that of a trained one.
+that loads neither TensorFlow nor the network. Each command is a process of its own, whose peak of resident memory and
+processor time the operating system tells. Networks that are recorded are not measured again. MobileNetV2 is that of
+`keras.applications` without training, whose problem has the size of that of a trained one.
 """
 
 from __future__ import annotations
