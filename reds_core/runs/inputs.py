@@ -17,6 +17,7 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.training import Training
 from reds_core.network.description import Network
+from reds_core.network.exits import exit_names
 from reds_core.plan import Hashes
 from reds_core.runs.calibration import Calibration, calibration_of
 from reds_core.runs.checkpoint import remove_epochs
@@ -227,10 +228,21 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        space = self.space(network, (self.framework, model))
-        statement = Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
+        statement = self._statement_of(network, model, latencies)
+        early = exit_names(network)
+        if early:
+            statement = statement.with_parts({exit: self._part(model, exit, latencies) for exit in (*early, None)})
         self.accept(statement)
         return statement
+
+    def _part(self, model: Any, exit: str | None, latencies: CostTable | None) -> Statement:
+        """The statement of the part of a model that an exit needs."""
+        part = self.framework.ending_at(model, exit)
+        return self._statement_of(self.framework.inspect(part), part, latencies)
+
+    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
+        settings, space = self.request.settings, self.space(network, (self.framework, model))
+        return Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
 
     def _dataset(self, model: Any) -> Dataset | None:
         request = self.request

@@ -36,6 +36,23 @@ def variables(model: Any, network: Network) -> tuple[Any, ...]:
     return tuple(named[weight.name] for weight in network.weights)
 
 
+def variables_by_index(model: Any, network: Network) -> dict[int, Any]:
+    """Return the Keras variables of `model` by their index in `network.weights`.
+
+    Args:
+        model: the model, or a part of it that ends at an early exit.
+        network: the description of the whole model, or of one that it was extracted from.
+
+    Raises:
+        InputError: if `model` has a weight that `network` does not describe.
+    """
+    named = named_variables(model)
+    found = {index: named.pop(weight.name) for index, weight in enumerate(network.weights) if weight.name in named}
+    if named:
+        raise _of_another_model(model)
+    return found
+
+
 def weights(model: Any, network: Network) -> WeightArrays:
     """Return copies of the weights of `model`, in the order of `network.weights`.
 

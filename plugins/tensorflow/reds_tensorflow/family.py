@@ -17,9 +17,10 @@ from reds_core.arrays import IntArray
 from reds_core.framework import Family, Projection, member_kept
 from reds_core.network import Kept, Network
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
-from reds_tensorflow.extraction import variables
+from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments
 from reds_tensorflow.projecting import assign_held, assign_projected, projected
+from reds_tensorflow.task import positions_of_outputs
 
 SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
 """The shares of a training at which projections that change in its course are compared."""
@@ -67,6 +68,7 @@ class Student:
         share: weight of its loss in the total loss.
         projections: projections of its weights from the start of the training on, by index in `Network.weights`.
         activations: the ranges to which its activations are rounded, or None if they are not.
+        outputs: which of the outputs of the full network it has, by their positions.
     """
 
     model: Any
@@ -75,6 +77,7 @@ class Student:
     share: float
     projections: Mapping[int, Projection]
     activations: ActivationRanges | None = None
+    outputs: tuple[int, ...] = (0,)
 
     @property
     def own_variables(self) -> tuple[Any, ...]:
@@ -105,8 +108,8 @@ class Student:
             variable.assign(cut.of(full[cut.weight].value))
             assign_held(variable, self.projections.get(cut.weight))
         held = {index: each for index, each in self.projections.items() if each.held is not None}
-        own = variables(self.model, network) if held else []
-        frozen = {id(variable): held[index] for index, variable in enumerate(own) if index in held}
+        own = variables_by_index(self.model, network) if held else {}
+        frozen = {id(variable): held[index] for index, variable in own.items() if index in held}
         for variable, state in zip(self.model.non_trainable_variables, self.states, strict=True):
             if id(variable) in frozen:  # its state is what the network computes with
                 assign_held(variable, frozen[id(variable)])
@@ -163,6 +166,7 @@ def students_of(
             root / sum(roots),
             by_index,
             None if rounded is None else ActivationRanges(model, rounded),
+            positions_of_outputs(model, family.full),
         )
         for model, widths, root, by_index, rounded in zip(
             models, (*family.widths, network.channels), roots, own, bits, strict=True
@@ -211,7 +215,7 @@ def begun_projections(
     found: list[Mapping[int, Projection]] = []
     models, widths = (*family.members, family.full), (*family.widths, network.channels)
     for model, own_widths, by_index in zip(models, widths, projections, strict=False):
-        values, kept = variables(model, network), member_kept(own_widths)
+        values, kept = variables_by_index(model, network), member_kept(own_widths)
 
         def inputs(tensor: int | None, kept: Kept = kept) -> Any:
             if tensor is None or tensor not in moments:
@@ -219,7 +223,8 @@ def begun_projections(
             positions = network.tensors[tensor].axis.positions(kept, network.channels)
             return moments[tensor][np.ix_(positions, positions)]
 
-        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in by_index.items()})
+        own = {i: p for i, p in by_index.items() if i in values}
+        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in own.items()})
     return found
 
 
@@ -239,7 +244,7 @@ def projected_models(
     own = [
         (variable, by_index[index], np.asarray(variable).copy())
         for model, by_index in zip((*family.members, family.full), begun, strict=False)
-        for index, variable in enumerate(variables(model, network))
+        for index, variable in variables_by_index(model, network).items()
         if index in by_index
     ]
     for variable, projection, _ in own:
@@ -252,7 +257,7 @@ def projected_models(
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
-    order = {id(variable): i for i, variable in enumerate(variables(model, network))}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()}
     kept = member_kept(widths)
     indices = [order[id(variable)] for variable in model.trainable_variables]
     return tuple(
@@ -262,7 +267,7 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
 
 def _own_states(model: Any, network: Network, seed: int, projections: Mapping[int, Projection]) -> tuple[Any, ...]:
     """Return copies of the variables that gradients do not train. Frozen weights are projected once and for all."""
-    order = {id(variable): i for i, variable in enumerate(variables(model, network))} if projections else {}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()} if projections else {}
     states = tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables))
     for variable, state in zip(model.non_trainable_variables, states, strict=True):
         assign_projected(state, projections.get(order.get(id(variable), -1)))
