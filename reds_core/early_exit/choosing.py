@@ -36,7 +36,7 @@ class ThresholdChoice:
         costs: What each exit costs.
         target: What thresholds are chosen for.
         held_back: What the exits give to held-back examples.
-        test: What they give to test examples, which choose nothing; None without any.
+        test: What they give to test examples, which are not used for any choice; None without any.
         seed: The seed of resampling.
     """
 

@@ -82,8 +82,8 @@ def choose_thresholds(
     """Choose at which confidence an example leaves a network with early exits.
 
     This is what `reds thresholds` does. Thresholds are chosen on held-back examples for each measure of confidence, and
-    tried on test examples, which choose nothing. The results are written to `out` as thresholds.json (format
-    `reds-thresholds/1`), curve.csv, shares.csv and report.html.
+    tried on test examples, which are not used for any choice. The results are written to `out` as thresholds.json
+    (format `reds-thresholds/1`), curve.csv, shares.csv and report.html.
 
     Args:
         model: The path of a model file whose outputs are exits, a model object, or the folder of a finished run.
@@ -100,7 +100,7 @@ def choose_thresholds(
         exit_costs: What an example has used that leaves at each exit, as amounts with units by depth, such as
             `["1.2ms", "2ms", "3.1ms"]`. By default it is counted, or follows from `energy_model`.
         energy_model: The model of a board by which energies and latencies are multiples of the multiply-accumulates.
-        device_file: A file of the network with integer outputs, for which integer thresholds are chosen as well. For the
+        device_file: A file of the network with integer outputs, for which integer thresholds are chosen, too. For the
             folder of a run it is by default the int8 file of the full network, if there is one.
         holdout: The share of the training data that is held back. None means that of the run, or else 0.1.
         validation_data: Held-back examples, in place of a part of the training data.

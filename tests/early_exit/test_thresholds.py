@@ -329,6 +329,15 @@ def test_the_command_prints_what_thresholds_reach(exits_reds: Reds, folder: Path
     exits_reds("thresholds", *low).check_error(3, "give a higher --target-cost")
 
 
+def test_the_report_is_written_again(found: tuple[ExitThresholds, Path]) -> None:
+    path = found[1] / "report.html"
+    before = path.read_text()
+    path.unlink()
+    assert reds_core.write_report(found[1]) == path
+    assert path.read_text() == "a page" != before
+    path.write_text(before)
+
+
 def test_damaged_files_are_refused(found: tuple[ExitThresholds, Path], tmp_path: Path) -> None:
     content = json.loads((found[1] / "thresholds.json").read_text())
     path = tmp_path / "thresholds.json"
