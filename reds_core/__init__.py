@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reds_core.registry import Registry, plugins
     from reds_core.reports import write_report
     from reds_core.run_history import HistoryRow, load_history
+    from reds_core.runs.adding_exits import ExitRecord, exits
     from reds_core.runs.api import extract, prune
     from reds_core.runs.auditing import run_audit
     from reds_core.runs.checkpoint import load_scores
@@ -103,6 +104,7 @@ _MODULES = {
     "runs.deploying": ("export",),
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
     "runs.export_folder": ("FamilyExport",),
+    "runs.adding_exits": ("ExitRecord", "exits"),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
@@ -137,6 +139,7 @@ __all__ = [
     "Conversion",
     "Dataset",
     "Details",
+    "ExitRecord",
     "FamilyExport",
     "FinetuneSettings",
     "Grid",
@@ -172,6 +175,7 @@ __all__ = [
     "convert_problem",
     "describe_plugin",
     "evaluate",
+    "exits",
     "export",
     "export_suite",
     "extract",
