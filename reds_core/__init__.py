@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
     from reds_core.discovery import PluginRecord, PluginStatus
+    from reds_core.early_exit.record import ExitThresholds, load_thresholds
     from reds_core.exchange.checking import CheckedSolution, check_solution
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.deploying import export
     from reds_core.runs.evaluating import ModelEvaluation, evaluate
+    from reds_core.runs.exit_thresholds import choose_thresholds
     from reds_core.runs.export_folder import FamilyExport
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
@@ -81,6 +83,7 @@ _MODULES = {
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
+    "early_exit.record": ("ExitThresholds", "load_thresholds"),
     "exchange.checking": ("CheckedSolution", "check_solution"),
     "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
@@ -103,6 +106,7 @@ _MODULES = {
     "runs.dataset": ("Dataset", "load_data"),
     "runs.deploying": ("export",),
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
+    "runs.exit_thresholds": ("choose_thresholds",),
     "runs.export_folder": ("FamilyExport",),
     "runs.adding_exits": ("ExitRecord", "exits"),
     "runs.folder": ("Mode",),
@@ -140,6 +144,7 @@ __all__ = [
     "Dataset",
     "Details",
     "ExitRecord",
+    "ExitThresholds",
     "FamilyExport",
     "FinetuneSettings",
     "Grid",
@@ -172,6 +177,7 @@ __all__ = [
     "__version__",
     "check",
     "check_solution",
+    "choose_thresholds",
     "convert_problem",
     "describe_plugin",
     "evaluate",
@@ -191,6 +197,7 @@ __all__ = [
     "load_recipe",
     "load_scores",
     "load_sensitivity",
+    "load_thresholds",
     "measure_latency",
     "new_plugin",
     "plugins",
