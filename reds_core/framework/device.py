@@ -30,10 +30,13 @@ class MemberFile:
     Attributes:
         name: The name of the subnetwork, such as "50"; "full" for the full network.
         path: The path of the file.
+        exit: The name of the output at which the network ends, of a file whose outputs are those of early exits and,
+            last, that of the network. None for the last output.
     """
 
     name: str
     path: Path
+    exit: str | None = None
 
 
 @dataclass(frozen=True)

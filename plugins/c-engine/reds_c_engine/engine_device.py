@@ -121,7 +121,9 @@ class CEngine(Target):
             raise InputError(
                 "no member is left for an engine without the full network", "name members, or give c-engine.full=true"
             )
-        engine = generated([(file.name, _read(file.path)) for file in members], options.layout, options.examples)
+        contents = [(file.name, _read(file.path)) for file in members]
+        exits = {file.name: file.exit for file in members if file.exit is not None}
+        engine = generated(contents, options.layout, options.examples, exits)
         return Deployment(
             files=written(engine, out),
             weights_bytes=engine.sizes.weights_bytes,

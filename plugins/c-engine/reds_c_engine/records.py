@@ -257,21 +257,36 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Section:
+    """The steps from one exit of a network to the next.
+
+    Attributes:
+        trunk: The number of steps that the last output of the network needs as well, which come first.
+        head: The number of those that only early exits need.
+    """
+
+    trunk: int
+    head: int
+
+
+@dataclass(frozen=True)
 class Program:
     """The steps of a network.
 
     Attributes:
-        steps: Its steps in the order in which they run.
+        steps: Its steps in the order in which they run, section by section.
+        sections: How many of them lead to each output.
         sizes_bytes: The size of each tensor that takes memory, by its index.
         input: The index of the tensor that is the input of the network.
-        output: The index of the tensor that is its output.
+        outputs: The indices of the tensors that are its outputs: those of early exits, and last its own.
         bits: The number of bits of activations, 8 or 16.
     """
 
     steps: tuple[Step, ...]
+    sections: tuple[Section, ...]
     sizes_bytes: dict[int, int]
     input: int
-    output: int
+    outputs: tuple[int, ...]
     bits: int = 8
 
 
@@ -299,17 +314,31 @@ class Quantization:
 
 
 @dataclass(frozen=True)
+class Exit:
+    """An output of a member.
+
+    Attributes:
+        section: The steps that lead to it from the exit before.
+        result: Its place in the arena; None if it is the input.
+        output: How it is quantised.
+    """
+
+    section: Section
+    result: int | None
+    output: Quantization
+
+
+@dataclass(frozen=True)
 class Member:
     """A network of the family, ready to be written in C.
 
     Attributes:
         name: Its name, such as "50"; "full" for the full network.
         steps: Its steps with their places.
+        exits: Its outputs: those of early exits in their order, and last that of the member itself.
         arena_bytes: The size of the memory that it needs for activations.
         input_place: The place of its input in the arena.
-        result: The place of its output in the arena; None if the output is the input.
         input: How its input is quantised.
-        output: How its output is quantised.
         input_shape: The shape of its input without the batch dimension.
         output_shape: The shape of its output without the batch dimension.
         bits: The number of bits of activations, 8 or 16.
@@ -317,14 +346,23 @@ class Member:
 
     name: str
     steps: tuple[PlacedStep, ...]
+    exits: tuple[Exit, ...]
     arena_bytes: int
     input_place: int
-    result: int | None
     input: Quantization
-    output: Quantization
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     bits: int = 8
+
+    @property
+    def output(self) -> Quantization:
+        """How the output of the member itself is quantised."""
+        return self.exits[-1].output
+
+    @property
+    def result(self) -> int | None:
+        """The place of the output of the member itself in the arena; None if it is the input."""
+        return self.exits[-1].result
 
 
 @dataclass(frozen=True)
@@ -364,3 +402,8 @@ class Family:
     def bits(self) -> int:
         """The number of bits of activations, 8 or 16."""
         return self.members[-1].bits
+
+    @property
+    def most_exits(self) -> int:
+        """The largest number of exits of a member; 1 if none can stop early."""
+        return max(len(member.exits) for member in self.members)

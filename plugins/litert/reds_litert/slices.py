@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -87,16 +88,22 @@ def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
 def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, int], ...]:
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
-    Graphs of different operators have none.
+    A member may have fewer outputs than the full network, as one that ends at an early exit does. It then corresponds
+    to what the full network computes those outputs by. Graphs of different operators have none.
     """
-    of_full, of_member = (
-        [index for index, operator in enumerate(graph.operators) if operator.kind not in _CHANGING_NUMBERS_ONLY]
-        for graph in (full, member)
-    )
-    kinds = [full.operators[index].kind for index in of_full]
-    if kinds != [member.operators[index].kind for index in of_member]:
-        return ()
-    return tuple(zip(of_full, of_member, strict=True))
+    of_member = _counted(member, range(len(member.operators)))
+    kinds = [member.operators[index].kind for index in of_member]
+    for outputs in combinations(reversed(full.outputs), len(member.outputs)):
+        needed = range(len(full.operators)) if len(outputs) == len(full.outputs) else full.needed(outputs)
+        of_full = _counted(full, needed)
+        if kinds == [full.operators[index].kind for index in of_full]:
+            return tuple(zip(of_full, of_member, strict=True))
+    return ()
+
+
+def _counted(graph: FileGraph, operators: Iterable[int]) -> list[int]:
+    """Return those of some operators that do more than change numbers."""
+    return [index for index in operators if graph.operators[index].kind not in _CHANGING_NUMBERS_ONLY]
 
 
 class _Follower:
