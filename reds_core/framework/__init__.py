@@ -21,7 +21,7 @@ from reds_core.framework.data import (
     sampled,
 )
 from reds_core.framework.deployment import Deployment
-from reds_core.framework.device import Device, Energy, MemberFile, Profile
+from reds_core.framework.device import Device, Energy, ExitFigures, MemberFile, Profile
 from reds_core.framework.device_counter import Counted, CountingConditions, DeviceCounter, Part
 from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
@@ -85,6 +85,7 @@ __all__ = [
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
+    "ExitFigures",
     "ExportSource",
     "ExportedFigures",
     "ExportedModel",

@@ -18,6 +18,22 @@ from reds_c_engine.sizes import Sizes
 from reds_c_engine.source import SettingsWriter, constants_bytes, header_text, source_text, value_type
 from reds_core.runtime import governor_sources
 
+_EXITS = """
+## Early exits
+
+Some members can stop early. `net_begin` runs up to the first exit, and `net_continue` on to the next one, or returns NULL after
+the last; nothing is computed twice. `reds_net_exits` holds the scale and the zero point of each exit of each member. `net_run`
+executes no exits but the last.
+
+```c
+const {value} *output = net_begin(input);
+while ({is_unsure}) {{
+  const {value} *next = net_continue();
+  if (!next) break;
+  output = next;
+}}
+```
+"""
 HEADER, SOURCE = "reds_net.h", "reds_net.c"
 
 
@@ -101,9 +117,18 @@ def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[
         "INPUT": _shape(full.input_shape),
         "OUTPUT": _shape(full.output_shape),
         "NOTES": notes,
+        "EXITS": _about_exits(family),
         "EXAMPLES": str(expected.outputs.shape[1]),
         "ORACLE": expected.source,
     }
+
+
+def _about_exits(family: Family) -> str:
+    if family.most_exits == 1:
+        return ""
+    several = math.prod(family.members[-1].output_shape) > 1
+    is_unsure = "net_margin(output) < least[net_exit()]" if several else "!is_sure(output, net_exit())"
+    return _EXITS.format(value=value_type(family), is_unsure=is_unsure)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from reds_c_engine.deploy import generated, written
 from reds_c_engine.emulator import CORES, measure, unavailable
+from reds_c_engine.engine_device import CEngine, EngineOptions
 from reds_c_engine.family import family_of
 from reds_c_engine.reference import outputs_of
 
@@ -161,3 +162,13 @@ def test_families_without_early_exits_have_no_code_for_them() -> None:
 def test_unknown_exits_are_refused() -> None:
     with pytest.raises(InputError, match="member '25' has no output 'exit_9'; choose from: output_0, output_1"):
         family_of(contents(), {"25": "exit_9"})
+
+
+def test_profiles_tell_what_it_takes_up_to_each_exit(tmp_path: Path) -> None:
+    path = tmp_path / "full-int8.tflite"
+    path.write_bytes(contents()[-1][1])
+    found = CEngine(EngineOptions(powercap=str(tmp_path))).profile(path, "host")
+    assert [each.exit for each in found.exits] == ["output_0", "output_1", "output_2"]
+    assert all(each.latency_ns is not None and each.latency_ns > 0 for each in found.exits)
+    path.write_bytes(network(KernelSource(), WIDTH, 0, outputs=(2,)))
+    assert CEngine(EngineOptions(powercap=str(tmp_path))).profile(path, "host").exits == ()
