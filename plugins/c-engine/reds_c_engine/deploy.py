@@ -21,9 +21,9 @@ from reds_core.runtime import governor_sources
 _EXITS = """
 ## Early exits
 
-Some members can stop early. `net_begin` runs up to the first exit, and `net_continue` on to the next one; after the last,
-it returns NULL. Nothing is computed twice. `reds_net_exits` holds the scale and the zero point of each exit of each
-member. `net_run` executes no exits but the last.
+Some members can stop early. `net_begin` runs up to the first exit, and `net_continue` on to the next one; after the
+last, it returns NULL. Nothing is computed twice. `reds_net_exits` holds the scale and the zero point of each exit of
+each member. `net_run` executes no exits but the last.
 
 ```c
 const {value} *output = net_begin(input);

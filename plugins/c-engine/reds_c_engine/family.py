@@ -11,9 +11,10 @@ from reds_litert.file_interface import output_names_of
 from reds_litert.graph import FileGraph
 from reds_litert.kernel_packing import read_packed_graph
 
+from reds_c_engine.kernel_records import Kernel
 from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed
-from reds_c_engine.records import Family, Kernel, Member, OwnKernels
+from reds_c_engine.records import Family, Member, OwnKernels
 from reds_c_engine.store import LARGEST_ROW, WITH_WEIGHTS, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
@@ -42,7 +43,7 @@ def family_of(contents: Sequence[tuple[str, bytes]], exits: Mapping[str, str] = 
             _check_operators(graph)
     for name, graph in graphs:
         _check_interface(name, graph, full)
-    store = WeightStore(full)
+    store = WeightStore(full, [graph for _, graph in graphs])
     members: list[Member] = []
     own: list[OwnKernels] = []
     # the largest first, since smaller ones may share what it does not share with the full network

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from reds_litert.graph import FileGraph
 from reds_litert.memory_plan import Buffer, Placement, place
 
-from reds_c_engine.records import Arithmetic, Exit, Member, PlacedStep, Program, Quantization, Step
+from reds_c_engine.kernel_records import Arithmetic
+from reds_c_engine.records import Exit, Member, PlacedStep, Program, Quantization, Step
 from reds_c_engine.wide_records import WideArithmetic
 
 _IN_PLACE = ("reds_lookup", "reds_softmax", "reds_wide_relu", "reds_wide_softmax")

@@ -10,16 +10,8 @@ from dataclasses import fields
 
 from reds_c_engine.c_text import WIDTH, array_text, floating, integer, integers, place_text, signed
 from reds_c_engine.exits_source import exits_bytes, exits_functions, exits_header
-from reds_c_engine.records import (
-    Coding,
-    Family,
-    Kernel,
-    Member,
-    PlacedStep,
-    Quantization,
-    Segment,
-    Settings,
-)
+from reds_c_engine.kernel_records import Coding, Halves, Kernel, Segment, Settings
+from reds_c_engine.records import Family, Member, PlacedStep, Quantization
 from reds_c_engine.sizes import element_bytes, element_type, structure_bytes, structure_fields
 
 _NAME_LENGTH = 24
@@ -115,15 +107,31 @@ class SettingsWriter:
                 yield field.name, integer(value)
 
     def _weights(self, kernel: Kernel, settings: Settings) -> Iterable[tuple[str, str]]:
-        coding = kernel.coding
-        place = f"net_weights + {kernel.offset_bytes}" if coding is None else f"&{self._coded(kernel, coding)}"
+        coding, halves = kernel.coding, kernel.halves
+        if halves is not None:
+            place = f"&{self._split(kernel, halves)}"
+        elif coding is not None:
+            place = f"&{self._coded(kernel, coding)}"
+        else:
+            place = f"net_weights + {kernel.offset_bytes}"
         yield "weights", place
         yield "row", str(kernel.row)
-        if kernel.coding is None and any(name == "weight_bits" for name, _ in structure_fields(settings.structure)):
+        has_bits = any(name == "weight_bits" for name, _ in structure_fields(settings.structure))
+        if coding is None and halves is None and has_bits:
             yield "weight_bits", str(kernel.bits)
         if kernel.segments:
             yield "segments", self._pools["reds_segment"].added(_segment(segment) for segment in kernel.segments)
             yield "segment_count", str(len(kernel.segments))
+
+    def _split(self, kernel: Kernel, halves: Halves) -> str:
+        """Return the name of the structure that holds the weights of a kernel in two halves."""
+        unsigned = "(const uint8_t *)net_weights"
+        values = {"upper": f"{unsigned} + {kernel.offset_bytes}"}
+        if halves.lower_bytes is not None:
+            values["lower"] = f"{unsigned} + {halves.lower_bytes}"
+        else:
+            values["lower"] = "0"
+        return self._structure("reds_split_weights", values.items())
 
     def _coded(self, kernel: Kernel, coding: Coding) -> str:
         """Return the name of the structure that holds the weights of a kernel with codebooks or a mask."""

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from reds_litert.graph import FileGraph
 
+from reds_c_engine.kernel_records import Kernel, LookupTable
 from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transposed
 from reds_c_engine.lowering.elements import arithmetic, function
 from reds_c_engine.lowering.exits import by_exits
 from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.lowering.wide import WIDE_LOWERINGS
-from reds_c_engine.records import Kernel, LookupTable, Program, Step
+from reds_c_engine.records import Program, Step
 from reds_c_engine.sizes import misfit
 from reds_c_engine.tables import FUNCTIONS, composed
 from reds_core.errors import UnsupportedError
