@@ -3,16 +3,31 @@
 #include "reds_convolve.h"
 #include "reds_pairs.h"
 #include "reds_split.h"
-#include <stddef.h>
+
+/* Parts of four output channels, over `bytes` bytes of each half of each run. Distances in `runs` are in bytes. */
 
 #if REDS_DSP
+enum { ones = 0x00010001 };
+
 /* sum + the products of eight inputs with their weights, of which two words have the halves. */
-static inline int32_t add_word(reds_pairs p, reds_word upper, reds_word lower, int32_t sum) {
-  const reds_word even = (upper << 4 & 0xF0F0F0F0u) | (lower & 0x0F0F0F0Fu);
-  const reds_word odd = (upper & 0xF0F0F0F0u) | (lower >> 4 & 0x0F0F0F0Fu);
+static inline int32_t add_whole(reds_pairs p, const uint8_t *upper, const uint8_t *lower, int32_t sum) {
+  const reds_word high = reds_load(upper), low = reds_load(lower);
+  const reds_word even = (high << 4 & 0xF0F0F0F0u) | (low & 0x0F0F0F0Fu);
+  const reds_word odd = (high & 0xF0F0F0F0u) | (low >> 4 & 0x0F0F0F0Fu);
   sum = reds_add_products(p.a, reds_even(even), sum);
-  sum = reds_add_products(p.b, reds_even(odd), sum);
   sum = reds_add_products(p.c, reds_odd(even), sum);
+  sum = reds_add_products(p.b, reds_even(odd), sum);
+  sum = reds_add_products(p.d, reds_odd(odd), sum);
+  reds_barrier();
+  return sum;
+}
+
+/* sum + 16 times the products of eight inputs with upper halves. */
+static inline int32_t add_upper(reds_pairs p, const uint8_t *upper, int32_t sum) {
+  const reds_word word = reds_load(upper), even = word << 4 & 0xF0F0F0F0u, odd = word & 0xF0F0F0F0u;
+  sum = reds_add_products(p.a, reds_even(even), sum);
+  sum = reds_add_products(p.c, reds_odd(even), sum);
+  sum = reds_add_products(p.b, reds_even(odd), sum);
   sum = reds_add_products(p.d, reds_odd(odd), sum);
   reds_barrier();
   return sum;
@@ -21,17 +36,22 @@ static inline int32_t add_word(reds_pairs p, reds_word upper, reds_word lower, i
 
 #if REDS_MVE
 /* sum + the products of 32 inputs with their weights. */
-static inline int32_t add_vector(int8x16x2_t inputs, uint8x16_t upper, uint8x16_t lower, int32_t sum) {
-  const uint8x16_t even = vsliq_n_u8(lower, upper, 4), odd = vsriq_n_u8(upper, lower, 4);
-  sum = vmladavaq_s8(sum, inputs.val[0], vreinterpretq_s8_u8(even));
-  return vmladavaq_s8(sum, inputs.val[1], vreinterpretq_s8_u8(odd));
+static inline int32_t add_whole(int8x16x2_t inputs, const uint8_t *upper, const uint8_t *lower, int32_t sum) {
+  const uint8x16_t high = vldrbq_u8(upper), low = vldrbq_u8(lower);
+  sum = vmladavaq_s8(sum, inputs.val[0], vreinterpretq_s8_u8(vsliq_n_u8(low, high, 4)));
+  return vmladavaq_s8(sum, inputs.val[1], vreinterpretq_s8_u8(vsriq_n_u8(high, low, 4)));
+}
+
+/* sum + 16 times the products of 32 inputs with upper halves. */
+static inline int32_t add_upper(int8x16x2_t inputs, const uint8_t *upper, int32_t sum) {
+  const uint8x16_t high = vldrbq_u8(upper);
+  sum = vmladavaq_s8(sum, inputs.val[0], vreinterpretq_s8_u8(vshlq_n_u8(high, 4)));
+  return vmladavaq_s8(sum, inputs.val[1], vreinterpretq_s8_u8(vandq_u8(high, vdupq_n_u8(0xF0))));
 }
 #endif
 
-/* Four output channels, over `bytes` bytes of each half of each run. Distances are in bytes. `lower` is not read unless
- * `has_lower`, for which callers give a constant. */
-static inline void dot_four(const reds_runs *runs, const int8_t *inputs, const uint8_t *upper, const uint8_t *lower,
-                            int has_lower, int32_t bytes, const int32_t *start, int32_t *sums) {
+static void dot_four_whole(const reds_runs *runs, const int8_t *inputs, const uint8_t *upper, const uint8_t *lower,
+                           int32_t bytes, const int32_t *start, int32_t *sums) {
   const int32_t stride = runs->stride, twice = 2 * stride, thrice = 3 * stride;
   int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3];
   for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step) {
@@ -39,47 +59,84 @@ static inline void dot_four(const reds_runs *runs, const int8_t *inputs, const u
     const int8_t *value = inputs;
     int32_t left = bytes;
 #if REDS_MVE
-    const uint8x16_t middle = vdupq_n_u8(REDS_MIDDLE);
-    for (; left >= 16; left -= 16, a += 16, value += 32) {
+    for (; left >= 16; left -= 16, a += 16, b += 16, value += 32) {
       const int8x16x2_t values = vld2q_s8(value);
-      sum_a = add_vector(values, vldrbq_u8(a), has_lower ? vldrbq_u8(b) : middle, sum_a);
-      sum_b = add_vector(values, vldrbq_u8(a + stride), has_lower ? vldrbq_u8(b + stride) : middle, sum_b);
-      sum_c = add_vector(values, vldrbq_u8(a + twice), has_lower ? vldrbq_u8(b + twice) : middle, sum_c);
-      sum_d = add_vector(values, vldrbq_u8(a + thrice), has_lower ? vldrbq_u8(b + thrice) : middle, sum_d);
-      if (has_lower) b += 16;
+      sum_a = add_whole(values, a, b, sum_a);
+      sum_b = add_whole(values, a + stride, b + stride, sum_b);
+      sum_c = add_whole(values, a + twice, b + twice, sum_c);
+      sum_d = add_whole(values, a + thrice, b + thrice, sum_d);
     }
 #elif REDS_DSP
-    const reds_word middle = REDS_MIDDLE * 0x01010101u;
-    for (const uint8_t *const end = a + (left & ~3); a != end; a += 4) {
+    for (const uint8_t *const end = a + (left & ~3); a != end; a += 4, b += 4) {
       const reds_word first = reds_next(&value);
       const reds_pairs p = reds_paired(first, reds_next(&value));
-      sum_a = add_word(p, reds_load(a), has_lower ? reds_load(b) : middle, sum_a);
-      sum_b = add_word(p, reds_load(a + stride), has_lower ? reds_load(b + stride) : middle, sum_b);
-      sum_c = add_word(p, reds_load(a + twice), has_lower ? reds_load(b + twice) : middle, sum_c);
-      sum_d = add_word(p, reds_load(a + thrice), has_lower ? reds_load(b + thrice) : middle, sum_d);
-      if (has_lower) b += 4;
+      sum_a = add_whole(p, a, b, sum_a);
+      sum_b = add_whole(p, a + stride, b + stride, sum_b);
+      sum_c = add_whole(p, a + twice, b + twice, sum_c);
+      sum_d = add_whole(p, a + thrice, b + thrice, sum_d);
     }
     left &= 3;
 #endif
-    for (; left > 0; left--, a++) {
+    for (; left > 0; left--, a++, b++) {
       const int32_t even = *value++, odd = *value++;
-      uint32_t low_a = REDS_MIDDLE, low_b = REDS_MIDDLE, low_c = REDS_MIDDLE, low_d = REDS_MIDDLE;
-      if (has_lower) {
-        low_a = b[0], low_b = b[stride], low_c = b[twice], low_d = b[thrice];
-        b++;
-      }
-      sum_a += even * reds_joined(a[0], low_a) + odd * reds_joined(a[0] >> 4, low_a >> 4);
-      sum_b += even * reds_joined(a[stride], low_b) + odd * reds_joined(a[stride] >> 4, low_b >> 4);
-      sum_c += even * reds_joined(a[twice], low_c) + odd * reds_joined(a[twice] >> 4, low_c >> 4);
-      sum_d += even * reds_joined(a[thrice], low_d) + odd * reds_joined(a[thrice] >> 4, low_d >> 4);
+      sum_a += even * reds_whole(*a, *b, 0) + odd * reds_whole(*a, *b, 4);
+      sum_b += even * reds_whole(a[stride], b[stride], 0) + odd * reds_whole(a[stride], b[stride], 4);
+      sum_c += even * reds_whole(a[twice], b[twice], 0) + odd * reds_whole(a[twice], b[twice], 4);
+      sum_d += even * reds_whole(a[thrice], b[thrice], 0) + odd * reds_whole(a[thrice], b[thrice], 4);
     }
     upper += runs->weight_step;
-    if (has_lower) lower += runs->weight_step;
+    lower += runs->weight_step;
   }
   sums[0] = sum_a;
   sums[1] = sum_b;
   sums[2] = sum_c;
   sums[3] = sum_d;
+}
+
+/* The sum of products with 16 h + 8 is that with 16 h, and 8 times the sum of the inputs, which four channels share. */
+static void dot_four_upper(const reds_runs *runs, const int8_t *inputs, const uint8_t *upper, int32_t bytes,
+                           const int32_t *start, int32_t *sums) {
+  const int32_t stride = runs->stride, twice = 2 * stride, thrice = 3 * stride;
+  int32_t sum_a = start[0], sum_b = start[1], sum_c = start[2], sum_d = start[3], sum = 0;
+  for (int32_t rows = runs->rows; rows > 0; rows--, inputs += runs->input_step, upper += runs->weight_step) {
+    const uint8_t *a = upper;
+    const int8_t *value = inputs;
+    int32_t left = bytes;
+#if REDS_MVE
+    for (; left >= 16; left -= 16, a += 16, value += 32) {
+      const int8x16x2_t values = vld2q_s8(value);
+      sum = vaddvaq_s8(vaddvaq_s8(sum, values.val[0]), values.val[1]);
+      sum_a = add_upper(values, a, sum_a);
+      sum_b = add_upper(values, a + stride, sum_b);
+      sum_c = add_upper(values, a + twice, sum_c);
+      sum_d = add_upper(values, a + thrice, sum_d);
+    }
+#elif REDS_DSP
+    for (const uint8_t *const end = a + (left & ~3); a != end; a += 4) {
+      const reds_word first = reds_next(&value);
+      const reds_pairs p = reds_paired(first, reds_next(&value));
+      sum = reds_add_products(p.b, ones, reds_add_products(p.a, ones, sum));
+      sum = reds_add_products(p.d, ones, reds_add_products(p.c, ones, sum));
+      sum_a = add_upper(p, a, sum_a);
+      sum_b = add_upper(p, a + stride, sum_b);
+      sum_c = add_upper(p, a + twice, sum_c);
+      sum_d = add_upper(p, a + thrice, sum_d);
+    }
+    left &= 3;
+#endif
+    for (; left > 0; left--, a++) {
+      const int32_t even = *value++, odd = *value++;
+      sum += even + odd;
+      sum_a += even * reds_upper(*a, 0) + odd * reds_upper(*a, 4);
+      sum_b += even * reds_upper(a[stride], 0) + odd * reds_upper(a[stride], 4);
+      sum_c += even * reds_upper(a[twice], 0) + odd * reds_upper(a[twice], 4);
+      sum_d += even * reds_upper(a[thrice], 0) + odd * reds_upper(a[thrice], 4);
+    }
+  }
+  sums[0] = sum_a + REDS_MIDDLE * sum;
+  sums[1] = sum_b + REDS_MIDDLE * sum;
+  sums[2] = sum_c + REDS_MIDDLE * sum;
+  sums[3] = sum_d + REDS_MIDDLE * sum;
 }
 
 /* The products of the inputs of each run from the one `first` on with weights from element `element` on. */
@@ -103,9 +160,9 @@ static void dot_split(const reds_runs *runs, const int8_t *inputs, const uint8_t
     for (; outputs >= 4; outputs -= 4, start += 4, sums += 4) {
       const uint8_t *const upper = w->upper + element / 2;
       if (w->lower) {
-        dot_four(&whole, inputs, upper, w->lower + element / 2, 1, bytes, start, sums);
+        dot_four_whole(&whole, inputs, upper, w->lower + element / 2, bytes, start, sums);
       } else {
-        dot_four(&whole, inputs, upper, NULL, 0, bytes, start, sums);
+        dot_four_upper(&whole, inputs, upper, bytes, start, sums);
       }
       for (int32_t k = 0; k < 4; k++, element += runs->stride) {
         if (done < runs->count) sums[k] = dot_one(runs, inputs, w, element, done, sums[k]);
