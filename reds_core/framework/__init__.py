@@ -50,7 +50,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.processor_energy import processor_energy
-from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.projection import Projection, SmallerNetwork, parts_of_whole, projections
 from reds_core.framework.realised import realised
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
@@ -139,6 +139,7 @@ __all__ = [
     "load_timings",
     "member_kept",
     "noisy_features",
+    "parts_of_whole",
     "processor_energy",
     "projections",
     "realised",
