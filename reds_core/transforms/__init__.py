@@ -16,6 +16,7 @@ from reds_core.transforms.truncation import (
     TRUNCATED_BITS,
     TruncatedQuantiser,
     are_truncated,
+    codes_of_truncated,
     truncated_codes,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "TruncatedQuantiser",
     "UniformQuantiser",
     "are_truncated",
+    "codes_of_truncated",
     "composed",
     "described",
     "joined_weights",

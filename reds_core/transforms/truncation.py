@@ -31,13 +31,39 @@ GRID = 1e-3
 
 
 def truncated_codes(codes: npt.NDArray[Any]) -> IntArray:
-    """Return what a network computes with that reads the upper halves of some codes, int64, in their shape."""
-    return np.floor_divide(codes.astype(np.int64), STEP) * STEP + STEP // 2
+    """Return what a network computes with that reads the upper halves of some codes, int64, in their shape.
+
+    Args:
+        codes: The codes, of any type. Numbers between codes are truncated to the nearest truncated code.
+    """
+    return (np.floor(np.asarray(codes) / STEP) * STEP + STEP // 2).astype(np.int64)
 
 
 def are_truncated(codes: npt.NDArray[Any]) -> bool:
     """Return whether all codes are truncated ones."""
     return bool(np.array_equal(truncated_codes(codes), codes))
+
+
+def codes_of_truncated(rows: npt.NDArray[Any]) -> IntArray:
+    """Return truncated codes of which weights are multiples, int64 (channels, elements).
+
+    A part of a channel need not have its largest code, so the scale of the channel is not known from it. These are the
+    smallest codes that fit. Weights that no codes fit are quantised.
+
+    Args:
+        rows: The weights, (channels, elements).
+    """
+    values = np.asarray(rows, np.float64)
+    found = TruncatedQuantiser().integers(values, 0)
+    largest = np.abs(values).max(axis=1, keepdims=True, initial=0)
+    is_open = (largest > 0)[:, 0]
+    for code in range(STEP // 2, LARGEST_CODE + 1, STEP):
+        codes = values / np.where(largest > 0, largest / code, 1)
+        nearest = truncated_codes(codes)
+        fits = is_open & (np.abs(codes - nearest).max(axis=1, initial=0) <= GRID)
+        found[fits] = nearest[fits]
+        is_open &= ~fits
+    return found
 
 
 @dataclass(frozen=True)
