@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -87,33 +88,22 @@ def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
 def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, int], ...]:
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
-    A member of one output may be the part of a full network of several that one of these needs. Graphs of different
-    operators have none.
+    A member may have fewer outputs than the full network, as one that ends at an early exit does. It then corresponds
+    to what the full network computes those outputs by. Graphs of different operators have none.
     """
-    is_part = len(member.outputs) == 1 < len(full.outputs)
-    of_member = _computing(member, range(len(member.operators)))
+    of_member = _counted(member, range(len(member.operators)))
     kinds = [member.operators[index].kind for index in of_member]
-    for outputs in [[output] for output in full.outputs] if is_part else [list(full.outputs)]:
-        of_full = _computing(full, _needed(full, outputs))
+    for outputs in combinations(reversed(full.outputs), len(member.outputs)):
+        needed = range(len(full.operators)) if len(outputs) == len(full.outputs) else full.needed(outputs)
+        of_full = _counted(full, needed)
         if kinds == [full.operators[index].kind for index in of_full]:
             return tuple(zip(of_full, of_member, strict=True))
     return ()
 
 
-def _computing(graph: FileGraph, operators: Iterable[int]) -> list[int]:
-    """Return the operators of those given that do more than change numbers."""
+def _counted(graph: FileGraph, operators: Iterable[int]) -> list[int]:
+    """Return those of some operators that do more than change numbers."""
     return [index for index in operators if graph.operators[index].kind not in _CHANGING_NUMBERS_ONLY]
-
-
-def _needed(graph: FileGraph, outputs: Iterable[int]) -> list[int]:
-    """Return the indices of the operators that some tensors need, in execution order."""
-    wanted, found = set(outputs), list[int]()
-    for index in reversed(range(len(graph.operators))):
-        operator = graph.operators[index]
-        if wanted.intersection(operator.outputs):
-            found.append(index)
-            wanted.update(operator.inputs)
-    return found[::-1]
 
 
 class _Follower:
