@@ -69,7 +69,9 @@ def check_family(
             raise violated(f"did not give an order of the {count} channels of group '{group}'")
     options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
-        if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
+        if choice.widths.keys() != channels.keys() or any(
+            not options[g][0] <= w <= channels[g] for g, w in choice.widths.items()
+        ):
             raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
