@@ -29,8 +29,8 @@ class WidthRules:
         max_options: The most widths that are offered for a layer. Wider layers are offered a selection of their widths,
             which keeps tables small. The steps between these widths grow with the width, see `thinned_places`. At
             least 2.
-        skip_blocks: Whether groups inside residual blocks may also have no channels at all, so that the block is not
-            executed. See `reds_core.formulation.skipping`.
+        skip_blocks: Offer subnetworks without some residual blocks, as one more width, 0, of the channels inside each.
+            What is not executed is not counted.
 
     Raises:
         InputError: If a number is out of range.

@@ -21,6 +21,7 @@ from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import skippable
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
 
@@ -116,10 +117,11 @@ def read_family(
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
+    network, rules = skippable(framework, network, settings.rules(latencies))
     costs = settings.costs(network, latencies, [budget])
     transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
     space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
-    statement = Statement(network, costs, settings.rules(latencies), space)
+    statement = Statement(network, costs, rules, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
 

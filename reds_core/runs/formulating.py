@@ -14,6 +14,7 @@ from reds_core.cost.tables import notes_of
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.skipping import skipping_warnings
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import OfferedWidths, WidthRules
@@ -35,6 +36,7 @@ from reds_core.runs.offered_levels import check_decided_without_data, levels_to_
 from reds_core.runs.options import WidthOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import check_skipping, skippable
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.loss_measurement import LossMeasurement
@@ -103,7 +105,7 @@ def formulate_model(
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
-        more: Rules for widths, one by one: `keep`, `align`, `min_width` and `max_options`. They replace those of
+        more: Rules for widths, one by one: `keep`, `align`, `min_width`, `max_options` and `skip_blocks`. They replace those of
             `widths`; `help(reds_core.WidthOptions)` explains them.
 
     Returns:
@@ -133,6 +135,7 @@ def formulate_model(
     refuse_unknown(more, formulate_model, WidthOptions)
     rules = changed(widths or WidthRules(), more)
     options = given_options(options)
+    check_skipping(settings if rules.skip_blocks is False else replace(settings, widths=rules))
     parsed = parse_budgets(texts_of(budgets))
     if len(parsed) != 1:
         raise InputError(
@@ -163,12 +166,14 @@ def formulate_model(
         costs = settings.costs(network, latencies)
         rules = rules if latencies is None else OfferedWidths.of(rules, latencies.offered)
         rules.check(network)
+        network, rules = skippable(framework, network, rules)
         thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()
         space = levels_to_decide(network, (framework, loaded), made, devices)
         statement = Statement(network, costs, rules, space)
         warnings = [
             *notes_of(latencies),
+            *skipping_warnings(network, rules),
             thinned,
             *(space.warnings if space else ()),
             *slack_warnings(statement, parsed),

@@ -31,6 +31,7 @@ from reds_core.runs.labelling import labelled, require_labels
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import skippable
 from reds_core.runs.splitting import split_validation
 from reds_core.watcher import Watcher
 
@@ -227,8 +228,9 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
+        network, rules = skippable(self.framework, network, settings.rules(latencies))
         space = self.space(network, (self.framework, model))
-        statement = Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
+        statement = Statement(network, settings.costs(network, latencies), rules, space)
         self.accept(statement)
         return statement
 

@@ -57,6 +57,8 @@ class RunRequest:
         if self.settings.realise == DROP:
             del options["realise"]
         options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
+        if not self.settings.widths.skip_blocks:
+            options["widths"] = {name: value for name, value in options["widths"].items() if name != "skip_blocks"}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:
             given[OPTIMIZER] = type(self.objects.optimizer).__name__

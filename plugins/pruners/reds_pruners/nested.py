@@ -42,6 +42,7 @@ class NestedPruner(AtOncePruner):
     """
 
     name = "nested"
+    skips_blocks = True
     takes_transforms = True
     Options: ClassVar[type] = NestedOptions
 
