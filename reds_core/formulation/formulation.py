@@ -168,13 +168,15 @@ def _values(
 
 
 def _no_value(group: str, values: FloatArray, scores: ScoreTable) -> float:
-    """The value of no channels at all: 0, as the sum of no scores, or the curve, which begins at one channel, extended.
+    """The value of no channels at all, as `ScoreTable.skipped` says.
 
     Args:
         group: The name of the group.
         values: The value of each width from 1 up.
         scores: The scores.
     """
+    if group in scores.skipped:
+        return float(values[-1] + scores.skipped[group])
     if group not in scores.curves:
         return 0.0
     return float(2 * values[0] - values[1]) if len(values) > 1 else float(values[0])

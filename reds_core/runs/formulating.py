@@ -39,6 +39,7 @@ from reds_core.runs.settings import RunSettings
 from reds_core.runs.skipping import check_skipping, skippable
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import thinning_warning
+from reds_core.scoring.block_losses import with_skipping_values
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.watcher import Watcher
@@ -130,12 +131,12 @@ def formulate_model(
         "score_level": score_level,
     }
     given |= {"transforms": transforms, "targets": targets, "exchange_rate": exchange_rate}
-    settings = changed(RunSettings(), given)
-    settings.check_transforms(writes_files=False)
     refuse_unknown(more, formulate_model, WidthOptions)
     rules = changed(widths or WidthRules(), more)
+    settings = replace(changed(RunSettings(), given), widths=rules)
+    settings.check_transforms(writes_files=False)
     options = given_options(options)
-    check_skipping(settings if rules.skip_blocks is False else replace(settings, widths=rules))
+    check_skipping(settings)
     parsed = parse_budgets(texts_of(budgets))
     if len(parsed) != 1:
         raise InputError(
@@ -194,6 +195,7 @@ def formulate_model(
         scores = score(plugin, framework, loaded, network, train, task, settings.seed, settings.score_level)
         if checked is not None:
             measuring = LossMeasurement.sampled(framework, loaded, network, checked, task, settings.seed)
+            scores = with_skipping_values(scores, measuring, network, settings.exchange_rate)
             scores = LayerLevels(space).with_level_values(scores, measuring, lambda _: settings.exchange_rate)
         stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
         return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")

@@ -53,7 +53,8 @@ class RunRequest:
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
         if not self.settings.names_targets:
-            options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
+            left_out = {*TRANSFORM_SETTINGS} - ({"exchange_rate"} if self.settings.widths.skip_blocks else set())
+            options = {name: value for name, value in options.items() if name not in left_out}
         if self.settings.realise == DROP:
             del options["realise"]
         options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
