@@ -108,8 +108,8 @@ class RebuildSkipping(Rebuild):
         if layer is not None:
             self._folded.append((layer, constant))
             return other
-        dtype = getattr(source, "dtype_policy", None)
-        return L.Rescaling(1.0, offset=constant.tolist(), name=source.name, dtype=dtype)(other)
+        # an array, since Keras would round a list to single precision
+        return L.Rescaling(1.0, offset=constant.astype(other.dtype), name=source.name, dtype=other.dtype)(other)
 
     def _constant_of(self, call: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return what a branch adds to the channels that are kept: an array (channels,) if that is all it depends on."""
