@@ -14,6 +14,7 @@ from reds_core.arrays import IntArray
 from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrouped, same
 from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.schema import BIAS, INPUT, WEIGHTS
+from reds_litert.skipped_blocks import SUM, adds_constant, contained_operators, skipped_sums
 
 CONV, DEPTHWISE, DENSE, TRANSPOSED = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
@@ -87,7 +88,7 @@ def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
 def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, int], ...]:
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
-    Graphs of different operators have none.
+    The member may lack residual blocks of the full network. Graphs of otherwise different operators have no pairs.
     """
     of_full, of_member = (
         [index for index, operator in enumerate(graph.operators) if operator.kind not in _CHANGING_NUMBERS_ONLY]
@@ -95,7 +96,7 @@ def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, in
     )
     kinds = [full.operators[index].kind for index in of_full]
     if kinds != [member.operators[index].kind for index in of_member]:
-        return ()
+        return contained_operators(full, member, of_full, of_member)
     return tuple(zip(of_full, of_member, strict=True))
 
 
@@ -111,6 +112,7 @@ class _Follower:
     def __init__(self, full: FileGraph, member: FileGraph, pairs: Sequence[tuple[int, int]]) -> None:
         self._full, self._member, self._pairs = full, member, pairs
         self._full_source, self._source = _sources(full), _sources(member)
+        self._sums = skipped_sums(full, {of_full for of_full, _ in pairs})
         self.outputs: dict[int, IntArray] = {}
         """The output channels of operators that are known not to be the first ones, by index in the member."""
 
@@ -124,7 +126,9 @@ class _Follower:
         for at_full, at in self._pairs:
             full, member = self._full.operators[at_full], self._member.operators[at]
             step = self._step(full, member, known, partners)
-            if member.kind in WITH_KERNELS:
+            if member.kind == SUM and adds_constant(self._member, member) and not adds_constant(self._full, full):
+                results = [self._beside_constant(member, known)]  # of a residual block that the member skips
+            elif member.kind in WITH_KERNELS:
                 part, results = self._kernel(at_full, at, step)
                 if part is not None:
                     found[at] = part
@@ -141,7 +145,7 @@ class _Follower:
     def _step(self, full: FileOperator, member: FileOperator, known: dict[int, Axes], partners: dict[int, int]) -> Step:
         sources = []
         for of_full, of_member in zip(full.inputs, member.inputs, strict=False):
-            of_full, of_member = self._full_source.get(of_full, of_full), self._source.get(of_member, of_member)
+            of_full, of_member = self._from(of_full), self._source.get(of_member, of_member)
             if min(of_full, of_member) < 0:
                 continue
             a, b = self._full.tensors[of_full], self._member.tensors[of_member]
@@ -154,6 +158,17 @@ class _Follower:
             for graph, operator in ((self._full, full), (self._member, member))
         ]
         return Step(member.kind, member.options, tuple(sources), shapes[0], shapes[1], self._decided)
+
+    def _from(self, tensor: int) -> int:
+        """The tensor of the full network that one is made from by changing numbers, or by adding a skipped block."""
+        while tensor in self._full_source or tensor in self._sums:
+            tensor = self._full_source.get(tensor, self._sums.get(tensor, tensor))
+        return tensor
+
+    def _beside_constant(self, operator: FileOperator, known: dict[int, Axes]) -> Axes:
+        """The elements of a sum with a constant: those of its other operand."""
+        sources = (self._source.get(each, each) for each in operator.inputs)
+        return next((known[each] for each in sources if each in known), ())
 
     def _decided(self, channels: Channels | None, indices: IntArray) -> Channels | None:
         if channels is None or channels.maker is None or np.array_equal(channels.indices, indices):
