@@ -309,4 +309,6 @@ def width_rules(
 ) -> WidthRules:
     """`base` with the rules that are given on the command line."""
     patterns = None if keep is None else listed(keep)
-    return override(base, keep=patterns, align=align, min_width=min_width, max_options=max_options, skip_blocks=skip_blocks)
+    return override(
+        base, keep=patterns, align=align, min_width=min_width, max_options=max_options, skip_blocks=skip_blocks
+    )

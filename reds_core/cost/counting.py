@@ -51,7 +51,6 @@ class SumForm:
         """The groups that it depends on, apart from packed sizes and from what is used only if a group has channels."""
         return frozenset((*self.linear, *(group for pair in self.products for group in pair)))
 
-
     @property
     def all_groups(self) -> frozenset[str]:
         """The groups that it depends on in any way."""

@@ -18,8 +18,8 @@ from reds_core.cost.counting import (
     params_terms,
 )
 from reds_core.cost.device_weights import weight_bytes_terms
-from reds_core.cost.executed import executed_peak, executed_sum
 from reds_core.cost.energy_models import BOARDS, EnergySource
+from reds_core.cost.executed import executed_peak, executed_sum
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
 from reds_core.scales import BOPS, BYTES, CYCLES, ENERGY, MACS, NANOSECONDS, Scale

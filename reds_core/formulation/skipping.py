@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 
-from reds_core.errors import InputError, argument, command
+from reds_core.errors import argument
 from reds_core.formulation.width_rules import SkippingWidths, WidthRules
 from reds_core.network.branches import branches
 from reds_core.network.description import Network
@@ -32,22 +31,16 @@ def unskippable(network: Network, rules: WidthRules) -> dict[str, str]:
 def with_skipping(network: Network, rules: WidthRules) -> tuple[Network, WidthRules]:
     """Return a network and its rules for widths in which residual blocks may be skipped, if the rules ask for it.
 
-    Raises:
-        InputError: If they ask for it and no residual block can be skipped.
+    Both are returned as they are if no residual block can be skipped.
     """
     if not rules.skip_blocks:
         return network, rules
     reasons = unskippable(network, rules)
     groups = tuple(
-        group
-        for group, branch in branches(network).found.items()
-        if network.layers[branch.sum].name not in reasons
+        group for group, branch in branches(network).found.items() if network.layers[branch.sum].name not in reasons
     )
     if not groups:
-        raise InputError(
-            f"no residual block of network '{network.name}' can be skipped{_first(reasons)}",
-            f"leave out {argument('skip_blocks')}, or see {command('inspect')} for its blocks",
-        )
+        return network, rules
     own = {each.name: getattr(rules, each.name) for each in fields(WidthRules)}
     return replace(network, skippable=groups), SkippingWidths(**own, skippable=groups)
 
@@ -60,9 +53,3 @@ def skipping_warnings(network: Network, rules: WidthRules) -> tuple[str, ...]:
         f"the residual block that '{layer}' adds is not skipped, because {reason}"
         for layer, reason in unskippable(network, rules).items()
     )
-
-
-def _first(reasons: Mapping[str, str]) -> str:
-    for layer, reason in reasons.items():
-        return f": for the one that '{layer}' adds, {reason}"
-    return ""

@@ -49,6 +49,9 @@ class Statement:
         rules: which widths are options.
         space: what can be decided besides widths; None for nothing.
         max_node_options: the most options of a group with levels; None for any number.
+        whole: the statement of the network of which this one is a part that ends at an exit; None for a whole network.
+        parts: the statement of the part that each exit of the network needs, by the name of the exit, and None for the
+            last one; empty if the network has no early exits.
     """
 
     network: Network
@@ -56,6 +59,29 @@ class Statement:
     rules: WidthRules = WidthRules()
     space: DecisionSpace | None = None
     max_node_options: int | None = MAX_NODE_OPTIONS
+    whole: Statement | None = None
+    parts: Mapping[str | None, Statement] = field(default_factory=dict)
+
+    def with_parts(self, parts: Mapping[str | None, Statement]) -> Statement:
+        """The same statement of a network with early exits.
+
+        Args:
+            parts: The statement of the part that each exit needs, by depth, with None for the last exit.
+        """
+        return replace(self, parts={exit: replace(part, whole=self) for exit, part in parts.items()})
+
+    @property
+    def exits(self) -> tuple[str | None, ...]:
+        """The exits at which a subnetwork may end, by depth; the last one is None."""
+        return tuple(self.parts) or (None,)
+
+    def part(self, exit: str | None) -> Statement:
+        """The statement of the part that an exit needs.
+
+        Raises:
+            KeyError: if the network has no such exit.
+        """
+        return self if exit is None and not self.parts else self.parts[exit]
 
     def form(self, resource: str) -> ResourceForm:
         """The use of a resource as a function of the widths, with all layers as they are.
@@ -96,11 +122,15 @@ class Statement:
         return self.network if self.space is None else self.space.described(settings)
 
     def full_usage(self, resource: str) -> int:
-        """How much of a resource the full network uses.
+        """How much of a resource the full network uses, of which budgets may be fractions.
+
+        For a part that ends at an exit, that is the whole network with all of its exits.
 
         Raises:
             InputError: if the resource cannot be counted.
         """
+        if self.whole is not None:
+            return self.whole.full_usage(resource)
         return self.form(resource).at(self.network.channels)
 
     def usage(self, widths: Mapping[str, int], settings: LevelSettings | None = None) -> dict[str, int]:

@@ -233,6 +233,36 @@ class Framework(TargetSupport, ABC):
         layer that adds the constant that the branch computes without these channels.
         """
 
+    def with_exits(self, model: Any, layers: Sequence[str], seed: int) -> Any:
+        """Return a new plain model with an early exit after each of some layers, by `reds_core.network.exits`.
+
+        The head of an exit is a global average pooling and a dense layer whose weights are random. `model` itself does
+        not change. By default, models have no exits.
+
+        Args:
+            model: A classifier of one output.
+            layers: The names of the layers, by depth.
+            seed: The seed of the weights of the heads.
+
+        Raises:
+            InputError: If there is no such layer.
+            UnsupportedError: If the model cannot have exits.
+        """
+        raise UnsupportedError(f"framework '{self.name}' adds no exits to models", "use another framework")
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        """Return a new plain model of the layers that one exit of `model` needs, with the same names and weights.
+
+        Args:
+            model: A model with exits.
+            exit: The name of an early exit; None for the last output, without the heads of early exits.
+
+        Raises:
+            InputError: If the model has no such exit.
+            UnsupportedError: If the framework cannot do that, as by default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' does not cut models at exits", "give a model without exits")
+
     def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
         """Return why `rewrite` cannot replace the layer named `site`, as a clause, or None if it can.
 

@@ -310,7 +310,8 @@ def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
     """Whether every choice has a valid width for each group, and every member has a choice."""
     return (
         0 <= saved.members <= len(saved.choices)
-        and all(choice.widths.keys() == channels.keys() for choice in saved.choices)
+        and all(c.widths.keys() == channels.keys() or c.exit is not None for c in saved.choices)
+        and all(choice.widths.keys() <= channels.keys() for choice in saved.choices)
         and all(1 <= width <= channels[g] for choice in saved.choices for g, width in choice.widths.items())
         and all(group in channels for group in saved.sequence)
         and len(saved.realised) in (0, saved.members)

@@ -9,6 +9,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, command
+from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
@@ -21,7 +22,6 @@ from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
 from reds_core.runs.offered_levels import levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.skipping import skippable
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
 
@@ -117,7 +117,7 @@ def read_family(
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
-    network, rules = skippable(framework, network, settings.rules(latencies))
+    network, rules = with_skipping(network, settings.rules(latencies))
     costs = settings.costs(network, latencies, [budget])
     transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
     space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)

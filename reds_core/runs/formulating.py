@@ -14,7 +14,7 @@ from reds_core.cost.tables import notes_of
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
-from reds_core.formulation.skipping import skipping_warnings
+from reds_core.formulation.skipping import skipping_warnings, with_skipping
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import OfferedWidths, WidthRules
@@ -36,7 +36,7 @@ from reds_core.runs.offered_levels import check_decided_without_data, levels_to_
 from reds_core.runs.options import WidthOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
-from reds_core.runs.skipping import check_skipping, skippable
+from reds_core.runs.skipping import check_skippable, check_skipping
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import thinning_warning
 from reds_core.scoring.block_losses import with_skipping_values
@@ -167,7 +167,8 @@ def formulate_model(
         costs = settings.costs(network, latencies)
         rules = rules if latencies is None else OfferedWidths.of(rules, latencies.offered)
         rules.check(network)
-        network, rules = skippable(framework, network, rules)
+        network, rules = with_skipping(network, rules)
+        check_skippable(framework, network, rules)
         thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()
         space = levels_to_decide(network, (framework, loaded), made, devices)

@@ -27,7 +27,7 @@ from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
-from reds_core.runs.session import RunPlugins, Session, check_realiser, create_plugins
+from reds_core.runs.session import RunPlugins, Session, check_exits, check_realiser, create_plugins
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.steps import take_steps
 from reds_core.runs.targets import RunTargets, all_kinds, check_calibration, run_targets
@@ -116,6 +116,7 @@ class Run:
                 remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)
+        check_exits(plugins, inputs.statement)
         budgets = inputs.statement.smallest_first(budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:

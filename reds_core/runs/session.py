@@ -99,6 +99,26 @@ def check_realiser(plugins: RunPlugins, budgets: int, has_data: bool) -> None:
     realiser.check_data(has_data)
 
 
+def check_exits(plugins: RunPlugins, statement: Statement) -> None:
+    """Refuse a strategy that does not decide at which exit subnetworks end, for a model with early exits.
+
+    Raises:
+        UnsupportedError: If the model has early exits and the strategy does not, or channels would be merged.
+    """
+    if not statement.parts:
+        return
+    if plugins.realiser is not None:
+        raise UnsupportedError(
+            "channels of models with early exits can only be dropped, not merged",
+            f"use {argument('realise', DROP)}, or a model without exits",
+        )
+    if not plugins.pruner.takes_exits:
+        raise UnsupportedError(
+            f"pruner '{plugins.pruner.name}' does not decide at which exit of the model a subnetwork ends",
+            f"use {argument('pruner', 'nested')}, or a model without exits",
+        )
+
+
 def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:
     if not pruner.takes_transforms:
         able = sorted(name for name, each in registry.available(Pruner).items() if each.takes_transforms)

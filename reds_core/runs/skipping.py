@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.errors import InputError, UnsupportedError, argument
-from reds_core.formulation.skipping import with_skipping
+from reds_core.formulation.skipping import unskippable
 from reds_core.formulation.width_rules import WidthRules
 from reds_core.framework.framework import Framework
 from reds_core.network.description import Network
@@ -53,16 +53,30 @@ def check_strategy(registry: Registry, settings: RunSettings, pruner: Pruner) ->
         )
 
 
-def skippable(framework: Framework, network: Network, rules: WidthRules) -> tuple[Network, WidthRules]:
-    """Return a network and its rules for widths, in which residual blocks may be skipped if the rules ask for it.
+def check_skippable(framework: Framework, network: Network, rules: WidthRules) -> None:
+    """Refuse rules that ask for skipped blocks where none can be skipped.
+
+    Args:
+        framework: The framework of the model.
+        network: The network, as `with_skipping` returned it.
+        rules: The rules, as `with_skipping` returned them.
 
     Raises:
-        InputError: If they ask for it and no residual block can be skipped.
+        InputError: If no residual block of the network can be skipped.
         UnsupportedError: If the framework cannot remove residual blocks.
     """
-    if rules.skip_blocks and not framework.skips_blocks:
+    if not rules.skip_blocks:
+        return
+    skip = argument("skip_blocks", True)
+    if not framework.skips_blocks:
         raise UnsupportedError(
-            f"framework '{framework.name}' does not remove residual blocks from models",
-            f"leave out {argument('skip_blocks', True)}",
+            f"framework '{framework.name}' does not remove residual blocks from models", f"leave out {skip}"
         )
-    return with_skipping(network, rules)
+    if not network.skippable:
+        reasons = (
+            f": the one that '{layer}' adds cannot, because {why}" for layer, why in unskippable(network, rules).items()
+        )
+        raise InputError(
+            f"no residual block of network '{network.name}' can be skipped{next(reasons, '')}",
+            f"leave out {skip}, or choose another model",
+        )

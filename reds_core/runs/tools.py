@@ -52,6 +52,7 @@ class RunTools(Tools):
         """
         inputs = session.inputs
         self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets
+        self.exits = session.statement.exits
         self.seed = session.settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
@@ -59,6 +60,10 @@ class RunTools(Tools):
         self.history: tuple[HistoryRow, ...] = ()
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
+
+    @property
+    def has_data(self) -> bool:
+        return self._inputs.examples is not None
 
     @property
     def finetune_epochs(self) -> int:
@@ -94,8 +99,7 @@ class RunTools(Tools):
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
         """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""
         watcher, count, inputs = self._session.watcher, self._settings.calibrate or 0, self._inputs
-        trainer = copy.copy(self)
-        trainer._step = dataclasses.replace(self._step, epochs=CALIBRATION_EPOCHS)
+        trainer = self._on_trial(CALIBRATION_EPOCHS)
 
         def project(model: Any, settings: LevelSettings) -> None:
             if self._session.levels.project(self._inputs.framework, model, settings, inputs.examples) is not None:
@@ -120,8 +124,24 @@ class RunTools(Tools):
             )
         return inputs.framework.loss(model, held_back, self._settings.task)
 
-    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        return self._session.statement.formulate(scores, budget, order)
+    def trial_loss(self, model: Any, epochs: int) -> float:
+        if not epochs:
+            return self.loss(self.recalibrate(model))
+        trainer = self._on_trial(epochs)
+        trained = trainer.finetune(Family(model, (), ()))
+        self.finetune_s = trainer.finetune_s
+        return self.loss(trained.full)
+
+    def _on_trial(self, epochs: int) -> RunTools:
+        """The same tools for trainings whose networks are not kept, so that they are not in the history of the run."""
+        trainer = copy.copy(self)
+        trainer._step = dataclasses.replace(self._step, epochs=epochs)
+        return trainer
+
+    def formulate(
+        self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, exit: str | None = None
+    ) -> Formulation:
+        return self._session.statement.part(exit).formulate(scores, budget, order)
 
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         search = self._session.plugins.search
@@ -146,6 +166,11 @@ class RunTools(Tools):
 
     def extract(self, model: Any, kept: Kept) -> Any:
         return self._inputs.framework.extract(model, self._described(model), kept)
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        if self._session.statement.parts:
+            return self._inputs.framework.ending_at(model, exit)
+        return model
 
     def extract_family(self, state: PruningState) -> Family[Any]:
         realiser, model = self._session.plugins.realiser, self.model

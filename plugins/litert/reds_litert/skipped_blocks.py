@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -19,8 +19,9 @@ def contained_operators(
 ) -> tuple[tuple[int, int], ...]:
     """Return pairs of operators, in order, in which each operator of a member has one of the full network.
 
-    Of all such pairs, those with the most names of tensors in common are returned; none if an operator of the member
-    has no counterpart. Names come from layers, so blocks that are alike are told apart by them.
+    Of all such pairs, those with the most names of tensors in common are returned. Names come from layers, so blocks
+    that are alike are told apart by them. There are none if an operator of the member has no counterpart, or if an
+    operator of the full network without one does more than compute an operand of a sum.
 
     Args:
         full: The graph of the full network.
@@ -47,11 +48,12 @@ def contained_operators(
             continue
         pairs.append((of_full[i - 1], of_member[j - 1]))
         i, j = i - 1, j - 1
-    return tuple(reversed(pairs))
+    pairs.reverse()
+    return tuple(pairs) if _lacks_only_blocks(full, member, dict(pairs)) else ()
 
 
 def skipped_sums(full: FileGraph, paired: Collection[int]) -> dict[int, int]:
-    """Return, for each sum that a member lacks with one of its operands, its output and the tensor of the other operand.
+    """Return, for each sum that a member lacks with one of its operands, its output and the other operand.
 
     Args:
         full: The graph of the full network.
@@ -66,6 +68,20 @@ def skipped_sums(full: FileGraph, paired: Collection[int]) -> dict[int, int]:
         if len(left) == 1:
             found[operator.outputs[0]] = left[0]
     return found
+
+
+def _lacks_only_blocks(full: FileGraph, member: FileGraph, pairs: Mapping[int, int]) -> bool:
+    """Whether all that a member lacks are operands of sums, which it lacks as well or has with a constant instead."""
+    lacking = {at for at in range(len(full.operators)) if at not in pairs}
+    made = {output for at in lacking for output in full.operators[at].outputs}
+    sums = skipped_sums(full, pairs)
+    for at, operator in enumerate(full.operators):
+        is_reading = made.difference(sums).intersection(operator.inputs)
+        if at in pairs and is_reading:
+            counterpart = member.operators[pairs[at]]
+            if operator.kind != SUM or not adds_constant(member, counterpart):
+                return False
+    return not made.difference(sums).intersection(full.outputs)
 
 
 def adds_constant(graph: FileGraph, operator: FileOperator) -> bool:

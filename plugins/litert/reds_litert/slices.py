@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,16 +88,35 @@ def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
 def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, int], ...]:
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
-    The member may lack residual blocks of the full network. Graphs of otherwise different operators have no pairs.
+    A member of one output may be the part of a full network of several that one of these needs, and it may lack
+    residual blocks of that. Graphs of otherwise different operators have none.
     """
-    of_full, of_member = (
-        [index for index, operator in enumerate(graph.operators) if operator.kind not in _CHANGING_NUMBERS_ONLY]
-        for graph in (full, member)
-    )
-    kinds = [full.operators[index].kind for index in of_full]
-    if kinds != [member.operators[index].kind for index in of_member]:
-        return contained_operators(full, member, of_full, of_member)
-    return tuple(zip(of_full, of_member, strict=True))
+    is_part = len(member.outputs) == 1 < len(full.outputs)
+    of_member = _computing(member, range(len(member.operators)))
+    kinds = [member.operators[index].kind for index in of_member]
+    candidates = [[output] for output in full.outputs] if is_part else [list(full.outputs)]
+    for outputs in candidates:
+        of_full = _computing(full, _needed(full, outputs))
+        if kinds == [full.operators[index].kind for index in of_full]:
+            return tuple(zip(of_full, of_member, strict=True))
+    parts = (_computing(full, _needed(full, outputs)) for outputs in candidates)
+    return next((pairs for part in parts if (pairs := contained_operators(full, member, part, of_member))), ())
+
+
+def _computing(graph: FileGraph, operators: Iterable[int]) -> list[int]:
+    """Return the operators of those given that do more than change numbers."""
+    return [index for index in operators if graph.operators[index].kind not in _CHANGING_NUMBERS_ONLY]
+
+
+def _needed(graph: FileGraph, outputs: Iterable[int]) -> list[int]:
+    """Return the indices of the operators that some tensors need, in execution order."""
+    wanted, found = set(outputs), list[int]()
+    for index in reversed(range(len(graph.operators))):
+        operator = graph.operators[index]
+        if wanted.intersection(operator.outputs):
+            found.append(index)
+            wanted.update(operator.inputs)
+    return found[::-1]
 
 
 class _Follower:

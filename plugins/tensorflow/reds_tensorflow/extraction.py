@@ -34,23 +34,19 @@ def variables(model: Any, network: Network) -> tuple[Any, ...]:
     return tuple(named[weight.name] for weight in network.weights)
 
 
-def present_variables(model: Any, network: Network) -> dict[int, Any]:
-    """Return the Keras variables of a network that may lack residual branches, by index in `network.weights`.
+def variables_by_index(model: Any, network: Network) -> dict[int, Any]:
+    """Return the Keras variables of `model` by their index in `network.weights`.
 
     Args:
-        model: the model.
-        network: the description of the model that it was extracted from.
+        model: the model, or a part of it that ends at an early exit.
+        network: the description of the whole model, or of one that it was extracted from.
 
     Raises:
-        InputError: if `network` describes another model.
+        InputError: if `model` has a weight that `network` does not describe.
     """
     named = named_variables(model)
-    absent = {index for index, weight in enumerate(network.weights) if weight.name not in named}
-    for branch in branches(network).found.values() if absent else ():
-        own = {index for call in branch.calls for index in network.layers[call].weights}
-        absent -= own if own <= absent else set()
-    found = {index: named[weight.name] for index, weight in enumerate(network.weights) if weight.name in named}
-    if absent or len(found) != len(named):
+    found = {index: named.pop(weight.name) for index, weight in enumerate(network.weights) if weight.name in named}
+    if named:
         raise _of_another_model(model)
     return found
 

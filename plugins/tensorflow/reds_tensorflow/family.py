@@ -18,9 +18,10 @@ from reds_core.framework import Family, Projection, member_kept
 from reds_core.network import Kept, Network, WeightKind
 from reds_core.network.branches import without_channels
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
-from reds_tensorflow.extraction import present_variables
+from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments
 from reds_tensorflow.projecting import assign_held, assign_projected, projected
+from reds_tensorflow.task import positions_of_outputs
 
 SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
 """The shares of a training at which projections that change in its course are compared."""
@@ -70,6 +71,7 @@ class Student:
         constants: what is added to slices of full weights, by index in `Network.weights`. These are constants of
             residual branches that the network does without, which do not change during training.
         activations: the ranges to which its activations are rounded, or None if they are not.
+        outputs: which of the outputs of the full network it has, by their positions.
     """
 
     model: Any
@@ -79,6 +81,7 @@ class Student:
     projections: Mapping[int, Projection]
     constants: Mapping[int, Any] = field(default_factory=dict)
     activations: ActivationRanges | None = None
+    outputs: tuple[int, ...] = (0,)
 
     @property
     def own_variables(self) -> tuple[Any, ...]:
@@ -114,7 +117,7 @@ class Student:
             variable.assign(self._cut(cut, {cut.weight: full[cut.weight].value}))
             assign_held(variable, self.projections.get(cut.weight))
         held = {index: each for index, each in self.projections.items() if each.held is not None}
-        own = present_variables(self.model, network) if held else {}
+        own = variables_by_index(self.model, network) if held else {}
         frozen = {id(variable): held[index] for index, variable in own.items() if index in held}
         for variable, state in zip(self.model.non_trainable_variables, self.states, strict=True):
             if id(variable) in frozen:  # its state is what the network computes with
@@ -164,7 +167,9 @@ def students_of(
     bits = activations or [None] * len(models)
     own = begun_projections(family, network, projections, examples) or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
-    cuts = [_cuts(model, network, widths) for model, widths in zip(models, (*family.widths, network.channels), strict=True)]
+    cuts = [
+        _cuts(model, network, widths) for model, widths in zip(models, (*family.widths, network.channels), strict=True)
+    ]
     return tuple(
         Student(
             model,
@@ -174,6 +179,7 @@ def students_of(
             by_index,
             _constants(model, own_cuts, family, network) if without_channels(widths) else {},
             None if rounded is None else ActivationRanges(model, rounded),
+            positions_of_outputs(model, family.full),
         )
         for model, widths, own_cuts, root, by_index, rounded in zip(
             models, (*family.widths, network.channels), cuts, roots, own, bits, strict=True
@@ -222,7 +228,7 @@ def begun_projections(
     found: list[Mapping[int, Projection]] = []
     models, widths = (*family.members, family.full), (*family.widths, network.channels)
     for model, own_widths, by_index in zip(models, widths, projections, strict=False):
-        values, kept = present_variables(model, network), member_kept(own_widths)
+        values, kept = variables_by_index(model, network), member_kept(own_widths)
 
         def inputs(tensor: int | None, kept: Kept = kept) -> Any:
             if tensor is None or tensor not in moments:
@@ -230,13 +236,8 @@ def begun_projections(
             positions = network.tensors[tensor].axis.positions(kept, network.channels)
             return moments[tensor][np.ix_(positions, positions)]
 
-        found.append(
-            {
-                i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads))
-                for i, p in by_index.items()
-                if i in values
-            }
-        )
+        own = {i: p for i, p in by_index.items() if i in values}
+        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in own.items()})
     return found
 
 
@@ -256,7 +257,7 @@ def projected_models(
     own = [
         (variable, by_index[index], np.asarray(variable).copy())
         for model, by_index in zip((*family.members, family.full), begun, strict=False)
-        for index, variable in present_variables(model, network).items()
+        for index, variable in variables_by_index(model, network).items()
         if index in by_index
     ]
     for variable, projection, _ in own:
@@ -269,7 +270,7 @@ def projected_models(
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
-    order = {id(variable): i for i, variable in present_variables(model, network).items()}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()}
     kept = member_kept(widths)
     indices = [order[id(variable)] for variable in model.trainable_variables]
     return tuple(
@@ -279,7 +280,7 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
 
 def _constants(model: Any, cuts: Sequence[Slice], family: Family[Any], network: Network) -> dict[int, Any]:
     """Return by how much biases and offsets of a member differ from slices of those of the full network."""
-    full = present_variables(family.full, network)
+    full = variables_by_index(family.full, network)
     found: dict[int, Any] = {}
     for variable, cut in zip(model.trainable_variables, cuts, strict=True):
         if network.weights[cut.weight].kind in (WeightKind.BIAS, WeightKind.OFFSET):
@@ -291,7 +292,7 @@ def _constants(model: Any, cuts: Sequence[Slice], family: Family[Any], network: 
 
 def _own_states(model: Any, network: Network, seed: int, projections: Mapping[int, Projection]) -> tuple[Any, ...]:
     """Return copies of the variables that gradients do not train. Frozen weights are projected once and for all."""
-    order = {id(variable): i for i, variable in present_variables(model, network).items()} if projections else {}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()} if projections else {}
     states = tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables))
     for variable, state in zip(model.non_trainable_variables, states, strict=True):
         assign_projected(state, projections.get(order.get(id(variable), -1)))

@@ -142,6 +142,18 @@ class TensorFlowFramework(Framework):
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
 
+    def with_exits(self, model: Any, layers: Sequence[str], seed: int) -> Any:
+        with importing():
+            from reds_tensorflow import exits, own_layers
+        with own_layers.made_known(self.own_layers.objects):
+            return exits.with_exits(model, layers, seed, self.reading)
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        with importing():
+            from reds_tensorflow import exits, own_layers
+        with own_layers.made_known(self.own_layers.objects):
+            return exits.ending_at(model, exit, self.reading)
+
     def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
         with importing():
             from reds_tensorflow import rewriting
