@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from reds_core.arrays import IntArray
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.cost.activation_memory import covers
 from reds_core.cost.counting import (
     GroupTables,
@@ -133,9 +133,9 @@ class CostTables:
             if len(names) > 1:
                 raise AssertionError("what a branch costs depends on three groups")
             own = self._nodes[group]
-            is_on = own.widths > 0
+            is_on: BoolArray = own.widths > 0
             if home == group and where is not None:
-                is_on = is_on & where
+                is_on = is_on & where.astype(bool)
             other = self._nodes[names[0]] if names else None
             if other is None:
                 self._add_own(group, np.where(is_on, _amounts(terms, {group: own.widths}), 0))

@@ -113,7 +113,7 @@ def _check_same_peak(
     """
     if executed_peak(found.network, steps) != executed_peak(space.network, steps):
         raise UnsupportedError(
-            f"the levels of {_named(space)} change {resource}, which cannot be limited where blocks are skipped as well",
+            f"the levels of {_named(space)} change {resource}, which cannot be limited where blocks are skipped",
             f"leave out the budget of {resource}, the transform, or {argument('skip_blocks', True)}",
         )
 

@@ -106,8 +106,8 @@ def formulate_model(
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
-        more: Rules for widths, one by one: `keep`, `align`, `min_width`, `max_options` and `skip_blocks`. They replace those of
-            `widths`; `help(reds_core.WidthOptions)` explains them.
+        more: Rules for widths, one by one: `keep`, `align`, `min_width`, `max_options` and `skip_blocks`. They replace
+            those of `widths`; `help(reds_core.WidthOptions)` explains them.
 
     Returns:
         A `Formulation`, whose attribute `problem` is the `KnapsackProblem`. If no subnetwork meets the budget, the

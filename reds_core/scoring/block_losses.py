@@ -1,4 +1,4 @@
-"""How much the loss rises if a single residual block is skipped, before training, as values of groups without channels."""
+"""How much the loss rises if a single residual block is skipped, before training, and what that is worth."""
 
 from __future__ import annotations
 

@@ -167,9 +167,8 @@ def students_of(
     bits = activations or [None] * len(models)
     own = begun_projections(family, network, projections, examples) or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
-    cuts = [
-        _cuts(model, network, widths) for model, widths in zip(models, (*family.widths, network.channels), strict=True)
-    ]
+    every = (*family.widths, network.channels)
+    cuts = [_cuts(model, network, widths) for model, widths in zip(models, every, strict=True)]
     return tuple(
         Student(
             model,
@@ -181,9 +180,7 @@ def students_of(
             None if rounded is None else ActivationRanges(model, rounded),
             positions_of_outputs(model, family.full),
         )
-        for model, widths, own_cuts, root, by_index, rounded in zip(
-            models, (*family.widths, network.channels), cuts, roots, own, bits, strict=True
-        )
+        for model, widths, own_cuts, root, by_index, rounded in zip(models, every, cuts, roots, own, bits, strict=True)
     )
 
 

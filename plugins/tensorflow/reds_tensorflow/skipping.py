@@ -112,7 +112,7 @@ class RebuildSkipping(Rebuild):
         return L.Rescaling(1.0, offset=constant.astype(other.dtype), name=source.name, dtype=other.dtype)(other)
 
     def _constant_of(self, call: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return what a branch adds to the channels that are kept: an array (channels,) if that is all it depends on."""
+        """Return what a branch adds to the channels that are kept, as an array (channels,) if it is the same everywhere."""
         tensor = self._network.tensors[self._sums[call].output]
         positions = tensor.axis.positions(self._kept, self._network.channels)
         values = np.take(values, positions, axis=tensor.dimension).astype(np.float64)
@@ -122,14 +122,15 @@ class RebuildSkipping(Rebuild):
             return values
         if channels == values.ndim - 1 or self._folds_into(call) is not None:
             return np.asarray(by_channel[0])
-        return by_channel[0].reshape([-1 if axis == channels else 1 for axis in range(values.ndim)])
+        shaped: npt.NDArray[Any] = by_channel[0].reshape([-1 if a == channels else 1 for a in range(values.ndim)])
+        return shaped
 
     def _folds_into(self, call: int) -> Any:
-        """Return the copy of the layer whose bias or offset can take in the constant of a sum; None if there is none."""
+        """Return the copy of the layer whose bias or offset can take in the constant of a sum, or None."""
         return self._taking_in(self._sums[call].other, call)
 
     def _taking_in(self, tensor: int, reader: int) -> Any:
-        """Return the copy of the layer that computes a tensor, directly or by a sum, if nothing but one call reads it."""
+        """Return the copy of the layer that computes a tensor, directly or by a sum, if only one call reads it."""
         network, calls = self._left.network, self._left.calls
         readers = [call for call, layer in zip(calls, network.layers, strict=True) if tensor in layer.inputs]
         maker = next((c for c, layer in zip(calls, network.layers, strict=True) if tensor in layer.outputs), None)
