@@ -47,6 +47,7 @@ class TensorFlowFramework(Framework):
     """Keras 3 models on TensorFlow, exported to LiteRT."""
 
     name = "tensorflow"
+    skips_blocks = True
     requires = ("tensorflow", "ai_edge_litert")
     install = "pip install 'reds-core[tensorflow]'"
     Options = TensorFlowOptions
