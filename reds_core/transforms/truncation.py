@@ -88,7 +88,7 @@ class TruncatedQuantiser(UniformQuantiser):
 
     def scales(self, weight: npt.NDArray[Any], axis: int | tuple[int, ...] | None) -> FloatArray:
         found = self._codes_scales(weight, axis)
-        magnitudes = np.abs(np.asarray(weight, np.float64)).max(self._others(weight, axis), keepdims=True)
+        magnitudes = np.abs(np.asarray(weight, np.float64)).max(self._others(weight, axis), keepdims=True, initial=0)
         return np.where(self._is_truncated(weight, axis), magnitudes / LARGEST_CODE, found)
 
     def integers(self, weight: npt.NDArray[Any], axis: int | tuple[int, ...] | None) -> IntArray:
