@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from reds_core.registry import Registry, plugins
     from reds_core.reports import write_report
     from reds_core.run_history import HistoryRow, load_history
+    from reds_core.runs.adding_exits import ExitRecord, exits
     from reds_core.runs.api import extract, prune
     from reds_core.runs.auditing import run_audit
     from reds_core.runs.checkpoint import load_scores
@@ -107,6 +108,7 @@ _MODULES = {
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
     "runs.exit_thresholds": ("choose_thresholds",),
     "runs.export_folder": ("FamilyExport",),
+    "runs.adding_exits": ("ExitRecord", "exits"),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
@@ -141,6 +143,7 @@ __all__ = [
     "Conversion",
     "Dataset",
     "Details",
+    "ExitRecord",
     "ExitThresholds",
     "FamilyExport",
     "FinetuneSettings",
@@ -178,6 +181,7 @@ __all__ = [
     "convert_problem",
     "describe_plugin",
     "evaluate",
+    "exits",
     "export",
     "export_suite",
     "extract",

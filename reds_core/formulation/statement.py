@@ -15,8 +15,9 @@ from reds_core.formulation.level_costs import LevelForm, level_form
 from reds_core.formulation.nodes import MAX_NODE_OPTIONS, OptionNodes, option_nodes
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Kept
+from reds_core.network.branches import without_branches, without_channels
 from reds_core.network.description import Network
 from reds_core.scoring.scorer import ScoreTable
 
@@ -198,9 +199,12 @@ class Statement:
         )
 
     def _usage(self, names: Iterable[str], widths: Mapping[str, int], settings: LevelSettings | None) -> dict[str, int]:
-        if not settings:
+        skipped = without_channels(widths) if self.network.skippable else ()
+        if not settings and not skipped:
             return {resource: self.form(resource).at(widths) for resource in names}
-        network = self.described(settings)
+        network = self.described(settings or UNTOUCHED)
+        if skipped:  # forms of the whole network may count a little more than what is left
+            network = replace(without_branches(network, skipped).network, skippable=())
         return {r: form.at(widths) for r, form in resources.resource_forms(network, names, self.costs).items()}
 
     @cached_property

@@ -73,7 +73,9 @@ def check_family(
             raise violated(f"gave subnetwork '{budget.name}' the exit '{choice.exit}', which the network does not have")
         part = statement.part(choice.exit)
         own = part.network.channels
-        if choice.widths.keys() != own.keys() or any(not 1 <= w <= own[g] for g, w in choice.widths.items()):
+        if choice.widths.keys() != own.keys() or any(
+            not options[g][0] <= w <= own[g] for g, w in choice.widths.items()
+        ):
             raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:

@@ -277,6 +277,8 @@ class Pruner(Plugin, ABC):
     """Base class of plugins that bring a pruning strategy. An instance holds its options and nothing else.
 
     Attributes:
+        skips_blocks: Whether subnetworks may have groups without channels, so that residual blocks are skipped. The
+            strategy then treats a width of 0 as any other, and scores no network that was cut.
         takes_transforms: Whether the strategy also decides the levels of transforms. It then passes on the settings of
             each solution with its widths.
         needs_transforms: Whether the strategy has nothing to decide without transforms. Runs without any refuse it.
@@ -285,6 +287,7 @@ class Pruner(Plugin, ABC):
     """
 
     kind = "pruner"
+    skips_blocks: ClassVar[bool] = False
     takes_transforms: ClassVar[bool] = False
     needs_transforms: ClassVar[bool] = False
     takes_exits: ClassVar[bool] = False

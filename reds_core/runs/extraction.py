@@ -110,7 +110,13 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             member, model = realised_member(family, member, realiser, data, watcher)
         smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
         projected = family.levels.project(
-            framework, model, decision.settings, data.examples, widths=decision.widths, smaller=smaller
+            framework,
+            model,
+            decision.settings,
+            data.examples,
+            widths=decision.widths,
+            smaller=smaller,
+            full=family.full if realiser is None else None,
         )
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
@@ -303,6 +309,8 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     if family.settings.realise != DROP:  # members with merged channels have weights of their own
         return False
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
+        return False
+    if 0 in member.widths.values():  # it lacks layers, and the constants of these are part of its weights
         return False
     return member.shares_weights and member.files.get(family.framework.file.name) is not None
 

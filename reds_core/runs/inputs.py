@@ -10,6 +10,7 @@ from typing import Any
 from reds_core.cost.resources import CostModel
 from reds_core.cost.tables import CostTable, notes_of
 from reds_core.errors import InputError, argument
+from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
@@ -32,6 +33,7 @@ from reds_core.runs.labelling import labelled, require_labels
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import check_skippable
 from reds_core.runs.splitting import split_validation
 from reds_core.watcher import Watcher
 
@@ -229,6 +231,7 @@ class InputReader:
         if settings.strict:
             refuse_unprunable(network)
         statement = self._statement_of(network, model, latencies)
+        check_skippable(self.framework, statement.network, statement.rules)
         early = exit_names(network)
         if early:
             statement = statement.with_parts({exit: self._part(model, exit, latencies) for exit in (*early, None)})
@@ -242,7 +245,8 @@ class InputReader:
 
     def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
         settings, space = self.request.settings, self.space(network, (self.framework, model))
-        return Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
+        network, rules = with_skipping(network, settings.rules(latencies))
+        return Statement(network, settings.costs(network, latencies), rules, space)
 
     def _dataset(self, model: Any) -> Dataset | None:
         request = self.request

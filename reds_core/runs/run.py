@@ -10,6 +10,7 @@ from pathlib import Path
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.skipping import skipping_warnings
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.plan import Plan
@@ -175,6 +176,7 @@ def warn_of_inputs(
         watcher: Notified of the warnings.
     """
     warnings = [*inputs.network.warnings, thinning_warning(inputs.network, inputs.statement.rules)]
+    warnings += skipping_warnings(inputs.network, inputs.statement.rules)
     warnings += inputs.statement.warnings
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:

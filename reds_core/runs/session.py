@@ -19,6 +19,7 @@ from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import APART, RunSettings
+from reds_core.runs.skipping import check_skipping, check_strategy
 from reds_core.scoring.scorer import Scorer, check_level
 from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Transform
@@ -62,6 +63,8 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     transforms = transforms_of(registry, settings)
     realiser = realiser_of(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
+    check_skipping(settings)
+    check_strategy(registry, settings, pruner)
     if transforms:
         _check_takes_transforms(registry, pruner)
     elif pruner.needs_transforms:

@@ -30,6 +30,7 @@ from reds_core.runs.history import FULL, history_rows
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.realiser import LOSS_EXAMPLES, FullModel
 from reds_core.runs.session import Session
+from reds_core.scoring.block_losses import with_skipping_values
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable, score
@@ -75,15 +76,15 @@ class RunTools(Tools):
 
         def scored() -> ScoreTable:
             table = score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
-            return self._with_level_values(table) if model is self.model else table
+            return self._with_measured_values(table) if model is self.model else table
 
         table = scored() if store is None else store.scores(self.seed, scored)
         return table if kept is None else table.spread(kept, self.network.channels)
 
-    def _with_level_values(self, scores: ScoreTable) -> ScoreTable:
-        """The scores of the input model with the values of the levels of layers, if there are any."""
+    def _with_measured_values(self, scores: ScoreTable) -> ScoreTable:
+        """The scores of the input model with the values of levels of layers and of skipped blocks, if there are any."""
         inputs, settings, levels = self._inputs, self._settings, self._session.levels
-        if levels.space is None or inputs.train is None:
+        if inputs.train is None or (levels.space is None and not self.network.skippable):
             return scores
         measuring = LossMeasurement.sampled(
             inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed
@@ -92,6 +93,7 @@ class RunTools(Tools):
         def rate_of(losses: LevelLosses) -> float | None:
             return settings.exchange_rate if settings.calibrate is None else self._calibrated(scores, losses)
 
+        scores = with_skipping_values(scores, measuring, self.network, settings.exchange_rate)
         return levels.with_level_values(scores, measuring, rate_of)
 
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:

@@ -44,6 +44,7 @@ class NestedPruner(AtOncePruner):
     """
 
     name = "nested"
+    skips_blocks = True
     takes_transforms = True
     takes_exits = True
     Options: ClassVar[type] = NestedOptions

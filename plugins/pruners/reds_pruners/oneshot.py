@@ -14,6 +14,7 @@ class OneShotPruner(AtOncePruner):
     """
 
     name = "oneshot"
+    skips_blocks = True
     takes_transforms = True
     takes_exits = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -14,12 +14,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
-from reds_core.framework import Family, Projection, member_kept
-from reds_core.network import Kept, Network
+from reds_core.framework import Family, Projection, member_kept, parts_of_whole
+from reds_core.network import Kept, Network, WeightKind
+from reds_core.network.branches import without_channels
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
 from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments
-from reds_tensorflow.projecting import assign_held, assign_projected, projected
+from reds_tensorflow.projecting import assign_held, assign_projected, called, projected
 from reds_tensorflow.task import positions_of_outputs
 
 SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
@@ -67,6 +68,8 @@ class Student:
         states: copies of the model's other variables (statistics, states of random generators), in their order.
         share: weight of its loss in the total loss.
         projections: projections of its weights from the start of the training on, by index in `Network.weights`.
+        constants: what is added to slices of full weights, by index in `Network.weights`. These are constants of
+            residual branches that the network does without, which do not change during training.
         activations: the ranges to which its activations are rounded, or None if they are not.
         outputs: which of the outputs of the full network it has, by their positions.
     """
@@ -76,6 +79,7 @@ class Student:
     states: tuple[Any, ...]
     share: float
     projections: Mapping[int, Projection]
+    constants: Mapping[int, Any] = field(default_factory=dict)
     activations: ActivationRanges | None = None
     outputs: tuple[int, ...] = (0,)
 
@@ -91,7 +95,18 @@ class Student:
             full: the full weights by index in `Network.weights`.
             progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
-        return [projected(cut.of(full[cut.weight]), self.projections.get(cut.weight), progress) for cut in self.cuts]
+        return [self._value(cut, full, progress) for cut in self.cuts]
+
+    def _value(self, cut: Slice, full: Mapping[int, Any], progress: Any) -> Any:
+        projection = self.projections.get(cut.weight)
+        if projection is not None and projection.whole:
+            return cut.of(projected(full[cut.weight], projection, progress))
+        return projected(self._cut(cut, full), projection, progress)
+
+    def _cut(self, cut: Slice, full: Mapping[int, Any]) -> Any:
+        """Return the value of a weight before its projection."""
+        part = cut.of(full[cut.weight])
+        return part + self.constants[cut.weight] if cut.weight in self.constants else part
 
     def changed(self, change: Callable[[Projection], Projection]) -> Student:
         """Return the network with other projections, which compute the same."""
@@ -105,8 +120,12 @@ class Student:
             network: the description of the full network.
         """
         for variable, cut in zip(self.model.trainable_variables, self.cuts, strict=True):
-            variable.assign(cut.of(full[cut.weight].value))
-            assign_held(variable, self.projections.get(cut.weight))
+            projection = self.projections.get(cut.weight)
+            if projection is not None and projection.whole:
+                variable.assign(cut.of(tf.constant(called(projection, full[cut.weight]))))
+                continue
+            variable.assign(self._cut(cut, {cut.weight: full[cut.weight].value}))
+            assign_held(variable, projection)
         held = {index: each for index, each in self.projections.items() if each.held is not None}
         own = variables_by_index(self.model, network) if held else {}
         frozen = {id(variable): held[index] for index, variable in own.items() if index in held}
@@ -158,19 +177,20 @@ def students_of(
     bits = activations or [None] * len(models)
     own = begun_projections(family, network, projections, examples) or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
+    every = (*family.widths, network.channels)
+    cuts = [_cuts(model, network, widths) for model, widths in zip(models, every, strict=True)]
     return tuple(
         Student(
             model,
-            _cuts(model, network, widths),
-            _own_states(model, network, seed, by_index),
+            own_cuts,
+            _own_states(model, network, seed, begun_from(family.full, network, widths, by_index)),
             root / sum(roots),
             by_index,
+            _constants(model, own_cuts, family, network) if without_channels(widths) else {},
             None if rounded is None else ActivationRanges(model, rounded),
             positions_of_outputs(model, family.full),
         )
-        for model, widths, root, by_index, rounded in zip(
-            models, (*family.widths, network.channels), roots, own, bits, strict=True
-        )
+        for model, widths, own_cuts, root, by_index, rounded in zip(models, every, cuts, roots, own, bits, strict=True)
     )
 
 
@@ -188,7 +208,7 @@ def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> I
         cuts = {cut.weight: cut for cut in student.cuts}
         for index, projection in sorted(student.projections.items()):
             bits = 0 if projection.quantiser is None else projection.quantiser.bits
-            yield np.array([number, index, bits, *projection.axes], np.int64)
+            yield np.array([number, index, bits, *projection.axes, *([-1] if projection.whole else [])], np.int64)
             if projection.quantiser is None and index in cuts:
                 values = np.asarray(cuts[index].of(full[index]), np.float64)
                 yield projection.function(values)
@@ -228,6 +248,24 @@ def begun_projections(
     return found
 
 
+def begun_from(
+    full: Any, network: Network, widths: Mapping[str, int], projections: Mapping[int, Projection]
+) -> Mapping[int, Projection]:
+    """Return the projections of one network, of which those of whole weights return its parts of the present ones.
+
+    Args:
+        full: the full model.
+        network: its description.
+        widths: the width of each group in the network.
+        projections: the projections by index in `Network.weights`.
+    """
+    if not any(each.whole for each in projections.values()):
+        return projections
+    return parts_of_whole(
+        network, [np.asarray(each) for each in variables_by_index(full, network).values()], widths, projections
+    )
+
+
 @contextmanager
 def projected_models(
     family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]], examples: Any
@@ -240,7 +278,11 @@ def projected_models(
         projections: those of each network, members first, or none.
         examples: inputs on which statistics for projections that ask for them are measured, or None.
     """
-    begun = begun_projections(family, network, projections, examples)
+    widths = (*family.widths, network.channels)
+    begun = [
+        begun_from(family.full, network, each, by_index)
+        for each, by_index in zip(widths, begun_projections(family, network, projections, examples), strict=False)
+    ]
     own = [
         (variable, by_index[index], np.asarray(variable).copy())
         for model, by_index in zip((*family.members, family.full), begun, strict=False)
@@ -263,6 +305,18 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
     return tuple(
         Slice.at(i, [axis.positions(kept, network.channels) for axis in network.weights[i].axes]) for i in indices
     )
+
+
+def _constants(model: Any, cuts: Sequence[Slice], family: Family[Any], network: Network) -> dict[int, Any]:
+    """Return by how much biases and offsets of a member differ from slices of those of the full network."""
+    full = variables_by_index(family.full, network)
+    found: dict[int, Any] = {}
+    for variable, cut in zip(model.trainable_variables, cuts, strict=True):
+        if network.weights[cut.weight].kind in (WeightKind.BIAS, WeightKind.OFFSET):
+            constant = np.asarray(variable) - np.asarray(cut.of(full[cut.weight].value))
+            if constant.any():
+                found[cut.weight] = tf.constant(constant)
+    return found
 
 
 def _own_states(model: Any, network: Network, seed: int, projections: Mapping[int, Projection]) -> tuple[Any, ...]:
