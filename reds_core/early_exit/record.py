@@ -18,7 +18,7 @@ THRESHOLDS_FILE = "thresholds.json"
 
 
 @dataclass(frozen=True)
-class ExitRecord:
+class ExitFigures:
     """One exit.
 
     Attributes:
@@ -181,7 +181,7 @@ class ExitThresholds:
     data: str
     cost: str
     cost_source: str
-    exits: tuple[ExitRecord, ...]
+    exits: tuple[ExitFigures, ...]
     target: ThresholdTarget
     measure: str
     policies: tuple[PolicyRecord, ...]
