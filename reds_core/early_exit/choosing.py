@@ -22,7 +22,7 @@ from reds_core.early_exit.figures import (
     wilson,
 )
 from reds_core.early_exit.policy import ExitAnswers
-from reds_core.early_exit.record import CurvePoint, ExitFigures, GroupShares, PolicyRecord, ThresholdTarget
+from reds_core.early_exit.record import CurvePoint, MeasuredExit, GroupShares, PolicyRecord, ThresholdTarget
 
 INTEGER_MEASURE = "integer-margin"
 
@@ -78,12 +78,12 @@ class ThresholdChoice:
             point for measure, (search, test) in self._searches.items() for point in curve(measure, search, test)
         )
 
-    def exits(self) -> tuple[ExitFigures, ...]:
+    def exits(self) -> tuple[MeasuredExit, ...]:
         """Return the record of each exit."""
         rights = self.held_back.right.mean(axis=1)
         tested = None if self.test is None else self.test.right
         return tuple(
-            ExitFigures(
+            MeasuredExit(
                 name=name,
                 cost=float(self.costs.passing[place]),
                 cost_alone=float(self.costs.alone[place]),

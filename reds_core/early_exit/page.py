@@ -8,7 +8,7 @@ from reds_core.early_exit.against_static import AccuracyDifference
 from reds_core.early_exit.costs import COST_NOUNS
 from reds_core.early_exit.pictures import curve_picture, shares_picture
 from reds_core.early_exit.policy import NEVER
-from reds_core.early_exit.record import ExitFigures, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
+from reds_core.early_exit.record import MeasuredExit, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
 from reds_core.report import units
 from reds_core.report.comparison import Opening
 from reds_core.report.page import render
@@ -153,7 +153,7 @@ def _threshold(is_integer: bool, threshold: float, never: int) -> Cell:
 
 
 def _exits(found: ExitThresholds) -> Table:
-    def costs(exit_: ExitFigures) -> tuple[float, float]:
+    def costs(exit_: MeasuredExit) -> tuple[float, float]:
         return exit_.cost, exit_.cost_alone
 
     last = found.exits[-1].cost_alone

@@ -18,7 +18,7 @@ THRESHOLDS_FILE = "thresholds.json"
 
 
 @dataclass(frozen=True)
-class ExitFigures:
+class MeasuredExit:
     """One exit.
 
     Attributes:
@@ -181,7 +181,7 @@ class ExitThresholds:
     data: str
     cost: str
     cost_source: str
-    exits: tuple[ExitFigures, ...]
+    exits: tuple[MeasuredExit, ...]
     target: ThresholdTarget
     measure: str
     policies: tuple[PolicyRecord, ...]
