@@ -160,7 +160,7 @@ class ExitThresholds:
         network: The name of the network.
         model: The hexadecimal SHA-256 of the model file, or of the layers and weights of a model object.
         data: The hexadecimal SHA-256 of the data.
-        cost: The kind of cost: "macs", "energy" in picojoules or "latency" in nanoseconds.
+        cost: The kind of cost: "macs", "energy" in picojoules, "latency" in nanoseconds or "instructions".
         cost_source: Where the costs come from.
         exits: All exits by depth, the last one included.
         target: What thresholds were chosen for.

@@ -177,6 +177,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
             "--target-accuracy": NUMBERS,
         }
         | {"--measure": WORDS, "--cost": WORDS, "--exit-costs": AMOUNTS, "--energy-model": ENERGY_MODELS}
+        | {"--on": NAMES, "--config": WORDS}
         | {"--holdout": NUMBERS, "--option": OPTIONS, "--import": IMPORTS, "--input-shape": SHAPES}
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
