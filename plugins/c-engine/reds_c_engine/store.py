@@ -183,6 +183,7 @@ def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTens
 def _is_cut(kind: str, part: KernelSlice, whole: FileTensor, kernel: FileTensor) -> bool:
     """Whether a kernel is a slice of another one, or of its truncated codes."""
     assert whole.data is not None
+    assert kernel.data is not None
     cut = part.cut(kind, whole.data)
     is_read_above = is_truncated(kernel) and packing_of(whole) == KernelPacking()
     return np.array_equal(truncated_codes(cut) if is_read_above else cut, kernel.data)
