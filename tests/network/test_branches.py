@@ -64,7 +64,8 @@ def test_a_projection_stays() -> None:
     shortcut = d.conv(x, 5)
     network = d.end(d.sum(shortcut, d.conv(d.conv(x, 3), 5)))
     branches, calls = found(network)
-    assert calls == {"conv4": (["conv4"], ["conv5"])} and branches.whole == ()
+    assert calls == {"conv4": (["conv4"], ["conv5"])}
+    assert branches.whole == ()
     assert "conv3" in {layer.name for layer in without_branches(network, ["conv4"]).network.layers}
 
 
@@ -74,7 +75,8 @@ def test_a_branch_of_several_groups_stays() -> None:
     network = d.end(d.sum(x, d.conv(d.conv(d.conv(x, 3), 2), 4)))
     branches, calls = found(network)
     (whole,) = branches.whole
-    assert calls == {} and whole.sum == "add6" and whole.groups == ("conv3", "conv4")
+    assert calls == {}
+    assert (whole.sum, whole.groups) == ("add6", ("conv3", "conv4"))
     assert whole.reason.startswith("it has several groups of channels ('conv3', 'conv4')")
 
 
