@@ -33,7 +33,8 @@ from devices_page import page
 from reds_c_engine import reference
 from reds_c_engine.deploy import Engine, generated, written
 from reds_c_engine.emulator import CORES, measure, outputs_on_core, outputs_on_host, unavailable
-from reds_c_engine.records import Convolution, Step
+from reds_c_engine.kernel_records import Convolution
+from reds_c_engine.records import Step
 from reds_litert.graph import FileGraph, read_graph
 from reds_litert.schema import packed, unpacked
 from reds_tflite_micro.allocations import allocations

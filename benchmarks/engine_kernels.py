@@ -43,6 +43,7 @@ class Layer:
     times: int = 0
     clusters: int = 0
     density_percent: int = 100
+    halves: str = ""
 
     @property
     def out(self) -> tuple[int, int]:
@@ -72,11 +73,14 @@ class Layer:
     @property
     def in_c(self) -> str:
         """A name in C for what only such a layer has."""
-        return f"{self.kernel}_{self.channels[0]}_{self.bits}_{self.clusters}_{self.density_percent}"
+        return f"{self.kernel}_{self.channels[0]}_{self.bits}_{self.clusters}_{self.density_percent}{self.halves}"
 
     @property
     def declarations(self) -> str:
-        """The weights of a layer with codebooks or a mask, in C. The mask is random."""
+        """The weights of a layer with codebooks, a mask or halves, in C. The mask is random."""
+        if self.halves:
+            lower = "(const uint8_t *)weights + 18432" if self.halves == "both" else "0"
+            return f"static const reds_split_weights split_{self.in_c} = {{(const uint8_t *)weights, {lower}}};\n"
         if not self.is_coded:
             return ""
         codebook, lines, mask = "weights" if self.clusters else "0", [], "0, 0"
@@ -94,7 +98,7 @@ class Layer:
     @property
     def settings(self) -> str:
         """The settings as an initialiser in C."""
-        weights = f"&coded_{self.in_c}" if self.is_coded else "weights"
+        weights = f"&coded_{self.in_c}" if self.is_coded else f"&split_{self.in_c}" if self.halves else "weights"
         values = {
             "weights": weights, "bias": "bias", "multiplier": "multiplier", "shift": "shift",
             "row": self.row or self.channels["depthwise" in self.kernel], "groups": 1,
@@ -104,7 +108,7 @@ class Layer:
             "stride_y": self.stride, "stride_x": self.stride, "dilation_y": 1, "dilation_x": 1,
             "pad_top": self.pad[0], "pad_left": self.pad[1], "depth_multiplier": 1,
             "input_zero": -128, "output_zero": -128, "least": -128, "greatest": 127,
-            "weight_bits": 0 if self.is_coded else self.bits,
+            "weight_bits": 0 if self.is_coded or self.halves else self.bits,
         }  # fmt: skip
         return "{" + ", ".join(f".{name} = {value}" for name, value in values.items()) + "}"
 
@@ -155,6 +159,22 @@ CODED = (
     Layer("4 values", D + "_coded", *DEPTHWISE, bits=2, clusters=4),
 )
 """Layers with codebooks and masks, after the same layer with weights of 8 bits."""
+SPLIT = tuple(
+    layer
+    for name, kernel, plain, (size, channels, *rest) in (
+        ("pointwise 64 to 64, on 25x5", C, P, POINTWISE),
+        ("convolution 3x3, 32 to 32, on 8x8", C, C, CONV),
+        ("dense 256 to 128", C, P, DENSE),
+        ("depthwise 3x3, 64, on 25x5", D, D, DEPTHWISE),
+    )
+    for layer in (
+        Layer(name, plain, size, channels, *rest),
+        Layer("8 bits in halves", f"{kernel}_split", size, channels, *rest, halves="both"),
+        Layer("upper halves alone", f"{kernel}_split", size, channels, *rest, halves="upper"),
+        Layer("4 bits, not shared", f"{kernel}_packed", size, channels, *rest, bits=4),
+    )
+)
+"""Layers with weights in halves, after the same layer with weights of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -250,15 +270,19 @@ def other_table(cores: Sequence[Core]) -> str:
     return rows_of(cores, [call.name for call in OTHERS], columns)
 
 
-def coded_table(cores: Sequence[Core]) -> str:
-    """Return the table of instructions for each weight of kernels with codebooks and masks, zeros included."""
-    calls = [(layer.kernel, "reds_convolution", layer.settings) for layer in CODED]
-    declarations = "".join(layer.declarations for layer in CODED)
+def grouped_table(cores: Sequence[Core], layers: Sequence[Layer]) -> str:
+    """Return the table of instructions for each weight of layers in several forms, of which 8-bit weights come first.
+
+    Weights that a mask leaves out count as well.
+    """
+    calls = [(layer.kernel, "reds_convolution", layer.settings) for layer in layers]
+    declarations = "".join(layer.declarations for layer in layers)
     columns = [
-        [count / layer.macs for count, layer in zip(instructions(core, calls, declarations), CODED, strict=True)]
+        [count / layer.macs for count, layer in zip(instructions(core, calls, declarations), layers, strict=True)]
         for core in cores
     ]
-    names = [f"{'' if not layer.is_coded else '&emsp;'}{layer.name}" for layer in CODED]
+    is_first = [layer.bits == 8 and not layer.is_coded and not layer.halves for layer in layers]
+    names = [layer.name if first else f"&emsp;{layer.name}" for layer, first in zip(layers, is_first, strict=True)]
     return rows_of(cores, names, columns)
 
 
@@ -269,10 +293,12 @@ def main() -> None:
     if sys.argv[1:] == ["--write"]:
         put(PAGE, "instructions", table(list(CHOICE.values())))
         put(PAGE, "others", other_table(list(CHOICE.values())))
-        put(PAGE, "coded", coded_table(list(CHOICE.values())))
+        put(PAGE, "coded", grouped_table(list(CHOICE.values()), CODED))
+        put(PAGE, "split", grouped_table(list(CHOICE.values()), SPLIT))
     else:
         cores = [CHOICE[name] for name in sys.argv[1:] or CHOICE]
-        print(f"{table(cores)}\n\n{other_table(cores)}\n\n{coded_table(cores)}")
+        print(f"{table(cores)}\n\n{other_table(cores)}\n\n{grouped_table(cores, CODED)}")
+        print(f"\n{grouped_table(cores, SPLIT)}")
 
 
 if __name__ == "__main__":

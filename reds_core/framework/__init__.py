@@ -21,7 +21,7 @@ from reds_core.framework.data import (
     sampled,
 )
 from reds_core.framework.deployment import Deployment
-from reds_core.framework.device import Device, Energy, MemberFile, Profile
+from reds_core.framework.device import Device, Energy, ExitFigures, MemberFile, Profile
 from reds_core.framework.device_counter import Counted, CountingConditions, DeviceCounter, Part
 from reds_core.framework.epochs import EpochFigures, EpochKeeper, EpochState, digest_of
 from reds_core.framework.exported import (
@@ -50,7 +50,7 @@ from reds_core.framework.layer_plugin import LayerPlugin
 from reds_core.framework.loaded_model import LoadedModel
 from reds_core.framework.probe import LatencyProbe, Segmenter
 from reds_core.framework.processor_energy import processor_energy
-from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.projection import Projection, SmallerNetwork, parts_of_whole, projections
 from reds_core.framework.realised import realised
 from reds_core.framework.sample import BuiltSample, SampleModel
 from reds_core.framework.sources import BatchSource, SourceStream
@@ -85,6 +85,7 @@ __all__ = [
     "EpochKeeper",
     "EpochProgress",
     "EpochState",
+    "ExitFigures",
     "ExportSource",
     "ExportedFigures",
     "ExportedModel",
@@ -138,6 +139,7 @@ __all__ = [
     "load_timings",
     "member_kept",
     "noisy_features",
+    "parts_of_whole",
     "processor_energy",
     "projections",
     "realised",

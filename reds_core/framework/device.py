@@ -30,10 +30,28 @@ class MemberFile:
     Attributes:
         name: The name of the subnetwork, such as "50"; "full" for the full network.
         path: The path of the file.
+        exit: The name of the output at which the network ends, of a file whose outputs are those of early exits and,
+            last, that of the network. None for the last output.
     """
 
     name: str
     path: Path
+    exit: str | None = None
+
+
+@dataclass(frozen=True)
+class ExitFigures:
+    """What it takes to run a network up to an exit, with the outputs of the exits before. None if it is not known.
+
+    Attributes:
+        exit: The name of the output.
+        latency_ns: The time, in nanoseconds.
+        instructions: The number of instructions.
+    """
+
+    exit: str
+    latency_ns: float | None = None
+    instructions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,7 @@ class Profile:
         cpu_operators: The number of those of each kind that an accelerator leaves to the processor.
         macs: The number of multiply-accumulates, counted on the graph of the file.
         energy: The energy of an inference.
+        exits: What a network with early exits takes up to each of them, in their order; empty for other networks.
         notes: Sentences on figures that could not be determined, without a full stop, which are shown as warnings.
     """
 
@@ -70,6 +89,7 @@ class Profile:
     cpu_operators: Mapping[str, int] = field(default_factory=dict)
     macs: int | None = None
     energy: Energy | None = None
+    exits: tuple[ExitFigures, ...] = ()
     notes: tuple[str, ...] = ()
 
 

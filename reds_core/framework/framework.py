@@ -250,6 +250,17 @@ class Framework(TargetSupport, ABC):
         """
         raise UnsupportedError(f"framework '{self.name}' adds no exits to models", "use another framework")
 
+    def finetune_exits(self, model: Any, training: Training) -> None:
+        """Train the heads of the early exits of `model` in place, and nothing else of it.
+
+        They also learn from the last output, as the settings of distillation say, where `training.teacher` is the model
+        without exits.
+
+        Raises:
+            UnsupportedError: If the framework adds no exits, as by default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' trains no exits", "use another framework")
+
     def ending_at(self, model: Any, exit: str | None) -> Any:
         """Return a new plain model of the layers that one exit of `model` needs, with the same names and weights.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reds_core.errors import InputError
-from reds_core.framework.device import Energy, Profile
+from reds_core.framework.device import Energy, ExitFigures, Profile
 from reds_core.framework.timings import TimedFile, Timings
 from reds_core.system.files import write_text
 from reds_core.system.machine import Machine
@@ -68,6 +68,7 @@ class ProfileRecord:
         cpu_operators: the number of those of each kind that an accelerator leaves to the processor.
         macs: the number of multiply-accumulates, counted on the graph of the file.
         energy: the energy of an inference.
+        exits: what a network with early exits takes up to each of them, in their order; empty for other networks.
         machine: the name of the machine on which the latency was measured; None for the one that reds ran on.
         timing: how it was measured there; None for the machine that reds ran on.
     """
@@ -89,6 +90,7 @@ class ProfileRecord:
     cpu_operators: Mapping[str, int] = field(default_factory=dict)
     macs: int | None = None
     energy: Energy | None = None
+    exits: tuple[ExitFigures, ...] = field(default=(), metadata={LEFT_OUT: True})
     machine: str | None = field(default=None, metadata={LEFT_OUT: True})
     timing: TimingDetails | None = field(default=None, metadata={LEFT_OUT: True})
 

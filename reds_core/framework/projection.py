@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.framework.family import member_kept
@@ -42,6 +44,8 @@ class Projection:
         factors: For a kernel whose layer is replaced by a chain of layers: returns the kernels of these layers.
         held: What a model holds after a training in place of `function`, if that is not the same: a kernel whose layer
             is replaced is not quantised itself, since the kernels that replace it are.
+        whole: Whether it is applied to the weight of the full network, of which a member then has its part, instead of
+            to the part by itself.
     """
 
     quantiser: UniformQuantiser | None
@@ -52,11 +56,12 @@ class Projection:
     scheduled: Callable[[FloatArray, float], FloatArray] | None = None
     factors: Callable[[FloatArray], tuple[FloatArray, ...]] | None = None
     held: Values | None = None
+    whole: bool = False
 
     @classmethod
-    def of(cls, quantiser: UniformQuantiser, axes: tuple[int, ...]) -> Projection:
+    def of(cls, quantiser: UniformQuantiser, axes: tuple[int, ...], whole: bool = False) -> Projection:
         """Return the projection by a quantiser with one scale for each position along `axes`."""
-        return cls(quantiser, lambda weight: quantiser.quantised(weight, axes), axes)
+        return cls(quantiser, lambda weight: quantiser.quantised(weight, axes), axes, whole=whole)
 
     def begun(self, values: FloatArray, inputs: FloatArray | None = None) -> Projection:
         """Return the projection of a weight that starts with given values.
@@ -180,6 +185,26 @@ def projections(
     return found
 
 
+def parts_of_whole(
+    network: Network, weights: Sequence[npt.NDArray[Any]], widths: Mapping[str, int], found: Mapping[int, Projection]
+) -> dict[int, Projection]:
+    """Return the projections of a member, of which those of whole weights return its parts of them.
+
+    Args:
+        network: The description of the full network.
+        weights: The weights of the full network.
+        widths: The width of each group in the member.
+        found: The projections of the member by index in `network.weights`.
+    """
+
+    def part(index: int, projection: Projection) -> Projection:
+        positions = _positions(network, network.weights[index], widths)
+        values = projection.function(np.asarray(weights[index], np.float64))[np.ix_(*positions)]
+        return Projection(None, lambda weight: values)
+
+    return {index: part(index, each) if each.whole else each for index, each in found.items()}
+
+
 def has_second_moments(network: Network, tensor: int) -> bool:
     """Return whether the second moments of the channels of a tensor are measured: if they are not too many.
 
@@ -243,7 +268,7 @@ def _chained(steps: Sequence[_Step]) -> Projection:
     if len(steps) == 1:
         quantiser = steps[0].quantiser
         if quantiser is not None:
-            return Projection.of(quantiser, steps[0].weight.scales_along)
+            return Projection.of(quantiser, steps[0].weight.scales_along, steps[0].transform.projects_whole)
 
     def begin(values: FloatArray, inputs: FloatArray | None) -> Projection:
         begun = []

@@ -93,12 +93,24 @@ def _figure(number: float | None, text: Callable[[float], str]) -> Cell:
     return NOTHING if number is None else Cell(text(number), number)
 
 
+def _by_exit(record: ProfileRecord) -> Cell:
+    """Return the time or the instructions up to each early exit."""
+    found = [
+        f"{each.exit} {_figure(each.instructions, units.count).text}"
+        if each.latency_ns is None
+        else f"{each.exit} {units.NANOSECONDS.text(each.latency_ns)}"
+        for each in record.exits
+    ]
+    return Cell(", ".join(found)) if found else NOTHING
+
+
 ENERGY = "Energy"
 _COLUMNS: Mapping[str, Callable[[ProfileRecord], Cell]] = {
     "Latency": lambda record: _figure(record.latency_ns, units.NANOSECONDS.text),
     "Spread": lambda record: _figure(record.timing.spread_ns if record.timing else None, units.NANOSECONDS.text),
     "Cycles": lambda record: _figure(record.cycles, units.count),
     "Instructions": lambda record: _figure(record.instructions, units.count),
+    "Up to each exit": lambda record: _by_exit(record),
     ENERGY: lambda record: NOTHING if record.energy is None else Cell(energy_figure(record.energy), record.energy.uJ),
     "Activations": lambda record: _figure(record.arena_head, units.byte_size),
     "Arena": lambda record: _figure(record.arena, units.byte_size),

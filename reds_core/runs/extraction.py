@@ -110,7 +110,13 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             member, model = realised_member(family, member, realiser, data, watcher)
         smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
         projected = family.levels.project(
-            framework, model, decision.settings, data.examples, widths=decision.widths, smaller=smaller
+            framework,
+            model,
+            decision.settings,
+            data.examples,
+            widths=decision.widths,
+            smaller=smaller,
+            full=family.full if realiser is None else None,
         )
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)

@@ -11,7 +11,7 @@ from reds_core.formulation.space import DecisionSpace
 from reds_core.framework.data import Arrays
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
-from reds_core.framework.projection import Projection, SmallerNetwork, projections
+from reds_core.framework.projection import Projection, SmallerNetwork, parts_of_whole, projections
 from reds_core.framework.training import Training
 from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.runs.realising import Projected, begun, chains_of, rewritten, settings_of_rewritten
@@ -133,6 +133,7 @@ class LayerLevels:
         *,
         widths: Mapping[str, int] | None = None,
         smaller: Sequence[SmallerNetwork] = (),
+        full: Any | None = None,
     ) -> Projected | None:
         """Set the weights of a member to their projections in place, and return what it can hold instead, if anything.
 
@@ -143,6 +144,7 @@ class LayerLevels:
             examples: Examples on which statistics are measured for which transforms ask, or None.
             widths: The width of each group in the model; by default its full width.
             smaller: The smaller networks of its family, with whose projections its own nest.
+            full: The full network, of whose weights the model has parts; None if its weights are its own.
 
         Returns:
             The projections, whose `hold` a caller calls if layers of the model are to be replaced; None if there are
@@ -151,6 +153,9 @@ class LayerLevels:
         found = self._projections(settings, widths, smaller)
         if not found:
             return None
+        if full is not None and self.space is not None and any(each.whole for each in found.values()):
+            whole = framework.weights(full, self.space.network)
+            found = parts_of_whole(self.space.network, whole, widths or self.space.network.channels, found)
         network = framework.inspect(model)
         projected = Projected(framework, model, network, begun(framework, model, network, found, examples))
         projected.project()

@@ -101,6 +101,7 @@ def _project(session: Session, state: PruningState) -> None:
             inputs.examples,
             widths=own.widths,
             smaller=networks[:place] if nested else (),
+            full=state.family.full if nested else None,
         )
         if projected is None:
             continue

@@ -11,10 +11,20 @@ from reds_core.transforms.quantiser import REFINEMENTS, SMALLEST_SCALE, ZERO_BEL
 from reds_core.transforms.realisation import Narrowing, Realisation
 from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
+from reds_core.transforms.truncation import (
+    CODE_BITS,
+    TRUNCATED_BITS,
+    TruncatedQuantiser,
+    are_truncated,
+    codes_of_truncated,
+    truncated_codes,
+)
 
 __all__ = [
+    "CODE_BITS",
     "REFINEMENTS",
     "SMALLEST_SCALE",
+    "TRUNCATED_BITS",
     "ZERO_BELOW",
     "Compression",
     "Dimension",
@@ -29,10 +39,14 @@ __all__ = [
     "Stage",
     "Start",
     "Transform",
+    "TruncatedQuantiser",
     "UniformQuantiser",
+    "are_truncated",
+    "codes_of_truncated",
     "composed",
     "described",
     "joined_weights",
     "layer_parts",
     "reads_channels",
+    "truncated_codes",
 ]

@@ -80,6 +80,8 @@ class Transform(Compression, ABC):
         what: What it decides, in snake case, such as "weight_bits". Plans and problem files use this name.
         stage: When it is applied to the weights of a layer, relative to other transforms.
         nesting: How its levels must agree between the members of a family, unless `nests` says otherwise.
+        projects_whole: Whether a member computes with its part of the projection of the weight of the full network, as
+            one does that reads a part of what is stored of it. Otherwise, it computes with the projection of its part.
         reads_inputs: Whether it uses the second moments of what layers read, which are then measured if there is data.
     """
 
@@ -88,6 +90,7 @@ class Transform(Compression, ABC):
     what: ClassVar[str]
     stage: ClassVar[Stage]
     nesting: ClassVar[Nesting]
+    projects_whole: ClassVar[bool] = False
     reads_inputs: ClassVar[bool] = False
 
     @property

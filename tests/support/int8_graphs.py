@@ -92,9 +92,9 @@ class GraphBuilder:
         self.graph.operators.append(operator)
         return output
 
-    def content(self, source: int, result: int) -> bytes:
-        """Return the file, with one input and one output."""
-        self.graph.inputs, self.graph.outputs = [source], [result]
+    def content(self, source: int, *results: int) -> bytes:
+        """Return the file, with one input, and one output or several."""
+        self.graph.inputs, self.graph.outputs = [source], [*results]
         return packed(self.model)
 
 

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reds_c_engine.family import family_of
+from reds_c_engine.c_text import floating
+from reds_c_engine.family import NO_EXITS, family_of
 from reds_c_engine.kernel_files import needed_files
 from reds_c_engine.layouts import LAYOUTS, TEMPLATES, LayoutName, filled
 from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.records import Family, Member
 from reds_c_engine.selftest import Expectations, expectations, vectors_text
 from reds_c_engine.sizes import Sizes
-from reds_c_engine.source import SettingsWriter, constants_bytes, floating, header_text, source_text, value_type
+from reds_c_engine.source import SettingsWriter, constants_bytes, header_text, source_text, value_type
 from reds_core.runtime import governor_sources
 
+_EXITS = """
+## Early exits
+
+Some members can stop early. `net_begin` runs up to the first exit, and `net_continue` on to the next one; after the
+last, it returns NULL. Nothing is computed twice. `reds_net_exits` holds the scale and the zero point of each exit of
+each member. `net_run` executes no exits but the last.
+
+```c
+const {value} *output = net_begin(input);
+while ({is_unsure}) {{
+  const {value} *next = net_continue();
+  if (!next) break;
+  output = next;
+}}
+```
+"""
 HEADER, SOURCE = "reds_net.h", "reds_net.c"
 
 
@@ -35,20 +52,27 @@ class Engine:
     files: dict[str, str]
 
 
-def generated(contents: Sequence[tuple[str, bytes]], layout: LayoutName = "plain", examples: int = 8) -> Engine:
+def generated(
+    contents: Sequence[tuple[str, bytes]],
+    layout: LayoutName = "plain",
+    examples: int = 8,
+    exits: Mapping[str, str] = NO_EXITS,
+) -> Engine:
     """Return the engine of a family. Equal files give equal text.
 
     Args:
         contents: The name and the content of the .tflite file of each member, smallest first; the full one last.
         layout: How the files are laid out.
         examples: The number of inputs of the self-test.
+        exits: The name of the output at which members end that do not end at the last one of their file, by the name of
+            the member.
 
     Raises:
         InputError: If a file is damaged, or the files are not of one family.
         UnsupportedError: If the engine cannot run a member.
     """
     chosen = LAYOUTS[layout]
-    family = family_of(contents)
+    family = family_of(contents, exits)
     writer = SettingsWriter()
     in_c = {HEADER: header_text(family), SOURCE: source_text(family, writer)}
     sizes = Sizes(len(family.store), constants_bytes(family, writer))
@@ -93,9 +117,18 @@ def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[
         "INPUT": _shape(full.input_shape),
         "OUTPUT": _shape(full.output_shape),
         "NOTES": notes,
+        "EXITS": _about_exits(family),
         "EXAMPLES": str(expected.outputs.shape[1]),
         "ORACLE": expected.source,
     }
+
+
+def _about_exits(family: Family) -> str:
+    if family.most_exits == 1:
+        return ""
+    several = math.prod(family.members[-1].output_shape) > 1
+    is_unsure = "net_margin(output) < least[net_exit()]" if several else "!is_sure(output, net_exit())"
+    return _EXITS.format(value=value_type(family), is_unsure=is_unsure)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

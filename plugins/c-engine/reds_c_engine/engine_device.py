@@ -96,6 +96,7 @@ class CEngine(Target):
         return self._files.notes(framework, model)
 
     def profile(self, path: Path, configuration: str | None = None) -> Profile:
+        from reds_litert.file_interface import output_names_of
         from reds_litert.graph import read_graph
         from reds_litert.mac_count import macs_of
         from reds_litert.schema import unpacked
@@ -108,7 +109,8 @@ class CEngine(Target):
         engine = generated([("full", content)], examples=1)
         macs = macs_of(unpacked(content))
         chosen, options = configuration or self.configurations[0], self.options
-        return profiled(engine, dict(operators.most_common()), macs, chosen, options.powercap)
+        outputs = output_names_of(content)
+        return profiled(engine, dict(operators.most_common()), macs, outputs, chosen, options.powercap)
 
     def deploy(self, files: Sequence[MemberFile], out: Path) -> Deployment:
         from reds_c_engine.deploy import generated, written
@@ -121,7 +123,9 @@ class CEngine(Target):
             raise InputError(
                 "no member is left for an engine without the full network", "name members, or give c-engine.full=true"
             )
-        engine = generated([(file.name, _read(file.path)) for file in members], options.layout, options.examples)
+        contents = [(file.name, _read(file.path)) for file in members]
+        exits = {file.name: file.exit for file in members if file.exit is not None}
+        engine = generated(contents, options.layout, options.examples, exits)
         return Deployment(
             files=written(engine, out),
             weights_bytes=engine.sizes.weights_bytes,

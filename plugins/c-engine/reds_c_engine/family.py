@@ -4,36 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import numpy as np
+from reds_litert.file_interface import output_names_of
 from reds_litert.graph import FileGraph
 from reds_litert.kernel_packing import read_packed_graph
 
+from reds_c_engine.kernel_records import Kernel
 from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed
-from reds_c_engine.records import Family, Kernel, Member, OwnKernels
+from reds_c_engine.records import Family, Member, OwnKernels
 from reds_c_engine.store import LARGEST_ROW, WITH_WEIGHTS, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
+NO_EXITS: Mapping[str, str] = MappingProxyType({})
+"""All members end at the last output of their file."""
 
-def family_of(contents: Sequence[tuple[str, bytes]]) -> Family:
+
+def family_of(contents: Sequence[tuple[str, bytes]], exits: Mapping[str, str] = NO_EXITS) -> Family:
     """Return the family of some .tflite files with activations of 8 or of 16 bits.
+
+    A file with several outputs, which are ordered by depth, has early exits. All outputs have one shape.
 
     Args:
         contents: The name and the content of the file of each member, smallest first; the full network last.
+        exits: The name of the output at which members end that do not end at the last one of their file, by the name of
+            the member.
 
     Raises:
         InputError: If a file is damaged, or the files are not of one family.
         UnsupportedError: If the engine cannot run a member.
     """
-    graphs = [(name, read_packed_graph(content)) for name, content in contents]
+    graphs = [(name, _read(name, content, exits.get(name))) for name, content in contents]
     full = graphs[-1][1]
     for name, graph in graphs:
         with _named(name, len(graphs)):
             _check_operators(graph)
     for name, graph in graphs:
         _check_interface(name, graph, full)
-    store = WeightStore(full)
+    store = WeightStore(full, [graph for _, graph in graphs])
     members: list[Member] = []
     own: list[OwnKernels] = []
     # the largest first, since smaller ones may share what it does not share with the full network
@@ -59,6 +69,27 @@ def check_runs(content: bytes) -> None:
     kernels = WeightStore(graph).kernels_of(graph)
     _check_rows(graph, kernels)
     lowered(graph, kernels)
+
+
+def _read(name: str, content: bytes, end: str | None) -> FileGraph:
+    """Return the graph of a member up to the output at which it ends.
+
+    Raises:
+        InputError: If the file has no such output, or outputs of several shapes.
+    """
+    graph = read_packed_graph(content)
+    if end is not None:
+        known = output_names_of(content)
+        if end not in known:
+            raise InputError(f"member '{name}' has no output '{end}'", f"choose from: {', '.join(known)}")
+        graph = graph.ending_at(graph.outputs[: known.index(end) + 1])
+    shapes = {graph.tensors[index].shape for index in graph.outputs}
+    if len(shapes) > 1:
+        raise InputError(
+            f"member '{name}' has outputs of the shapes {', '.join(map(str, sorted(shapes)))}",
+            "give all exits outputs of one shape",
+        )
+    return graph
 
 
 @contextmanager
@@ -95,7 +126,7 @@ def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
         InputError: If it has others.
     """
     shapes = [
-        [tuple(one.tensors[index].shape for index in indices) for indices in (one.inputs, one.outputs)]
+        [tuple(one.tensors[index].shape for index in indices) for indices in (one.inputs, one.outputs[-1:])]
         for one in (graph, full)
     ]
     types = [one.tensors[one.inputs[0]].dtype for one in (graph, full) if one.inputs]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reds_litert.kernel_packing import KernelPacking
 
-from reds_c_engine.records import Arithmetic, Convolution, Kernel, Member
+from reds_c_engine.kernel_records import Arithmetic, Convolution, Kernel
+from reds_c_engine.records import Member
 from reds_c_engine.wide_records import WideArithmetic, WideConvolution
 
 CHANNEL_BYTES = 4 + 4
@@ -37,5 +38,7 @@ def _kernel_bytes(function: str, settings: Convolution | WideConvolution) -> int
     channels = 1 if "depthwise" in function else settings.in_channels
     elements = settings.kernel_height * settings.kernel_width * channels * settings.out_channels
     coding = settings.kernel.coding
-    packing = KernelPacking(settings.kernel.bits) if coding is None else coding.packing
+    halves = settings.kernel.halves
+    bits = settings.kernel.bits * (2 if halves is not None and halves.lower_bytes is not None else 1)
+    packing = KernelPacking(bits) if coding is None else coding.packing
     return packing.size_bytes(elements, settings.out_channels) + of_channel * settings.out_channels

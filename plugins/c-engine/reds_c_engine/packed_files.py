@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,14 @@ from reds_litert.targets import DEPTHWISE, INT8_BITS, WEIGHT_BITS, Int8Target, l
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
 from reds_core.arrays import FloatArray
+from reds_core.errors import UnsupportedError
 from reds_core.framework import ExportSource
 from reds_core.network import Network
 
 PACKED_BITS = (2, 4)
 """Numbers of bits of weights that the engine packs several in a byte."""
+TRUNCATED = "truncated_bits"
+"""What a transform decides about how many upper bits of the codes of 8 bits are read."""
 DENSITY = "density_percent"
 """What transforms decide about the share of the weights of a layer that are not 0."""
 
@@ -32,6 +36,8 @@ class PackedFiles(Int8Target):
             return codebook_refusal(network, site, level, "the C engine")
         if what == DENSITY:
             return _mask_refusal(network, site, level)
+        if what == TRUNCATED:
+            return None if level == INT8_BITS else low_bits_refusal(network, site)
         if what != WEIGHT_BITS or level == INT8_BITS:
             return super().refusal(network, site, what, level)
         if level not in PACKED_BITS:
@@ -46,7 +52,11 @@ class PackedFiles(Int8Target):
     def _quantised(self, source: ExportSource) -> bytes:
         from reds_litert import int4
 
-        content, packings = super()._quantised(source), self._packings(source)
+        content, packings, truncated = super()._quantised(source), self._packings(source), self._truncated(source)
+        if truncated:
+            weights = source.framework.weights(source.model, source.network)
+            kernels = int4.kernels_of(source.network, weights, truncated=truncated)
+            content = int4.with_int4(content, kernels, truncated, keep_int8=True)
         if not packings:
             return content
         kernels = int4.kernels_of(source.network, source.framework.weights(source.model, source.network))
@@ -55,6 +65,29 @@ class PackedFiles(Int8Target):
             if packing is not None:
                 packings[kernel.site] = _with_density_of(kernel.values, packing)
         return int4.with_packings(content, kernels, packings)
+
+    def _truncated(self, source: ExportSource) -> tuple[str, ...]:
+        """Return the layers that have truncated codes.
+
+        Raises:
+            UnsupportedError: If something else is decided about the weights of such a layer.
+        """
+        found = []
+        for site, levels in source.settings.levels.items():
+            if levels.get(TRUNCATED, INT8_BITS) == INT8_BITS or self.refusal(source.network, site, TRUNCATED, 4):
+                continue
+            if levels.get(WEIGHT_BITS, INT8_BITS) < INT8_BITS or not self._is_plain(levels):
+                raise UnsupportedError(
+                    f"the C engine cannot truncate the weights of layer '{site}', which are also changed otherwise",
+                    "give transform 'truncated-bits' without others that change kernels",
+                )
+            found.append(site)
+        return tuple(found)
+
+    @staticmethod
+    def _is_plain(levels: Mapping[str, int]) -> bool:
+        """Whether a kernel has neither a codebook nor a mask."""
+        return levels.get(CLUSTERS, ANY_WEIGHTS) >= ANY_WEIGHTS and levels.get(DENSITY, ALL) >= ALL
 
     def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
         """Return how the kernel of each layer is packed that has codebooks or a mask in the file, by its levels.

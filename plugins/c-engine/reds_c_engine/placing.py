@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from reds_litert.graph import FileGraph
 from reds_litert.memory_plan import Buffer, Placement, place
 
-from reds_c_engine.records import Arithmetic, Member, PlacedStep, Program, Quantization, Step
+from reds_c_engine.kernel_records import Arithmetic
+from reds_c_engine.records import Exit, Member, PlacedStep, Program, Quantization, Step
 from reds_c_engine.wide_records import WideArithmetic
 
 _IN_PLACE = ("reds_lookup", "reds_softmax", "reds_wide_relu", "reds_wide_softmax")
@@ -26,7 +27,11 @@ def placed(name: str, graph: FileGraph, program: Program) -> Member:
     last_read = {program.input: 0}
     for time, step in enumerate(program.steps):
         last_read |= dict.fromkeys(step.inputs, time)
-    last_read[program.output] = end + 1  # nothing may be written over it
+    passed = 0
+    for output, section in zip(program.outputs, program.sections, strict=True):
+        passed += section.trunk + section.head
+        last_read[output] = max(last_read.get(output, 0), passed - 1)  # it is looked at before the next section runs
+    last_read[program.outputs[-1]] = end + 1  # nothing may be written over it
     holder = {program.input: program.input}
     first, last = {program.input: 0}, {program.input: last_read[program.input]}
     for time, step in enumerate(program.steps):
@@ -54,17 +59,24 @@ def placed(name: str, graph: FileGraph, program: Program) -> Member:
         )
         for step in program.steps
     )
-    source, target = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    source, targets = graph.tensors[graph.inputs[0]], [graph.tensors[index] for index in graph.outputs]
+    exits = tuple(
+        Exit(
+            section,
+            None if output == program.input else place_of(output),
+            Quantization(target.scale, target.zero_point),
+        )
+        for output, section, target in zip(program.outputs, program.sections, targets, strict=True)
+    )
     return Member(
         name=name,
         steps=steps,
+        exits=exits,
         arena_bytes=placement.size_bytes,
         input_place=place_of(program.input),
-        result=None if program.output == program.input else place_of(program.output),
         input=Quantization(source.scale, source.zero_point),
-        output=Quantization(target.scale, target.zero_point),
         input_shape=source.shape[1:],
-        output_shape=target.shape[1:],
+        output_shape=targets[-1].shape[1:],
         bits=program.bits,
     )
 

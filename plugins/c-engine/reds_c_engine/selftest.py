@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from reds_litert.graph import read_graph
 
+from reds_c_engine.c_text import array_text
 from reds_c_engine.records import Family
-from reds_c_engine.reference import run
-from reds_c_engine.source import array_text
+from reds_c_engine.reference import outputs_of
 
 SEED = 2463534242
 """The first state of the generator (Marsaglia, Xorshift RNGs)."""
@@ -28,7 +28,8 @@ class Expectations:
 
     Attributes:
         source: What computed the outputs, as the subject of a sentence.
-        outputs: The outputs, int8 or int16 (members, examples, elements).
+        outputs: The outputs, int8 or int16 (exits of all members, examples, elements): those of the first member, whose
+            own output is the last of them, then those of the next one.
     """
 
     source: str
@@ -55,43 +56,51 @@ def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Ex
         examples: How many inputs there are at most. Fewer are taken if the outputs are large.
     """
     full = family.members[-1]
-    outputs = math.prod(full.output_shape)
-    examples = max(1, min(examples, LARGEST_BYTES // (outputs * len(contents) * family.bits // 8)))
+    outputs, exits = math.prod(full.output_shape), [len(member.exits) for member in family.members]
+    examples = max(1, min(examples, LARGEST_BYTES // (outputs * sum(exits) * family.bits // 8)))
     inputs = random_inputs(examples, math.prod(full.input_shape), family.bits).reshape(examples, *full.input_shape)
-    found, source = _by_interpreter(contents, inputs), "tflite-micro"
+    members = list(zip(contents, exits, strict=True))
+    found, source = _by_interpreter(members, inputs), "tflite-micro"
     if found is None:
-        found, source = _by_reference(contents, inputs), "the integer reference of reds"
-    return Expectations(source, np.array(found, inputs.dtype).reshape(len(contents), examples, outputs))
+        found, source = _by_reference(members, inputs), "the integer reference of reds"
+    return Expectations(source, np.array(found, inputs.dtype).reshape(sum(exits), examples, outputs))
 
 
-def _by_interpreter(contents: Sequence[bytes], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]] | None:
-    """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files."""
+def _by_interpreter(members: Sequence[tuple[bytes, int]], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]] | None:
+    """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files.
+
+    Args:
+        members: The content of the file of each member, and how many of its outputs are those of the member.
+        inputs: The inputs (examples, ...).
+    """
     try:
         from tflite_micro import runtime
     except ImportError:
         return None
     found = []
-    for content in contents:
+    for content, exits in members:
         try:
             interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
         except RuntimeError:  # it runs no dense layers with weights of 4 bits, for example
             return None
+        of_examples = []
         for example in inputs:
             interpreter.set_input(example[None], 0)
             interpreter.invoke()
-            found.append(np.array(interpreter.get_output(0)))
+            of_examples.append([np.array(interpreter.get_output(index)) for index in range(exits)])
+        found += [np.array(outputs) for outputs in zip(*of_examples, strict=True)]
     return found
 
 
-def _by_reference(contents: Sequence[bytes], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    return [np.asarray(run(read_graph(content), inputs)) for content in contents]
+def _by_reference(members: Sequence[tuple[bytes, int]], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    return [output for content, exits in members for output in outputs_of(read_graph(content), inputs)[:exits]]
 
 
 def vectors_text(expected: Expectations) -> str:
     """Return the content of the header with the expected outputs."""
     values = [str(value) for value in expected.outputs.reshape(-1).tolist()]
     return (
-        f"/* What {expected.source} computes for the inputs of the self-test, for each member and each input. */\n"
+        f"/* What {expected.source} computes for each input of the self-test, at each exit of each member. */\n"
         f"#define TEST_INPUTS {expected.outputs.shape[1]}\n"
         f"#define TEST_SEED {SEED}u\n" + array_text("static const reds_net_value test_outputs", values)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from reds_c_engine.kernel_files import FOLDER
-from reds_c_engine.records import Settings
+from reds_c_engine.kernel_records import Settings
 
 POINTER_BYTES = 4
 _HEADERS = ("reds_engine.h", "reds_wide.h")

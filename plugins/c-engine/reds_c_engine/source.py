@@ -5,30 +5,19 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 
-import numpy as np
-
-from reds_c_engine.records import (
-    Coding,
-    Family,
-    Kernel,
-    Member,
-    PlacedStep,
-    Quantization,
-    Segment,
-    Settings,
-)
+from reds_c_engine.c_text import WIDTH, array_text, floating, integer, integers, place_text, signed
+from reds_c_engine.exits_source import exits_bytes, exits_functions, exits_header
+from reds_c_engine.kernel_records import Coding, Halves, Kernel, Segment, Settings
+from reds_c_engine.records import Family, Member, PlacedStep, Quantization
 from reds_c_engine.sizes import element_bytes, element_type, structure_bytes, structure_fields
 
-WIDTH = 120
-"""The largest number of characters of a line."""
 _NAME_LENGTH = 24
 """The largest number of characters of the name of a layer in a comment."""
 _DETAILS_BYTES = 24
 """The size of `reds_net_member`."""
-_LEAST32 = -(1 << 31)
 
 
 class Pool:
@@ -109,7 +98,7 @@ class SettingsWriter:
             if isinstance(value, Kernel):
                 yield from self._weights(value, settings)
             elif isinstance(value, bytes):
-                yield field.name, self._pools["int8_t"].added(_signed(value))
+                yield field.name, self._pools["int8_t"].added(signed(value))
             elif value is None:
                 yield field.name, "0"
             elif isinstance(value, tuple):
@@ -118,15 +107,31 @@ class SettingsWriter:
                 yield field.name, integer(value)
 
     def _weights(self, kernel: Kernel, settings: Settings) -> Iterable[tuple[str, str]]:
-        coding = kernel.coding
-        place = f"net_weights + {kernel.offset_bytes}" if coding is None else f"&{self._coded(kernel, coding)}"
+        coding, halves = kernel.coding, kernel.halves
+        if halves is not None:
+            place = f"&{self._split(kernel, halves)}"
+        elif coding is not None:
+            place = f"&{self._coded(kernel, coding)}"
+        else:
+            place = f"net_weights + {kernel.offset_bytes}"
         yield "weights", place
         yield "row", str(kernel.row)
-        if kernel.coding is None and any(name == "weight_bits" for name, _ in structure_fields(settings.structure)):
+        has_bits = any(name == "weight_bits" for name, _ in structure_fields(settings.structure))
+        if coding is None and halves is None and has_bits:
             yield "weight_bits", str(kernel.bits)
         if kernel.segments:
             yield "segments", self._pools["reds_segment"].added(_segment(segment) for segment in kernel.segments)
             yield "segment_count", str(len(kernel.segments))
+
+    def _split(self, kernel: Kernel, halves: Halves) -> str:
+        """Return the name of the structure that holds the weights of a kernel in two halves."""
+        unsigned = "(const uint8_t *)net_weights"
+        values = {"upper": f"{unsigned} + {kernel.offset_bytes}"}
+        if halves.lower_bytes is not None:
+            values["lower"] = f"{unsigned} + {halves.lower_bytes}"
+        else:
+            values["lower"] = "0"
+        return self._structure("reds_split_weights", values.items())
 
     def _coded(self, kernel: Kernel, coding: Coding) -> str:
         """Return the name of the structure that holds the weights of a kernel with codebooks or a mask."""
@@ -150,37 +155,12 @@ def constants_bytes(family: Family, writer: SettingsWriter) -> int:
     layers = sum(len(member.steps) for member in family.members)
     names = sum(len(member.name) + 1 for member in family.members)
     details = structure_bytes("reds_member") + _DETAILS_BYTES
-    return writer.size_bytes + layers * structure_bytes("reds_layer") + len(family.members) * details + names
-
-
-def integer(value: int) -> str:
-    """Return a constant of at most 32 bits in C. The least of them has no literal."""
-    return "INT32_MIN" if value == _LEAST32 else str(value)
-
-
-def integers(values: Iterable[int]) -> Iterable[str]:
-    """Return constants of at most 32 bits in C."""
-    return map(integer, values)
-
-
-def _signed(content: bytes) -> Iterable[str]:
-    return map(str, np.frombuffer(content, np.int8).tolist())
+    of_exits = exits_bytes(family)
+    return of_exits + writer.size_bytes + layers * structure_bytes("reds_layer") + len(family.members) * details + names
 
 
 def _segment(segment: Segment) -> str:
     return f"{{{segment.input}, {segment.weight}, {segment.count}}}"
-
-
-def array_text(declaration: str, values: Sequence[str]) -> str:
-    """Return the definition of an array in lines of at most WIDTH characters."""
-    body = textwrap.fill(", ".join(values), WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return f"{declaration}[{len(values)}] = {{\n{body}}};\n"
-
-
-def floating(value: float) -> str:
-    """Return a constant of the type float in C that is read back as the same number."""
-    text = f"{value:.9g}"
-    return f"{text}f" if re.search(r"[.e]", text) else f"{text}.0f"
 
 
 # --- the header ------------------------------------------------------------------------------------------------------
@@ -229,7 +209,7 @@ const {value} *net_run(const {value} *input);
 
 /* Return the member that computed the last output, whose scales it has. Before the first run, the largest one. */
 unsigned net_member(void);
-
+{exits}
 #ifdef __cplusplus
 }}
 #endif
@@ -250,6 +230,7 @@ def header_text(family: Family) -> str:
         output_shape=_shape(full.output_shape),
         arena=max(member.arena_bytes for member in family.members),
         input_note="" if same else ", after the member is selected",
+        exits=exits_header(family, value_type(family)),
     )
 
 
@@ -291,7 +272,7 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
     """
     layers = [_layers_text(index, member, writer) for index, member in enumerate(family.members) if member.steps]
     programs = ",\n".join(
-        f"  {{{f'net_layers_{index}' if member.steps else 0}, {len(member.steps)}, {_place(member.result)}}}"
+        f"  {{{f'net_layers_{index}' if member.steps else 0}, {len(member.steps)}, {place_text(member.result)}}}"
         for index, member in enumerate(family.members)
     )
     about = ",\n".join(f"  {_about(member)}" for member in family.members)
@@ -312,7 +293,7 @@ def source_text(family: Family, writer: SettingsWriter) -> str:
 
 def _weights_text(family: Family) -> list[str]:
     array = "static const int8_t net_weights"
-    return [_WEIGHTS, array_text(array, list(_signed(family.store)))] if family.store else []
+    return [_WEIGHTS, array_text(array, list(signed(family.store)))] if family.store else []
 
 
 def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
@@ -324,7 +305,7 @@ def _layers_text(index: int, member: Member, writer: SettingsWriter) -> str:
 
 
 def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
-    places = [_place(place) for place in placed.inputs]
+    places = [place_text(place) for place in placed.inputs]
     first, second = (*places, "REDS_NO_INPUT")[:2]
     name = writer.added(placed.step.settings)
     return f"{{{placed.step.kernel}, &{name}, {first}, {second}, {placed.output}}}"
@@ -333,10 +314,6 @@ def _layer(placed: PlacedStep, writer: SettingsWriter) -> str:
 def _comment(placed: PlacedStep) -> str:
     """Return the name of a layer as a comment can hold it."""
     return re.sub(r"[^\w./: -]|/$", "_", placed.step.layer, flags=re.ASCII)[-_NAME_LENGTH:]
-
-
-def _place(place: int | None) -> str:
-    return "REDS_NET_INPUT" if place is None else str(place)
 
 
 def _about(member: Member) -> str:
@@ -348,12 +325,16 @@ def _about(member: Member) -> str:
 
 
 def _functions_text(family: Family) -> str:
-    if family.bits == 8:
-        return _FUNCTIONS.format(
-            value="int8_t", arena_size="REDS_NET_ARENA_SIZE", run="reds_run(member, input, net_arena)"
-        )
-    run = "(const void *)reds_run(member, (const int8_t *)input, (int8_t *)net_arena)"
-    return _FUNCTIONS.format(value=value_type(family), arena_size="REDS_NET_ARENA_SIZE / 2", run=run)
+    value, is_wide = value_type(family), family.bits == 16
+    arena_size = "REDS_NET_ARENA_SIZE / 2" if is_wide else "REDS_NET_ARENA_SIZE"
+    runs_sections = family.most_exits > 1
+    member, source = ("&part", "net_source") if runs_sections else ("member", "input")
+    run = f"reds_run({member}, {source}, net_arena)"
+    if is_wide:
+        run = f"(const void *)reds_run({member}, (const int8_t *){source}, (int8_t *)net_arena)"
+    if runs_sections:
+        return exits_functions(family, value, arena_size, run)
+    return _FUNCTIONS.format(value=value, arena_size=arena_size, run=run)
 
 
 def value_type(family: Family) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,10 +13,11 @@ from reds_litert.graph import FileGraph, FileTensor
 from reds_litert.kernel_packing import KernelPacking
 from reds_litert.slices import KernelSlice, channel_axis, kernel_slices
 
-from reds_c_engine.packing import packed_kernel
-from reds_c_engine.records import Coding, Kernel, Segment
+from reds_c_engine.kernel_records import Coding, Halves, Kernel, Segment
+from reds_c_engine.packing import packed_kernel, packed_weights
 from reds_core.arrays import IntArray
 from reds_core.errors import UnsupportedError
+from reds_core.transforms import TRUNCATED_BITS, are_truncated, truncated_codes
 
 DEPTHWISE, TRANSPOSED = "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"
 WITH_WEIGHTS = ("CONV_2D", DEPTHWISE, TRANSPOSED, "FULLY_CONNECTED")
@@ -35,36 +36,53 @@ class StoredKernel:
         rows_of_channel: The number of rows of each output channel.
         packing: How it is packed.
         coding: Where its codebooks and its mask lie; None if it has neither.
+        halves: Where the lower halves of its weights lie, if they are stored in two halves, or are upper halves alone.
     """
 
     offset_bytes: int
     row: int
     rows_of_channel: int
     packing: KernelPacking
-    coding: Coding | None
+    coding: Coding | None = None
+    halves: Halves | None = None
 
     @property
     def bits(self) -> int:
-        """The number of bits of a value."""
-        return self.packing.bits
+        """The number of bits from one value to the next."""
+        return TRUNCATED_BITS if self.halves is not None else self.packing.bits
 
 
 class WeightStore:
     """The weights of a family. Those of the full network come first, then kernels that are not parts of earlier ones.
 
+    Kernels of the full network of which a member reads the upper 4 bits of each weight are stored in two halves, the
+    lower ones behind everything else of the full network. Others are stored as they are.
+
     Args:
         full: The graph of the full network.
+        members: The graphs of the members, by which kernels are stored in two halves or not.
     """
 
-    def __init__(self, full: FileGraph) -> None:
+    def __init__(self, full: FileGraph, members: Sequence[FileGraph] = ()) -> None:
         self._content = bytearray()
         self._stored: dict[FileTensor, StoredKernel] = {}
+        is_split = _truncated_by(full, members)
         kernels: dict[int, StoredKernel] = {}
+        lower = list[FileTensor]()
         for index, operator in enumerate(full.operators):
             if operator.kind in WITH_WEIGHTS:
                 kernel = full.tensors[operator.inputs[1]]
-                if kernel.data is not None:
-                    kernels[index] = self._added(operator.kind, kernel)
+                if kernel.data is None:
+                    continue
+                if kernel in is_split and kernel not in self._stored:
+                    lower.append(kernel)
+                    self._stored[kernel] = self._upper_halves(kernel)
+                kernels[index] = self._added(operator.kind, kernel)
+        for kernel in lower:
+            assert kernel.data is not None
+            self._stored[kernel] = replace(self._stored[kernel], halves=Halves(len(self._content)))
+            self._content += packed_weights(kernel.data.astype(np.int8), TRUNCATED_BITS)
+        kernels = {index: self._stored[full.tensors[full.operators[index].inputs[1]]] for index in kernels}
         self._holders = [_Holder(full, kernels)]
 
     @property
@@ -92,7 +110,9 @@ class WeightStore:
             place = next((each for each in shared if each is not None), None)
             if place is None:
                 own = added[index] = self._added(operator.kind, kernel)
-                place = Kernel(own.offset_bytes, own.row, bits=own.bits, is_shared=False, coding=own.coding)
+                place = Kernel(
+                    own.offset_bytes, own.row, bits=own.bits, is_shared=False, coding=own.coding, halves=own.halves
+                )
             found[index] = place
         if added:
             self._holders.append(_Holder(member, added))
@@ -107,6 +127,9 @@ class WeightStore:
         if kernel in self._stored:
             return self._stored[kernel]
         assert kernel.data is not None
+        if is_truncated(kernel):
+            self._stored[kernel] = self._upper_halves(kernel)
+            return self._stored[kernel]
         packing = packing_of(kernel)
         try:
             parts = packed_kernel(kernel.data.astype(np.int8), channel_axis(kind), packing)
@@ -122,6 +145,48 @@ class WeightStore:
         rows_of_channel = math.prod(kernel.shape[1:-1])
         self._stored[kernel] = StoredKernel(offset, kernel.shape[-1], rows_of_channel, packing, coding)
         return self._stored[kernel]
+
+    def _upper_halves(self, kernel: FileTensor) -> StoredKernel:
+        """Add the upper halves of the weights of a kernel, and return their place."""
+        assert kernel.data is not None
+        offset = len(self._content)
+        self._content += packed_weights(kernel.data.astype(np.int8) >> TRUNCATED_BITS, TRUNCATED_BITS)
+        rows_of_channel = math.prod(kernel.shape[1:-1])
+        return StoredKernel(offset, kernel.shape[-1], rows_of_channel, packing_of(kernel), halves=Halves(None))
+
+
+def is_truncated(kernel: FileTensor) -> bool:
+    """Whether the integers of a kernel of 4 bits are truncated codes of 8 bits."""
+    is_plain = packing_of(kernel) == KernelPacking(TRUNCATED_BITS)
+    return is_plain and kernel.data is not None and are_truncated(kernel.data)
+
+
+def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTensor]:
+    """Return the kernels of 8 bits of a network of which members have truncated parts."""
+    found: set[FileTensor] = set()
+    for member in members:
+        truncated = {
+            index
+            for index, operator in enumerate(member.operators)
+            if operator.kind in WITH_WEIGHTS and is_truncated(member.tensors[operator.inputs[1]])
+        }
+        for index, part in kernel_slices(full, member).items() if truncated else ():
+            operator = member.operators[index]
+            kernel, whole = member.tensors[operator.inputs[1]], full.tensors[full.operators[part.operator].inputs[1]]
+            if index not in truncated or whole.data is None or packing_of(whole) != KernelPacking():
+                continue
+            if _is_within(operator.kind, part, whole.shape) and _is_cut(operator.kind, part, whole, kernel):
+                found.add(whole)
+    return found
+
+
+def _is_cut(kind: str, part: KernelSlice, whole: FileTensor, kernel: FileTensor) -> bool:
+    """Whether a kernel is a slice of another one, or of its truncated codes."""
+    assert whole.data is not None
+    assert kernel.data is not None
+    cut = part.cut(kind, whole.data)
+    is_read_above = is_truncated(kernel) and packing_of(whole) == KernelPacking()
+    return np.array_equal(truncated_codes(cut) if is_read_above else cut, kernel.data)
 
 
 def packing_of(kernel: FileTensor) -> KernelPacking:
@@ -144,13 +209,26 @@ class _Holder:
     def shared(self, kind: str, kernel: FileTensor, part: KernelSlice) -> Kernel | None:
         """Return a kernel as a part of one of this network; None if it is not one that the engine can express."""
         stored = self.kernels.get(part.operator)
-        if stored is None or stored.packing != packing_of(kernel):
+        if stored is None:
             return None
-        whole = self.graph.tensors[self.graph.operators[part.operator].inputs[1]].data
-        assert whole is not None
-        assert kernel.data is not None
-        if not _is_within(kind, part, whole.shape) or not np.array_equal(part.cut(kind, whole), kernel.data):
+        if stored.halves is not None and is_truncated(kernel):
+            stored = replace(stored, halves=Halves(None), packing=packing_of(kernel))  # whatever the lower ones are
+        if stored.packing != packing_of(kernel):
             return None
+        whole = self.graph.tensors[self.graph.operators[part.operator].inputs[1]]
+        assert whole.data is not None
+        if not _is_within(kind, part, whole.shape) or not _is_cut(kind, part, whole, kernel):
+            return None
+        place = self._placed(kind, stored, part)
+        if place is None or stored.halves is None:
+            return place
+        lower_bytes = stored.halves.lower_bytes
+        if lower_bytes is not None:
+            lower_bytes += place.offset_bytes - stored.offset_bytes
+        return replace(place, halves=Halves(lower_bytes))
+
+    def _placed(self, kind: str, stored: StoredKernel, part: KernelSlice) -> Kernel | None:
+        """Return where a slice of a stored kernel lies; None if it is not one that the engine can express."""
         if kind == DEPTHWISE:
             return _depthwise(stored, part.outputs)
         if not _is_run(part.outputs):

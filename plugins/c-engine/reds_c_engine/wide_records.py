@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reds_c_engine.records import Kernel, Pooling, Settings
+from reds_c_engine.kernel_records import Kernel, Pooling, Settings
 
 
 @dataclass(frozen=True)

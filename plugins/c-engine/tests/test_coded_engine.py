@@ -19,9 +19,9 @@ from reds_c_engine import store
 from reds_c_engine.deploy import generated, written
 from reds_c_engine.emulator import CORES, measure, outputs_on_core, outputs_on_host, unavailable
 from reds_c_engine.family import check_runs
+from reds_c_engine.kernel_records import Kernel
 from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.packing import PackedKernel, packed_kernel
-from reds_c_engine.records import Kernel
 from reds_c_engine.reference import run
 from reds_litert.graph import read_graph
 from reds_litert.kernel_packing import KernelPacking, give_kernel_packings, read_packed_graph

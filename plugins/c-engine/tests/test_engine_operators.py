@@ -14,6 +14,9 @@ pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
 
 from engines import KernelObjects
 from int8_graphs import SAME, VALID, GraphBuilder, examples, integers, options, tflite_micro_outputs
+from reds_c_engine.reference import run
+from reds_litert.graph import read_graph
+from split_graphs import truncated
 
 Shape = tuple[int, ...]
 CASES: dict[str, Callable[[GraphBuilder, np.random.Generator], tuple[int, int]]] = {}
@@ -208,3 +211,17 @@ def test_operators(name: str, objects: KernelObjects, tmp_path: Path) -> None:
     found = objects.linked([("full", content)], tmp_path).outputs(0, x)
     assert int((found != expected).sum()) == 0
     assert len(np.unique(found)) >= 4
+
+
+@pytest.mark.parametrize("name", ["grouped_dilated", "strided", "depthwise_multiplier", "dense_of_several_rows"])
+def test_weights_in_halves(name: str, objects: KernelObjects, tmp_path: Path) -> None:
+    """A network, and the same with the upper halves of its weights alone, from one store."""
+    build = GraphBuilder()
+    whole = build.content(*CASES[name](build, np.random.default_rng(0)))
+    contents = [("coarse", truncated(whole)), ("full", whole)]
+    engine, x = objects.linked(contents, tmp_path), examples(whole, 6)
+    assert engine.engine.family.own_kernels == ()
+    assert {step.step.kernel.removesuffix("_split") for member in engine.engine.family.members for step in member.steps
+            if step.step.kernel.endswith("_split")}  # fmt: skip
+    for member, (_, content) in enumerate(contents):
+        assert np.array_equal(engine.outputs(member, x), run(read_graph(content), x))

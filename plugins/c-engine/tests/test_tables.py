@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reds_c_engine.kernel_records import LookupTable
 from reds_c_engine.lowering import lowered
-from reds_c_engine.records import LookupTable
 from reds_c_engine.reference import run
 from reds_c_engine.tables import FUNCTIONS, composed, table_bytes
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,6 +106,21 @@ class FileGraph:
         """The indices of the tensors that take memory while the network runs: the inputs, and what operators write."""
         made = (index for operator in self.operators for index in operator.outputs)
         return tuple(dict.fromkeys((*self.inputs, *made)))
+
+    def needed(self, outputs: Sequence[int]) -> tuple[int, ...]:
+        """Return the indices of the operators that some tensors are computed by, in the order in which they run."""
+        wanted, found = set(outputs), list[int]()
+        for index in reversed(range(len(self.operators))):
+            operator = self.operators[index]
+            if wanted.intersection(operator.outputs):
+                wanted.update(operator.inputs)
+                found.append(index)
+        return tuple(reversed(found))
+
+    def ending_at(self, outputs: Sequence[int]) -> FileGraph:
+        """Return the part of the graph that computes some tensors, which become its outputs."""
+        operators = tuple(self.operators[index] for index in self.needed(outputs))
+        return replace(self, operators=operators, outputs=tuple(outputs))
 
 
 def read_graph(content: bytes) -> FileGraph:

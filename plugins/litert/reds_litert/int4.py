@@ -21,7 +21,7 @@ from ai_edge_litert import schema_py_generated as schema
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
-from reds_core.transforms import UniformQuantiser
+from reds_core.transforms import UniformQuantiser, codes_of_truncated, truncated_codes
 from reds_litert.kernel_packing import KernelPacking, Place, give_kernel_packings, kernel_packings_in
 from reds_litert.schema import (
     BIAS,
@@ -50,6 +50,8 @@ EQUAL = 1e-6
 ROUNDING = 0.03
 """The greatest difference of weights from those in the int8 file, in steps of 4 bits. Half a step of 8 bits is
 3.5 / 127 of a step of 4 bits, and less of a step of 2 bits; scales in single precision add a little."""
+CODE_ROUNDING = 0.55
+"""The same for codes of 8 bits, in steps of these: half a step of the file, which is no larger, and a little."""
 COARSE_ROUNDING = 0.75
 """The greatest difference of weights of large scales from a multiple of their kernel, in steps of 8 bits. Rounding is
 half a step; the multiple that is fitted to rounded weights is not exact."""
@@ -71,6 +73,7 @@ class Kernel:
         integers: The same as integers of `bits` bits.
         bits: The number of bits.
         weight: The index of the kernel among the weights of the network; -1 if it is not known.
+        is_truncated: Whether the integers are codes of 8 bits of which a device stores the upper `bits` bits.
     """
 
     site: str
@@ -78,10 +81,19 @@ class Kernel:
     integers: IntArray
     bits: int
     weight: int = -1
+    is_truncated: bool = False
+
+    @property
+    def rounding(self) -> float:
+        """The greatest difference of the integers from those in an int8 file, in steps."""
+        return CODE_ROUNDING if self.is_truncated else ROUNDING
 
 
 def kernels_of(
-    network: Network, weights: Sequence[npt.NDArray[Any]], bits: Mapping[str, int] | None = None
+    network: Network,
+    weights: Sequence[npt.NDArray[Any]],
+    bits: Mapping[str, int] | None = None,
+    truncated: Container[str] = (),
 ) -> tuple[Kernel, ...]:
     """Return the kernels of a model in the order of its calls.
 
@@ -89,6 +101,7 @@ def kernels_of(
         network: The description of the model.
         weights: The weights of the model in the order of `network.weights`.
         bits: The number of bits of the integers of each layer; 4 for those that are left out.
+        truncated: The layers whose weights are truncated codes.
     """
     found = []
     called = dict.fromkeys(index for layer in network.layers for index in layer.weights)
@@ -103,8 +116,12 @@ def kernels_of(
             return np.moveaxis(values, axes, range(len(axes))).reshape(channels, -1)
 
         count = (bits or {}).get(weight.layer, BITS)
-        integers = in_rows(UniformQuantiser(count).integers(array, axes))
-        found.append(Kernel(weight.layer, in_rows(array.astype(np.float64)), integers, count, index))
+        values, is_truncated = in_rows(array.astype(np.float64)), weight.layer in truncated
+        if is_truncated:
+            integers = codes_of_truncated(values)
+        else:
+            integers = in_rows(UniformQuantiser(count).integers(array, axes))
+        found.append(Kernel(weight.layer, values, integers, count, index, is_truncated))
     return tuple(found)
 
 
@@ -131,7 +148,7 @@ def with_int4(content: bytes, kernels: Sequence[Kernel], sites: Sequence[str], k
             packings[place.index] = KernelPacking(kernel.bits)
     _check_found(sites, found)
     if keep_int8:
-        give_kernel_packings(model, packings)
+        give_kernel_packings(model, kernel_packings_in(model) | packings)
     drop_unused_content(model)
     return packed(model)
 
@@ -297,7 +314,7 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
     integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers)
     scales = _low_bit_scales(place, integers)
     differences = np.abs(place.values - integers * scales[:, None]).max(axis=1)
-    if np.any(differences > np.where(place.is_coarse, COARSE_ROUNDING * place.steps, ROUNDING * scales)):
+    if np.any(differences > np.where(place.is_coarse, COARSE_ROUNDING * place.steps, kernel.rounding * scales)):
         raise UnsupportedError(
             f"the weights of layer '{kernel.site}' in the file differ from those of {kernel.bits} bits",
             "leave it at 8 bits",
@@ -306,6 +323,7 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
     is_small = scales < least
     if is_small.any():
         coarse = np.rint(place.values / np.where(is_small, least, 1)[:, None]).astype(np.int64)
+        coarse = truncated_codes(coarse) if kernel.is_truncated else coarse
         scales, integers = np.where(is_small, least, scales), np.where(is_small[:, None], coarse, integers)
     tensor, shape = place.tensor, [int(n) for n in place.tensor.shape]
     others = [n for axis, n in enumerate(shape) if axis != place.axis]

@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
+from reds_core.transforms import CODE_BITS, TRUNCATED_BITS, are_truncated, truncated_codes
+from reds_core.transforms.truncation import GRID
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import (
@@ -37,6 +39,8 @@ from reds_litert.slices import WITH_KERNELS, KernelSlice, bias_place, channel_ax
 FIT = 1e-6
 """The greatest difference between a row of a member and a multiple of the row of the full network, as a share of the
 largest weight of the row. A conversion rounds each weight a few times in single precision, to 6e-8 of itself."""
+HALF_STEP = 8.51
+"""The same for truncated codes, in steps of the codes: half of 16, and the rounding of the codes."""
 STEP = 0.51
 """The greatest difference between weights and their integers, in steps: rounding, and a little for single precision."""
 LARGEST_SUM = np.iinfo(np.int32).max
@@ -230,13 +234,19 @@ def _fit(member: _Kernels, full: _Kernels, part: KernelSlice) -> _Fit | Reason:
         return Reason.NOT_FOLLOWED
     if (own.clusters, own.density_percent) != (stored.clusters, stored.density_percent):
         return Reason.PACKING
-    if not are_integers or own.bits != stored.bits:
+    assert own.data is not None
+    is_above = (own.bits, stored.bits) == (TRUNCATED_BITS, CODE_BITS) and are_truncated(own.data)
+    if not are_integers or (own.bits != stored.bits and not is_above):
         return Reason.BITS
     axis = channel_axis(kind)
     integers = part.cut(kind, stored.data)
     steps = np.broadcast_to(stored.scales, stored.shape[axis])[part.outputs].astype(np.float64)
     stored_rows, rows, full_rows = (_rows(each, axis) for each in (integers, exact, part.cut(kind, full_exact)))
-    factors = _factors(rows, full_rows)
+    if is_above:
+        integers = truncated_codes(integers).astype(np.int8)
+        factors = _factors_of_truncated(rows, full_rows, _rows(integers, axis), steps)
+    else:
+        factors = _factors(rows, full_rows)
     if factors is None or not _are_rounded(full_rows, stored_rows, steps):
         return Reason.WEIGHTS
     if member.exact_bias is None or not member.input_scale > 0:
@@ -281,6 +291,36 @@ def _factors(rows: npt.NDArray[Any], full_rows: npt.NDArray[Any]) -> FloatArray 
         factors = np.where(squares > 0, (own * whole).sum(axis=1) / np.where(squares > 0, squares, 1), 1.0)
         differences = np.abs(own - factors[:, None] * whole).max(axis=1, initial=0)
         if not ((differences <= FIT * np.abs(own).max(axis=1, initial=0)) & (factors > 0)).all():
+            return None
+        found.append(factors)
+    return np.concatenate(found)
+
+
+def _factors_of_truncated(
+    rows: npt.NDArray[Any], full_rows: npt.NDArray[Any], codes: npt.NDArray[np.int8], steps: FloatArray
+) -> FloatArray | None:
+    """The factor between each row of truncated weights and of the full network. None if a row is not truncated from it.
+
+    Weights in the middle between two truncated codes may have either of them, depending on the last bit of a rounding
+    or on the sign of a factor that is multiplied with them. Most of them have that of the full network.
+
+    Args:
+        rows: The weights of the member, (output channels, weights of each).
+        full_rows: Those of the full network, cut to the same shape.
+        codes: The truncated codes of the full network, which are never 0.
+        steps: The scale of these in each row.
+    """
+    found = []
+    for part in _parts(rows):
+        whole = codes[part] * steps[part, None]
+        own = rows[part].astype(np.float64)
+        factors = np.median(own / whole, axis=1)
+        if not (factors > 0).all():
+            return None
+        places = own / (factors * steps[part])[:, None]
+        on_grid = np.abs(places - truncated_codes(places)) <= GRID
+        is_near = np.abs(places - full_rows[part] / steps[part, None]) <= HALF_STEP
+        if not (on_grid & is_near).all():
             return None
         found.append(factors)
     return np.concatenate(found)

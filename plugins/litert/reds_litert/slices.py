@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -88,35 +89,29 @@ def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
 def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, int], ...]:
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
-    A member of one output may be the part of a full network of several that one of these needs, and it may lack
-    residual blocks of that. Graphs of otherwise different operators have none.
+    A member may have fewer outputs than the full network, as one that ends at an early exit does. It then corresponds
+    to what the full network computes those outputs by. It may also lack residual blocks of that. Graphs of otherwise
+    different operators have none.
     """
-    is_part = len(member.outputs) == 1 < len(full.outputs)
-    of_member = _computing(member, range(len(member.operators)))
+    of_member = _counted(member, range(len(member.operators)))
     kinds = [member.operators[index].kind for index in of_member]
-    candidates = [[output] for output in full.outputs] if is_part else [list(full.outputs)]
+    candidates = list(combinations(reversed(full.outputs), len(member.outputs)))
     for outputs in candidates:
-        of_full = _computing(full, _needed(full, outputs))
+        of_full = _counted(full, _needed(full, outputs))
         if kinds == [full.operators[index].kind for index in of_full]:
             return tuple(zip(of_full, of_member, strict=True))
-    parts = (_computing(full, _needed(full, outputs)) for outputs in candidates)
+    parts = (_counted(full, _needed(full, outputs)) for outputs in candidates)
     return next((pairs for part in parts if (pairs := contained_operators(full, member, part, of_member))), ())
 
 
-def _computing(graph: FileGraph, operators: Iterable[int]) -> list[int]:
-    """Return the operators of those given that do more than change numbers."""
+def _needed(graph: FileGraph, outputs: Sequence[int]) -> Iterable[int]:
+    """Return the indices of the operators that some outputs of a graph need, in execution order."""
+    return range(len(graph.operators)) if len(outputs) == len(graph.outputs) else graph.needed(outputs)
+
+
+def _counted(graph: FileGraph, operators: Iterable[int]) -> list[int]:
+    """Return those of some operators that do more than change numbers."""
     return [index for index in operators if graph.operators[index].kind not in _CHANGING_NUMBERS_ONLY]
-
-
-def _needed(graph: FileGraph, outputs: Iterable[int]) -> list[int]:
-    """Return the indices of the operators that some tensors need, in execution order."""
-    wanted, found = set(outputs), list[int]()
-    for index in reversed(range(len(graph.operators))):
-        operator = graph.operators[index]
-        if wanted.intersection(operator.outputs):
-            found.append(index)
-            wanted.update(operator.inputs)
-    return found[::-1]
 
 
 class _Follower:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -47,6 +48,24 @@ class WeightBitsOptions:
         return tuple(sorted({*map(int, parts), ALLOWED[-1]}))
 
 
+def kernel_levels(network: Network, site: str, levels: Sequence[int]) -> Offered:
+    """Return levels for a layer with a kernel of its own, and none for others.
+
+    Args:
+        network: The description of the network.
+        site: The name of the layer.
+        levels: The levels, the last of which leaves the kernel as it is.
+    """
+    used = {index for layer in network.layers if layer.name == site for index in layer.weights}
+    kernels = {index for index in used if network.weights[index].kind is WeightKind.KERNEL}
+    if not kernels:
+        return Offered.nothing("it has no kernel")
+    others = sorted({layer.name for layer in network.layers if layer.name != site and kernels & {*layer.weights}})
+    if others:
+        return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
+    return Offered(np.array(levels, np.int64))
+
+
 class WeightBits(Transform):
     """Chooses the number of bits of each kernel, which is quantised symmetrically with one scale per output channel.
 
@@ -64,14 +83,7 @@ class WeightBits(Transform):
         return Nesting(self.options.nesting)
 
     def offered(self, network: Network, site: str) -> Offered:
-        used = {index for layer in network.layers if layer.name == site for index in layer.weights}
-        kernels = {index for index in used if network.weights[index].kind is WeightKind.KERNEL}
-        if not kernels:
-            return Offered.nothing("it has no kernel")
-        others = sorted({layer.name for layer in network.layers if layer.name != site and kernels & {*layer.weights}})
-        if others:
-            return Offered.nothing(f"it shares its kernel with layer '{others[0]}'")
-        return Offered(np.array(self.options.bits, np.int64))
+        return kernel_levels(network, site, self.options.bits)
 
     def described(self, part: LayerPart, level: int) -> LayerPart:
         if level == self.options.bits[-1]:

@@ -15,6 +15,7 @@ from reds_tensorflow.task import (
     Head,
     Labels,
     Objective,
+    Outputs,
     are_exit_outputs,
     inputs_for,
     outputs_in_order,
@@ -102,13 +103,18 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
         teacher = None
     elif teacher is None:
         return None
-    elif outputs_of(teacher) != outputs_of(model) and not are_exit_outputs(teacher):
+    elif _outputs_to_match(teacher) != _outputs_to_match(model):
         raise InputError(
             "the network to distil from has other outputs",
             f"give {argument('distill', 'full')} or {argument('distill', 'none')}",
         )
     soft_losses = tuple(soft_loss(head, settings.distill_temperature) for head in aim.heads)
     return Distillation(settings.distill_weight, aim, soft_losses, teacher)
+
+
+def _outputs_to_match(model: Any) -> tuple[Outputs, ...]:
+    """Return the outputs that a teacher and a network must have alike: of those with exits, the last one."""
+    return outputs_of(model)[-1:] if are_exit_outputs(model) else outputs_of(model)
 
 
 def soft_loss(head: Head, temperature: float) -> Callable[[Any, Any, Any], Any]:

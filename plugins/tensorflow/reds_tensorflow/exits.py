@@ -8,12 +8,15 @@ from typing import Any
 import keras
 
 from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework import Family, Training
 from reds_core.network import exit_name
 from reds_tensorflow.extraction import extract
 from reds_tensorflow.names import as_functional
+from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.task import Activation, are_exit_outputs, outputs_of
 from reds_tensorflow.tracing import inspect
+from reds_tensorflow.training import finetune
 
 _POOLING = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D", 4: "GlobalAveragePooling3D"}
 """The pooling of a feature map, by its number of dimensions without that of the batch."""
@@ -54,6 +57,25 @@ def with_exits(model: Any, layers: Sequence[str], seed: int = 0, reading: Readin
         head = keras.layers.Dense(units, activation=activation, kernel_initializer=initializer, name=name)
         exits.append(head(_pooled(features, copy, layer, f"{name}_pooling")))
     return keras.Model(copy.input, [*exits, *copy.outputs], name=model.name)
+
+
+def finetune_exits(model: Any, training: Training, reading: Reading = STOCK) -> None:
+    """Train the heads of the early exits of a model in place, and nothing else of it.
+
+    Args:
+        model: a model with exits.
+        training: the data, settings and callbacks. Its teacher is the model without exits, or None.
+        reading: how the model is read.
+    """
+    heads = {exit_name(number) for number in range(1, len(model.outputs))}
+    layers = [layer for layer in all_layers(model) if layer.trainable and layer.name not in heads]
+    try:
+        for layer in layers:
+            layer.trainable = False
+        finetune(Family(model, (), ()), training, reading)
+    finally:
+        for layer in layers:
+            layer.trainable = True
 
 
 def ending_at(model: Any, exit: str | None, reading: Reading = STOCK) -> Any:

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from reds_core.arrays import IntArray
-from reds_core.framework import Family, Projection, member_kept
+from reds_core.framework import Family, Projection, member_kept, parts_of_whole
 from reds_core.network import Kept, Network, WeightKind, without_channels
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
 from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments
-from reds_tensorflow.projecting import assign_held, assign_projected, projected
+from reds_tensorflow.projecting import assign_held, assign_projected, called, projected
 from reds_tensorflow.task import positions_of_outputs
 
 SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
@@ -94,7 +94,13 @@ class Student:
             full: the full weights by index in `Network.weights`.
             progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
-        return [projected(self._cut(cut, full), self.projections.get(cut.weight), progress) for cut in self.cuts]
+        return [self._value(cut, full, progress) for cut in self.cuts]
+
+    def _value(self, cut: Slice, full: Mapping[int, Any], progress: Any) -> Any:
+        projection = self.projections.get(cut.weight)
+        if projection is not None and projection.whole:
+            return cut.of(projected(full[cut.weight], projection, progress))
+        return projected(self._cut(cut, full), projection, progress)
 
     def _cut(self, cut: Slice, full: Mapping[int, Any]) -> Any:
         """Return the value of a weight before its projection."""
@@ -113,8 +119,12 @@ class Student:
             network: the description of the full network.
         """
         for variable, cut in zip(self.model.trainable_variables, self.cuts, strict=True):
+            projection = self.projections.get(cut.weight)
+            if projection is not None and projection.whole:
+                variable.assign(cut.of(tf.constant(called(projection, full[cut.weight]))))
+                continue
             variable.assign(self._cut(cut, {cut.weight: full[cut.weight].value}))
-            assign_held(variable, self.projections.get(cut.weight))
+            assign_held(variable, projection)
         held = {index: each for index, each in self.projections.items() if each.held is not None}
         own = variables_by_index(self.model, network) if held else {}
         frozen = {id(variable): held[index] for index, variable in own.items() if index in held}
@@ -172,7 +182,7 @@ def students_of(
         Student(
             model,
             own_cuts,
-            _own_states(model, network, seed, by_index),
+            _own_states(model, network, seed, begun_from(family.full, network, widths, by_index)),
             root / sum(roots),
             by_index,
             _constants(model, own_cuts, family, network) if without_channels(widths) else {},
@@ -197,7 +207,7 @@ def projection_arrays(students: Sequence[Student], full: Mapping[int, Any]) -> I
         cuts = {cut.weight: cut for cut in student.cuts}
         for index, projection in sorted(student.projections.items()):
             bits = 0 if projection.quantiser is None else projection.quantiser.bits
-            yield np.array([number, index, bits, *projection.axes], np.int64)
+            yield np.array([number, index, bits, *projection.axes, *([-1] if projection.whole else [])], np.int64)
             if projection.quantiser is None and index in cuts:
                 values = np.asarray(cuts[index].of(full[index]), np.float64)
                 yield projection.function(values)
@@ -237,6 +247,24 @@ def begun_projections(
     return found
 
 
+def begun_from(
+    full: Any, network: Network, widths: Mapping[str, int], projections: Mapping[int, Projection]
+) -> Mapping[int, Projection]:
+    """Return the projections of one network, of which those of whole weights return its parts of the present ones.
+
+    Args:
+        full: the full model.
+        network: its description.
+        widths: the width of each group in the network.
+        projections: the projections by index in `Network.weights`.
+    """
+    if not any(each.whole for each in projections.values()):
+        return projections
+    return parts_of_whole(
+        network, [np.asarray(each) for each in variables_by_index(full, network).values()], widths, projections
+    )
+
+
 @contextmanager
 def projected_models(
     family: Family[Any], network: Network, projections: Sequence[Mapping[int, Projection]], examples: Any
@@ -249,7 +277,11 @@ def projected_models(
         projections: those of each network, members first, or none.
         examples: inputs on which statistics for projections that ask for them are measured, or None.
     """
-    begun = begun_projections(family, network, projections, examples)
+    widths = (*family.widths, network.channels)
+    begun = [
+        begun_from(family.full, network, each, by_index)
+        for each, by_index in zip(widths, begun_projections(family, network, projections, examples), strict=False)
+    ]
     own = [
         (variable, by_index[index], np.asarray(variable).copy())
         for model, by_index in zip((*family.members, family.full), begun, strict=False)

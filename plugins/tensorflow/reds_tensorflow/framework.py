@@ -148,6 +148,11 @@ class TensorFlowFramework(Framework):
         with own_layers.made_known(self.own_layers.objects):
             return exits.with_exits(model, layers, seed, self.reading)
 
+    def finetune_exits(self, model: Any, training: Training) -> None:
+        with importing():
+            from reds_tensorflow import exits
+        exits.finetune_exits(model, training, self.reading)
+
     def ending_at(self, model: Any, exit: str | None) -> Any:
         with importing():
             from reds_tensorflow import exits, own_layers

@@ -13,7 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from reds_core.framework import Projection
-from reds_core.transforms import REFINEMENTS, SMALLEST_SCALE, ZERO_BELOW, UniformQuantiser
+from reds_core.transforms import (
+    CODE_BITS,
+    REFINEMENTS,
+    SMALLEST_SCALE,
+    ZERO_BELOW,
+    TruncatedQuantiser,
+    UniformQuantiser,
+)
+from reds_core.transforms.truncation import GRID, LARGEST_CODE, STEP
 
 TRIED_AT_ONCE = 2**22
 """Maximum number of values for the errors of several scales, which are computed together."""
@@ -37,7 +45,7 @@ def projected(weight: Any, projection: Projection | None, progress: Any = None) 
     else:
         scheduled = projection.scheduled
         if scheduled is None or progress is None:
-            found = tf.numpy_function(lambda array: _called(projection, array), [values], tf.float32, stateful=False)
+            found = tf.numpy_function(lambda array: called(projection, array), [values], tf.float32, stateful=False)
         else:
             found = tf.numpy_function(
                 lambda array, share: np.asarray(scheduled(np.asarray(array, np.float64), float(share)), np.float32),
@@ -53,7 +61,7 @@ def projected(weight: Any, projection: Projection | None, progress: Any = None) 
 def assign_projected(variable: Any, projection: Projection | None) -> None:
     """Project the value of a variable in place."""
     if projection is not None:
-        variable.assign(_called(projection, np.asarray(variable)))
+        variable.assign(called(projection, np.asarray(variable)))
 
 
 def assign_held(variable: Any, projection: Projection | None) -> None:
@@ -66,9 +74,31 @@ def quantised(weight: Any, quantiser: UniformQuantiser, axes: tuple[int, ...]) -
     """Return what `UniformQuantiser.quantised` returns for a float32 tensor, without gradients."""
     if 0 in weight.shape:
         return weight
+    others = [a for a in range(len(weight.shape)) if a not in axes]
+    if isinstance(quantiser, TruncatedQuantiser):
+        return _truncated(weight, others)
+    codes, scales = _codes(weight, quantiser, others)
+    return codes * scales
+
+
+def _codes(weight: Any, quantiser: UniformQuantiser, others: list[int]) -> tuple[Any, Any]:
+    """Return integers and scales. others: axes without scales."""
     largest = float(quantiser.largest)
-    scales = _scales(tf.abs(weight), quantiser, [a for a in range(len(weight.shape)) if a not in axes])
-    return tf.clip_by_value(tf.round(weight / scales), -largest, largest) * scales
+    scales = _scales(tf.abs(weight), quantiser, others)
+    return tf.clip_by_value(tf.round(weight / scales), -largest, largest), scales
+
+
+def _truncated(weight: Any, others: list[int]) -> Any:
+    """Return what `TruncatedQuantiser.quantised` returns."""
+    codes, scales = _codes(weight, UniformQuantiser(CODE_BITS), others)
+    largest = tf.reduce_max(tf.abs(weight), others, keepdims=True)
+    present = weight / tf.where(largest > 0, largest * (1 / LARGEST_CODE), 1.0)
+    differences = tf.reduce_max(tf.abs(present - _truncated_codes(present)), others, keepdims=True)
+    return tf.where((differences <= GRID) & (largest > 0), weight, _truncated_codes(codes) * scales)
+
+
+def _truncated_codes(codes: Any) -> Any:
+    return tf.floor(codes / STEP) * STEP + STEP / 2
 
 
 def _scales(magnitudes: Any, quantiser: UniformQuantiser, others: list[int]) -> Any:
@@ -101,5 +131,6 @@ def _rounded(scales: Any, quantiser: UniformQuantiser) -> Any:
     return tf.maximum(tf.bitcast(bits, tf.float32), SMALLEST_SCALE)
 
 
-def _called(projection: Projection, array: Any) -> Any:
+def called(projection: Projection, array: Any) -> Any:
+    """Return the projection of an array, float32."""
     return np.asarray(projection.function(np.asarray(array, np.float64)), np.float32)

@@ -39,7 +39,7 @@ from reds_core.framework import (
     member_kept,
 )
 from reds_core.network import WeightKind
-from reds_core.transforms import UniformQuantiser
+from reds_core.transforms import TruncatedQuantiser, UniformQuantiser
 
 SETTINGS = FinetuneSettings(epochs=2, batch_size=16, learning_rate=1e-2)
 Projections = Mapping[int, Projection]
@@ -360,3 +360,37 @@ def test_a_training_calls_projections_with_one_thread_of_numpy() -> None:
     steps = threads[: threads.index(set())]
     assert len(steps) >= 8
     assert all(found == {1} for found in steps)
+
+
+@pytest.mark.parametrize("axes", [(3,), (2, 3)])
+def test_truncated_weights_are_those_of_numpy(axes: tuple[int, ...]) -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 3, 5, 7)).astype(np.float32)
+    weights[..., 2] = 0
+    quantiser = TruncatedQuantiser()
+    found = np.asarray(quantised(tf.constant(weights), quantiser, axes))
+    np.testing.assert_array_equal(found, quantiser.quantised(weights, axes).astype(np.float32))
+    np.testing.assert_array_equal(np.asarray(quantised(tf.constant(found), quantiser, axes)), found)
+
+
+def test_members_compute_with_parts_of_projections_of_whole_weights() -> None:
+    """Gradients reach the shared weights as if nothing had been rounded."""
+    model = convolutional()
+    network, family = inspect(model), family_of(model, 0.5)
+    kernels = [i for i, w in enumerate(network.weights) if w.kind is WeightKind.KERNEL]
+    whole = {i: Projection.of(TruncatedQuantiser(), network.weights[i].scales_along, whole=True) for i in kernels}
+    student, _ = students_of(family, network, 0, (whole, {}))
+    full = {i: tf.convert_to_tensor(variable.value) for i, variable in enumerate(variables(model, network))}
+    with tf.GradientTape() as tape:
+        tape.watch(list(full.values()))
+        values = student.weights(full)
+        total = tf.add_n([tf.reduce_sum(value) for value in values])
+    for cut, value, gradient in zip(
+        student.cuts, values, tape.gradient(total, [full[cut.weight] for cut in student.cuts]), strict=True
+    ):
+        if cut.weight in whole:
+            expected = whole[cut.weight].function(np.asarray(full[cut.weight], np.float64))
+            np.testing.assert_array_equal(np.asarray(value), np.asarray(cut.of(tf.constant(expected, tf.float32))))
+        assert float(tf.reduce_sum(gradient)) == np.asarray(value).size
+    student.write(dict(enumerate(variables(model, network))), network)
+    for variable, value in zip(student.model.trainable_variables, values, strict=True):
+        np.testing.assert_array_equal(np.asarray(variable), np.asarray(value))

@@ -2,6 +2,7 @@
 #include "reds_bits.h"
 #include "reds_convolve.h"
 #include "reds_output.h"
+#include "reds_split.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -40,7 +41,8 @@ static void list_taps(const reds_convolution *s, const int8_t *image, int32_t fi
   p->padded = padded;
 }
 
-/* As reds_taps_function, where several output channels see each input channel; `channel` is the first of them. */
+/* As reds_taps_function, where several output channels see each input channel; `channel` is the first of them. Weights of
+ * 0 bits are reds_split_weights. */
 static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t multiplier, int32_t count,
                            const uint8_t *weights, int32_t element, const int32_t *start, int32_t *sums) {
   for (int32_t k = 0; k < count; k++) {
@@ -48,7 +50,8 @@ static void add_multiplied(const reds_tap_list *taps, int32_t channel, int32_t m
     const int8_t *const codebook = taps->codebook ? taps->codebook + (taps->column + k) * taps->clusters : NULL;
     int32_t sum = start[k], at = element + k;
     for (int32_t i = 0; i < taps->count; i++, at += taps->row) {
-      const int32_t value = reds_weight_at(weights, at, taps->bits);
+      const int32_t value =
+        taps->bits ? reds_weight_at(weights, at, taps->bits) : reds_split_at((const void *)weights, at);
       sum += taps->inputs[i][place] * (codebook ? codebook[value & ((1 << taps->bits) - 1)] : value);
     }
     sums[k] = sum;

@@ -46,6 +46,13 @@ typedef struct {
   uint8_t bits, clusters;
 } reds_coded_weights;
 
+/* Weights of 8 bits in two halves, of which a member may read the upper ones alone. The lower ones then count as 8, which
+ * is the middle of what they can be. */
+typedef struct {
+  const uint8_t *upper;    /* the upper 4 bits of each weight, packed with the first in the lowest bits of a byte */
+  const uint8_t *lower;    /* the lower 4 bits, packed likewise; NULL: 8 for each weight */
+} reds_split_weights;
+
 /* Convolutions of every kind and fully connected layers (a convolution whose kernel is the whole image).
  *
  * The weight of output channel o, tap (y, x) and element e of a row is element
@@ -58,7 +65,7 @@ typedef struct {
  * `bias` holds bias - input_zero * (sum of the weights of the channel that the member uses, all taps), so that kernels
  * multiply inputs as they are stored; a tap outside of the image then counts as the input `input_zero`. */
 typedef struct {
-  const void *weights;             /* int8_t, packed, or reds_coded_weights */
+  const void *weights;             /* int8_t, packed, reds_coded_weights or reds_split_weights */
   const int32_t *bias;             /* one for each output channel, as are the next two */
   const int32_t *multiplier;
   const int8_t *shift;             /* positive: to the left */
@@ -74,7 +81,7 @@ typedef struct {
   uint16_t depth_multiplier;       /* of depthwise convolutions: output channels for each input channel */
   int16_t input_zero, output_zero;
   int8_t least, greatest;          /* the range of outputs, which the activation limits */
-  uint8_t weight_bits;             /* 8, 4 or 2; 0 with reds_coded_weights */
+  uint8_t weight_bits;             /* 8, 4 or 2; 0 with reds_coded_weights or reds_split_weights */
 } reds_convolution;
 
 reds_kernel reds_convolve;            /* any: settings reds_convolution, weights of 8 bits */
@@ -83,6 +90,8 @@ reds_kernel reds_convolve_pointwise;  /* 1x1, stride 1, no padding, one group, n
 reds_kernel reds_convolve_depthwise;  /* depthwise, any depth multiplier, 8 bits */
 reds_kernel reds_convolve_packed;            /* as reds_convolve, weights of 4 or 2 bits */
 reds_kernel reds_convolve_depthwise_packed;  /* as reds_convolve_depthwise, weights of 4 or 2 bits */
+reds_kernel reds_convolve_split;             /* as reds_convolve, weights in halves */
+reds_kernel reds_convolve_depthwise_split;   /* as reds_convolve_depthwise, weights in halves */
 reds_kernel reds_convolve_coded;             /* as reds_convolve, weights with codebooks */
 reds_kernel reds_convolve_sparse;            /* as reds_convolve, weights with a mask, no segments and
                                                 row = in_channels */

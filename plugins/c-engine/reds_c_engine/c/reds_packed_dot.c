@@ -1,33 +1,16 @@
 /* Dot products with weights of 4 or 2 bits, in plain C and with the instructions of Arm cores. */
 #include "reds_bits.h"
 #include "reds_dot.h"
-#include "reds_simd.h"
+#include "reds_pairs.h"
 
 /* A part of a dot product: four output channels, over `bytes` bytes of weights of each run. */
 typedef void dot_part(const reds_runs *runs, const int8_t *inputs, const uint8_t *weights, int32_t bytes,
                       const int32_t *start, int32_t *sums);
 
 #if REDS_DSP
-/* The inputs of four pairs of weights of 16 bits, which a word of weights has in bytes 0 and 2, or in bytes 1 and 3. */
-typedef struct {
-  reds_word a, b, c, d;
-} pairs;
-
-/* Pairs of each of four inputs with the same of four others. */
-static inline pairs paired(reds_word first, reds_word second) {
-  const reds_word even = reds_even(first), odd = reds_odd(first);
-  const reds_word other_even = reds_even(second), other_odd = reds_odd(second);
-  pairs p;
-  p.a = (even & 0xFFFFu) | other_even << 16;
-  p.b = (odd & 0xFFFFu) | other_odd << 16;
-  p.c = even >> 16 | (other_even & 0xFFFF0000u);
-  p.d = odd >> 16 | (other_odd & 0xFFFF0000u);
-  return p;
-}
-
 /* sum + 16 times the products of eight inputs with weights of 4 bits: in the upper half of a byte, a weight counts 16
  * times as much. */
-static inline int32_t add_4_bits(pairs p, reds_word word, int32_t sum) {
+static inline int32_t add_4_bits(reds_pairs p, reds_word word, int32_t sum) {
   const reds_word low = word << 4 & 0xF0F0F0F0u, high = word & 0xF0F0F0F0u;
   sum = reds_add_products(p.a, reds_even(low), sum);
   sum = reds_add_products(p.b, reds_even(high), sum);
@@ -38,7 +21,7 @@ static inline int32_t add_4_bits(pairs p, reds_word word, int32_t sum) {
 }
 
 /* sum + 64 times the products of eight inputs with weights of 2 bits, those of bytes 0 and 2 of a word. */
-static inline int32_t add_2_bits(pairs p, reds_word word, int32_t sum) {
+static inline int32_t add_2_bits(reds_pairs p, reds_word word, int32_t sum) {
   sum = reds_add_products(p.a, reds_even(word << 6 & 0xC0C0C0C0u), sum);
   sum = reds_add_products(p.b, reds_even(word << 4 & 0xC0C0C0C0u), sum);
   sum = reds_add_products(p.c, reds_even(word << 2 & 0xC0C0C0C0u), sum);
@@ -87,7 +70,7 @@ static void dot_four_4_bits(const reds_runs *runs, const int8_t *inputs, const u
     const int32_t twice = 2 * stride, thrice = 3 * stride;
     for (const uint8_t *const end = a + (left & ~3); a != end; a += 4) {
       const reds_word first = reds_next(&value);
-      const pairs p = paired(first, reds_next(&value));
+      const reds_pairs p = reds_paired(first, reds_next(&value));
       part_a = add_4_bits(p, reds_load(a), part_a);
       part_b = add_4_bits(p, reds_load(a + stride), part_b);
       part_c = add_4_bits(p, reds_load(a + twice), part_c);
@@ -143,12 +126,12 @@ static void dot_four_2_bits(const reds_runs *runs, const int8_t *inputs, const u
     int32_t part_a = 0, part_b = 0, part_c = 0, part_d = 0;
     const int32_t twice = 2 * stride, thrice = 3 * stride;
     for (const uint8_t *const end = a + (left & ~3); a != end; a += 4, value += 16) {
-      pairs p = paired(reds_load(value), reds_load(value + 8));
+      reds_pairs p = reds_paired(reds_load(value), reds_load(value + 8));
       part_a = add_2_bits(p, reds_load(a), part_a);
       part_b = add_2_bits(p, reds_load(a + stride), part_b);
       part_c = add_2_bits(p, reds_load(a + twice), part_c);
       part_d = add_2_bits(p, reds_load(a + thrice), part_d);
-      p = paired(reds_load(value + 4), reds_load(value + 12)); /* those of bytes 1 and 3 */
+      p = reds_paired(reds_load(value + 4), reds_load(value + 12)); /* those of bytes 1 and 3 */
       part_a = add_2_bits(p, reds_load(a) >> 8, part_a);
       part_b = add_2_bits(p, reds_load(a + stride) >> 8, part_b);
       part_c = add_2_bits(p, reds_load(a + twice) >> 8, part_c);

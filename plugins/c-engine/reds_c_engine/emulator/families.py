@@ -36,6 +36,8 @@ class Measurements:
         run_instructions: The instructions of `net_run`.
         switched_instructions: The same directly after a run of the member before it.
         switch_instructions: The instructions of `net_select`.
+        exit_instructions: The instructions of `net_begin` and `net_continue` up to each exit of each member; empty if
+            no member of the engine has early exits.
         stack_bytes: The stack that `net_run` takes, in bytes.
         layer_instructions: The instructions of each layer of each member.
         flash_bytes: The code and the constants of the program that measures, in bytes, the C library included.
@@ -45,6 +47,7 @@ class Measurements:
     run_instructions: tuple[int, ...]
     switched_instructions: tuple[int, ...]
     switch_instructions: tuple[int, ...]
+    exit_instructions: tuple[tuple[int, ...], ...]
     stack_bytes: tuple[int, ...]
     layer_instructions: tuple[tuple[int, ...], ...]
     flash_bytes: int
@@ -123,14 +126,17 @@ def measure(core: Core, engine: Path, *, time_limit_s: float = 600.0) -> Measure
         run_instructions=tuple(runs.instructions[f"run-{member}"] for member in members),
         switched_instructions=tuple(runs.instructions[f"switched-{member}"] for member in members),
         switch_instructions=tuple(runs.instructions[f"select-{member}"] for member in members),
+        exit_instructions=tuple(by_exit for member in members if (by_exit := _of_member(runs, "exit", member))),
         stack_bytes=tuple(int(found) for found in _STACK.findall(runs.output)),
-        layer_instructions=tuple(
-            tuple(n for name, n in layers.instructions.items() if name.startswith(f"layer-{member}-"))
-            for member in members
-        ),
+        layer_instructions=tuple(_of_member(layers, "layer", member) for member in members),
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )
+
+
+def _of_member(done: Emulation, what: str, member: int) -> tuple[int, ...]:
+    """Return the counts of a member that a program printed one by one, in their order."""
+    return tuple(n for name, n in done.instructions.items() if name.startswith(f"{what}-{member}-"))
 
 
 def _built(core: Core, engine: Path, main: str, folder: Path) -> Program:

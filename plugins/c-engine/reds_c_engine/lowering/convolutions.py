@@ -11,8 +11,9 @@ import numpy.typing as npt
 from reds_litert.graph import FileTensor
 
 from reds_c_engine.fixed_point import quantized_multipliers
+from reds_c_engine.kernel_records import Convolution
 from reds_c_engine.lowering.operator import Operator, image, pad_before, window
-from reds_c_engine.records import Convolution, Step
+from reds_c_engine.records import Step
 
 LARGEST_SHIFT = 31
 """The largest number of bits by which sums can be shifted to the left."""
@@ -108,6 +109,8 @@ def _conv_kernel(settings: Convolution) -> str:
     """Return the function of a convolution or a fully connected layer."""
     if settings.kernel.coding is not None:
         return "reds_convolve_sparse" if settings.kernel.coding.packing.has_mask else "reds_convolve_coded"
+    if settings.kernel.halves is not None:
+        return "reds_convolve_split"
     if settings.kernel.bits < 8:
         return "reds_convolve_packed"
     is_point = settings.kernel_height * settings.kernel_width * settings.stride_y * settings.stride_x == 1
@@ -136,7 +139,10 @@ def depthwise(one: Operator) -> list[Step]:
     name, coding = "reds_convolve_depthwise", settings.kernel.coding
     if coding is not None and coding.packing.has_mask:
         raise one.refused("there is no kernel for depthwise convolutions with a mask")
-    name += "_coded" if coding is not None else "_packed" if settings.kernel.bits < 8 else ""
+    if settings.kernel.halves is not None:
+        name += "_split"
+    else:
+        name += "_coded" if coding is not None else "_packed" if settings.kernel.bits < 8 else ""
     return [one.step(name, settings, one.operator.inputs[0])]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from reds_c_engine.fixed_point import quantized_multiplier
+from reds_c_engine.kernel_records import Arithmetic, LookupTable
 from reds_c_engine.lowering.operator import Operator
-from reds_c_engine.records import Arithmetic, LookupTable, Step
+from reds_c_engine.records import Step
 from reds_c_engine.tables import FUNCTIONS, SUM_SHIFT, table_bytes, with_constant
 
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 from reds_c_engine.fixed_point import quantized_multiplier
+from reds_c_engine.kernel_records import Blocks, Padding, Pooling, Reduction, Softmax
 from reds_c_engine.lowering.operator import Operator, image, window
 from reds_c_engine.quantization import GREATEST, LEAST, NO_ACTIVATION, input_radius
-from reds_c_engine.records import Blocks, Padding, Pooling, Reduction, Softmax, Step
+from reds_c_engine.records import Step
 
 _SOFTMAX_BITS = 5
 """The number of integer bits of differences of inputs of softmax in fixed point."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 
+from reds_c_engine.kernel_records import Kernel, Settings
 from reds_c_engine.quantization import GREATEST, LEAST, SAME_PADDING, limits
-from reds_c_engine.records import Kernel, Settings, Step
+from reds_c_engine.records import Step
 from reds_core.errors import UnsupportedError
 
 

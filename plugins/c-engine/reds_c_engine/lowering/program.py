@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from reds_litert.graph import FileGraph
 
+from reds_c_engine.kernel_records import Kernel, LookupTable
 from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transposed
 from reds_c_engine.lowering.elements import arithmetic, function
+from reds_c_engine.lowering.exits import by_exits
 from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.lowering.wide import WIDE_LOWERINGS
-from reds_c_engine.records import Kernel, LookupTable, Program, Step
+from reds_c_engine.records import Program, Step
 from reds_c_engine.sizes import misfit
 from reds_c_engine.tables import FUNCTIONS, composed
 from reds_core.errors import UnsupportedError
@@ -50,13 +52,13 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
         kernels: Where the weights of each operator that has any lie in the store, by the index of the operator.
 
     Raises:
-        UnsupportedError: If an operator has no kernel, or the network has several inputs or outputs.
+        UnsupportedError: If an operator has no kernel, or the network has several inputs.
     """
     check_kinds(graph)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if len(graph.inputs) != 1 or not graph.outputs:
         raise UnsupportedError(
             f"the C engine cannot run networks of {len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
-            "give the network one input and one output",
+            "give the network one input, and one output of each exit",
         )
     source = graph.tensors[graph.inputs[0]]
     shape, is_wide = source.shape, source.dtype == np.int16
@@ -81,11 +83,11 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
                 raise one.refused(f"its {field} is {getattr(step.settings, field)}, which is too large")
         steps += made
     steps = [replace(step, inputs=tuple(renamed.get(i, i) for i in step.inputs)) for step in steps]
-    output = renamed.get(graph.outputs[0], graph.outputs[0])
-    steps = _tables_fused(steps, output)
+    outputs = tuple(renamed.get(index, index) for index in graph.outputs)
+    steps, sections = by_exits(_tables_fused(steps, outputs), outputs)
     used = {graph.inputs[0], *(step.output for step in steps)}
     sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
-    return Program(tuple(steps), sizes, graph.inputs[0], output, dtype.itemsize * 8)
+    return Program(tuple(steps), sections, sizes, graph.inputs[0], outputs, dtype.itemsize * 8)
 
 
 def check_kinds(graph: FileGraph) -> None:
@@ -121,9 +123,9 @@ def _check_integers(one: Operator, dtype: np.dtype[Any]) -> None:
             raise one.refused("it keeps a state from one run to the next")
 
 
-def _tables_fused(steps: Sequence[Step], output: int) -> list[Step]:
+def _tables_fused(steps: Sequence[Step], outputs: Sequence[int]) -> list[Step]:
     """Replace two tables in a row by one where nothing else reads what is between them."""
-    readers: dict[int, int] = {output: 1}
+    readers: dict[int, int] = dict.fromkeys(outputs, 1)
     for step in steps:
         for index in step.inputs:
             readers[index] = readers.get(index, 0) + 1

@@ -11,12 +11,13 @@ from reds_litert.graph import FileTensor
 
 from reds_c_engine.fixed_point import QuantizedMultiplier, quantized_multiplier, quantized_multipliers
 from reds_c_engine.fixed_point import reduced_multiplier as reduced
+from reds_c_engine.kernel_records import Blocks, Padding
 from reds_c_engine.lowering.convolutions import dense_sizes, dilations, sum_factors
 from reds_c_engine.lowering.elements import repeats
 from reds_c_engine.lowering.images import is_over_positions
 from reds_c_engine.lowering.operator import Operator, image, window
 from reds_c_engine.quantization import NO_ACTIVATION, quantized
-from reds_c_engine.records import Blocks, Padding, Step
+from reds_c_engine.records import Step
 from reds_c_engine.samples import EXPONENTIAL, RECIPROCAL
 from reds_c_engine.wide_records import (
     WideArithmetic,

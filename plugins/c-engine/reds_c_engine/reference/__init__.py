@@ -5,6 +5,6 @@ kernels (except for the fixed-point arithmetic), so that each can be checked aga
 """
 
 from reds_c_engine.reference.operators import OPERATORS
-from reds_c_engine.reference.running import activations, run
+from reds_c_engine.reference.running import activations, outputs_of, run
 
-__all__ = ["OPERATORS", "activations", "run"]
+__all__ = ["OPERATORS", "activations", "outputs_of", "run"]

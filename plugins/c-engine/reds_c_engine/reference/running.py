@@ -18,7 +18,7 @@ _ELEMENTS_AT_ONCE = 1 << 22
 
 
 def run(graph: FileGraph, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the output of a network with one input and one output.
+    """Return the output of a network with one input; the last one of a network with early exits.
 
     Args:
         graph: The graph, with int8 or int16 activations.
@@ -30,11 +30,16 @@ def run(graph: FileGraph, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Raises:
         UnsupportedError: If the reference has no such operator, or the operator is used in a way that it does not know.
     """
+    return outputs_of(graph, x)[-1]
+
+
+def outputs_of(graph: FileGraph, x: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """Return all outputs of a network with one input, int8 or int16 (examples, ...) each; see `run`."""
     largest = max(math.prod(graph.tensors[index].shape) for index in graph.computed)
     apart = any(graph.tensors[index].shape[:1] != (1,) for index in graph.computed)
     step = 1 if apart else max(1, _ELEMENTS_AT_ONCE // largest)
-    parts = [activations(graph, x[start : start + step])[graph.outputs[0]] for start in range(0, len(x), step)]
-    return np.concatenate(parts)
+    parts = [activations(graph, x[start : start + step]) for start in range(0, len(x), step)]
+    return tuple(np.concatenate([part[output] for part in parts]) for output in graph.outputs)
 
 
 def activations(graph: FileGraph, x: npt.NDArray[Any]) -> dict[int, npt.NDArray[Any]]:
@@ -43,8 +48,8 @@ def activations(graph: FileGraph, x: npt.NDArray[Any]) -> dict[int, npt.NDArray[
     Several examples at once need a graph in which the first axis of every tensor is that of the examples.
     """
     shape = graph.tensors[graph.inputs[0]].shape
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UnsupportedError("the reference runs networks with one input and one output", "split the network")
+    if len(graph.inputs) != 1:
+        raise UnsupportedError("the reference runs networks with one input", "split the network")
     dtype = np.dtype(np.int16 if graph.tensors[graph.inputs[0]].dtype == np.int16 else np.int8)
     if x.shape[1:] != shape[1:] or x.dtype != dtype:
         raise UnsupportedError(

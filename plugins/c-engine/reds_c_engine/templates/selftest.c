@@ -18,12 +18,32 @@ static void make_input(reds_net_value *to) {
   }
 }
 
-static uint32_t differences(const reds_net_value *found, unsigned member, uint32_t example) {
-  const reds_net_value *expected = test_outputs + (member * (uint32_t)TEST_INPUTS + example) * REDS_NET_OUTPUT_SIZE;
+static uint32_t differences(const reds_net_value *found, unsigned row, uint32_t example) {
+  const reds_net_value *expected = test_outputs + (row * (uint32_t)TEST_INPUTS + example) * REDS_NET_OUTPUT_SIZE;
   uint32_t count = 0;
   for (uint32_t i = 0; i < REDS_NET_OUTPUT_SIZE; i++) count += found[i] != expected[i];
   return count;
 }
+
+#ifdef REDS_NET_EXITS
+/* The row of the output of a member itself, which follows those of its early exits. */
+static unsigned row_of(unsigned member) {
+  unsigned row = reds_net_exit_counts[0] - 1u;
+  for (unsigned i = 1; i <= member; i++) row += reds_net_exit_counts[i];
+  return row;
+}
+
+/* Stop at each exit and go on. */
+static uint32_t differences_by_exits(const reds_net_value *from, unsigned member, uint32_t example) {
+  unsigned exit = 0, last = reds_net_exit_counts[member] - 1u;
+  uint32_t count = 0;
+  for (const reds_net_value *found = net_begin(from); found; found = net_continue(), exit++)
+    count += differences(found, row_of(member) - last + exit, example) + (net_exit() != exit);
+  return count + (exit != last + 1);
+}
+#else
+static unsigned row_of(unsigned member) { return member; }
+#endif
 
 int main(void) {
   uint32_t wrong = 0;
@@ -39,8 +59,16 @@ int main(void) {
         for (uint32_t j = 0; j < REDS_NET_INPUT_SIZE; j++) to[j] = input[j];
         from = to;
       }
-      wrong += differences(net_run(from), member, example);
+      wrong += differences(net_run(from), row_of(member), example);
       if (net_member() != member) wrong++;
+#ifdef REDS_NET_EXITS
+      if (net_continue()) wrong++;
+      if (i >= REDS_NET_MEMBERS) { /* the run may have written over it */
+        reds_net_value *to = net_input();
+        for (uint32_t j = 0; j < REDS_NET_INPUT_SIZE; j++) to[j] = input[j];
+      }
+      wrong += differences_by_exits(from, member, example);
+#endif
     }
   }
   if (net_select(REDS_NET_MEMBERS) != -1) wrong++;

@@ -6,7 +6,7 @@ import ctypes
 import math
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from reds_c_engine.deploy import Engine, generated, written
+from reds_c_engine.family import NO_EXITS
 from reds_c_engine.kernel_files import FOLDER
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
@@ -91,9 +92,11 @@ class KernelObjects:
         subprocess.run([compiler(), *STRICT, "-O0", "-fPIC", "-c", *sources], check=True, cwd=folder)
         return KernelObjects(tuple(sorted(map(str, folder.glob("*.o")))))
 
-    def linked(self, contents: Sequence[tuple[str, bytes]], folder: Path) -> CompiledEngine:
+    def linked(
+        self, contents: Sequence[tuple[str, bytes]], folder: Path, exits: Mapping[str, str] = NO_EXITS
+    ) -> CompiledEngine:
         """Generate the engine of some files in a folder, and link it with the kernels."""
-        engine = generated(contents, examples=1)
+        engine = generated(contents, examples=1, exits=exits)
         written(engine, folder)
         library = folder / "net.so"
         command = [compiler(), *STRICT, "-O0", "-shared", "-fPIC", "-o", str(library), str(folder / "reds_net.c")]

@@ -29,6 +29,18 @@ int main(void) {
     printf("stack %u %u\n", member, emulator_stack_bytes());
     printf("ticks run-%u %lu\n", member, ticks_of_run());
   }
+#ifdef REDS_NET_EXITS
+  for (unsigned member = 0; member < REDS_NET_MEMBERS; member++) { /* stopping at each exit */
+    unsigned long ticks = 0;
+    net_select(member);
+    for (unsigned exit = 0; exit < reds_net_exit_counts[member]; exit++) {
+      emulator_start();
+      exit ? net_continue() : net_begin(input);
+      ticks += (unsigned long)emulator_stop() - nothing;
+      printf("ticks exit-%u-%u %lu\n", member, exit, ticks);
+    }
+  }
+#endif
   for (unsigned first = 0; first < REDS_NET_MEMBERS; first++) { /* after a run of each other member */
     net_select(first);
     net_run(input);
