@@ -22,7 +22,7 @@ from reds_core.early_exit.figures import (
     wilson,
 )
 from reds_core.early_exit.policy import ExitAnswers
-from reds_core.early_exit.record import CurvePoint, MeasuredExit, GroupShares, PolicyRecord, ThresholdTarget
+from reds_core.early_exit.record import CurvePoint, GroupShares, MeasuredExit, PolicyRecord, ThresholdTarget
 
 INTEGER_MEASURE = "integer-margin"
 

@@ -8,7 +8,7 @@ from reds_core.early_exit.against_static import AccuracyDifference
 from reds_core.early_exit.costs import COST_NOUNS
 from reds_core.early_exit.pictures import curve_picture, shares_picture
 from reds_core.early_exit.policy import NEVER
-from reds_core.early_exit.record import MeasuredExit, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
+from reds_core.early_exit.record import ExitThresholds, GroupShares, MeasuredExit, PolicyFigures, PolicyRecord
 from reds_core.report import units
 from reds_core.report.comparison import Opening
 from reds_core.report.page import render
