@@ -43,7 +43,7 @@ def network_details(
         widths: The number of channels of each group.
         settings: The levels of its layers.
     """
-    network, costs = statement.described(settings), statement.costs
+    network, costs = statement.executed(widths, settings), statement.costs
     usage = _usage_by_call(network, costs, widths)
     layers = tuple(
         LayerCost(layer.name, _output_shape(network, layer, widths), usage[call])
