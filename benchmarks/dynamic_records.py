@@ -29,7 +29,7 @@ class Network:
     name: str
     model: str
     data: str
-    augment: str = "none"
+    augment: str = ""
     byte_shares: tuple[float, ...] = (0.6, 0.4, 0.2)
 
 
