@@ -1,6 +1,6 @@
 """Trains families whose members differ in exit, widths and bits, and writes docs/results/dynamic.md.
 
-    python benchmarks/dynamic.py [--cells 'resnet8-*'] [--epochs 5] [--out out/dynamic]
+    python benchmarks/dynamic.py [--cells 'resnet8-*'] [--epochs 10] [--out out/dynamic]
     python benchmarks/dynamic.py --plan
     python benchmarks/dynamic.py --from-records
 
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", default="*", help="names of cells, as shell patterns joined by commas")
-    parser.add_argument("--epochs", type=int, default=5, help="epochs of fine-tuning")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of fine-tuning")
     parser.add_argument("--out", type=Path, default=Path("out", "dynamic"), help="folder of the runs")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page whose tables are written")
     parser.add_argument("--plan", action="store_true", help="only list the cells in their order")

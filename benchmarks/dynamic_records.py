@@ -29,13 +29,13 @@ class Network:
     name: str
     model: str
     data: str
-    augment: str = ""
+    augment: tuple[str, ...] = ()
     byte_shares: tuple[float, ...] = (0.6, 0.4, 0.2)
 
 
 NETWORKS = (
     Network("ds-cnn-s", "arm_kws_ds_cnn_s.keras", "speech_commands.npz"),
-    Network("resnet8", "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz", "flip,shift"),
+    Network("resnet8", "mlperf_tiny_resnet8_cifar10.h5", "cifar10.npz", ("flip", "shift")),
 )
 
 
