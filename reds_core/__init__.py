@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reds_core.compare.reader import read_results, results_frame
     from reds_core.compare.runner import CompareSettings
     from reds_core.discovery import PluginRecord, PluginStatus
+    from reds_core.early_exit.record import ExitThresholds, load_thresholds
     from reds_core.exchange.checking import CheckedSolution, check_solution
     from reds_core.exchange.formats import Conversion, convert_problem
     from reds_core.framework.finetuning import FinetuneSettings
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from reds_core.registry import Registry, plugins
     from reds_core.reports import write_report
     from reds_core.run_history import HistoryRow, load_history
+    from reds_core.runs.adding_exits import ExitRecord, exits
     from reds_core.runs.api import extract, prune
     from reds_core.runs.auditing import run_audit
     from reds_core.runs.checkpoint import load_scores
     from reds_core.runs.dataset import Dataset, load_data
     from reds_core.runs.deploying import export
     from reds_core.runs.evaluating import ModelEvaluation, evaluate
+    from reds_core.runs.exit_thresholds import choose_thresholds
     from reds_core.runs.export_folder import FamilyExport
     from reds_core.runs.folder import Mode
     from reds_core.runs.formulating import formulate_model
@@ -80,6 +83,7 @@ _MODULES = {
     "compare.grid": ("Grid",),
     "compare.reader": ("read_results", "results_frame"),
     "compare.runner": ("CompareSettings",),
+    "early_exit.record": ("ExitThresholds", "load_thresholds"),
     "exchange.checking": ("CheckedSolution", "check_solution"),
     "exchange.formats": ("Conversion", "convert_problem"),
     "framework.finetuning": ("FinetuneSettings",),
@@ -102,7 +106,9 @@ _MODULES = {
     "runs.dataset": ("Dataset", "load_data"),
     "runs.deploying": ("export",),
     "runs.evaluating": ("ModelEvaluation", "evaluate"),
+    "runs.exit_thresholds": ("choose_thresholds",),
     "runs.export_folder": ("FamilyExport",),
+    "runs.adding_exits": ("ExitRecord", "exits"),
     "runs.folder": ("Mode",),
     "runs.formulating": ("formulate_model",),
     "runs.inspection": ("inspect",),
@@ -137,6 +143,8 @@ __all__ = [
     "Conversion",
     "Dataset",
     "Details",
+    "ExitRecord",
+    "ExitThresholds",
     "FamilyExport",
     "FinetuneSettings",
     "Grid",
@@ -169,9 +177,11 @@ __all__ = [
     "__version__",
     "check",
     "check_solution",
+    "choose_thresholds",
     "convert_problem",
     "describe_plugin",
     "evaluate",
+    "exits",
     "export",
     "export_suite",
     "extract",
@@ -187,6 +197,7 @@ __all__ = [
     "load_recipe",
     "load_scores",
     "load_sensitivity",
+    "load_thresholds",
     "measure_latency",
     "new_plugin",
     "plugins",

@@ -51,6 +51,8 @@ _SUMMARIES = {
     "convert": "Write a problem in the file format of another solver, or check the solution file of one.",
     "latency": "Time the layers of a model at several widths on this machine, for latency budgets.",
     "sensitivity": "Measure how much the loss rises if a single layer gets one of its levels, such as fewer bits.",
+    "exits": "Add early exits to a classifier, at which subnetworks and easy examples can end.",
+    "thresholds": "Choose at which confidence an example leaves a network with early exits, on held-back data.",
     "audit": "Find out which classes and examples the subnetworks of finished runs get wrong, and whether by chance.",
     "bench": "Compare solvers on problems, each solve in its own process. Run the same command again to resume.",
     "compare": "Compare recipes, pruners, scorers and solvers over seeds. Run the same command again to resume.",

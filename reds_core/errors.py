@@ -122,6 +122,7 @@ _CALLS = {
     "formulate": "formulate_model",
     "latency": "measure_latency",
     "report": "write_report",
+    "thresholds": "choose_thresholds",
 }
 """Calls whose names are not those of the commands."""
 _NOT_GIVEN: Any = object()

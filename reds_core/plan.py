@@ -197,6 +197,8 @@ class SubnetworkRecord:
         gates: what its int8 files lose if the run limited that, by kind of file.
         realised: how the width of each group was realised: "drop", or the name of the plugin that merged its channels,
             such as "fold". None in plans of runs that only drop channels.
+        exit: the early exit at which the subnetwork ends, by the name of its layer; `widths` and `kept` then name only
+            the groups that it executes. None if it has the last output of the network.
         merged: for each group whose channels were merged the channel of the subnetwork that stands for each channel of
             the input model. None in plans of runs that only drop channels.
     """
@@ -227,6 +229,7 @@ class SubnetworkRecord:
     gates: Mapping[str, GateRecord] = field(default_factory=dict, metadata={LEFT_OUT: True})
     realised: Mapping[str, str] | None = field(default=None, metadata={LEFT_OUT: True})
     merged: Mapping[str, tuple[int, ...]] | None = field(default=None, metadata={LEFT_OUT: True})
+    exit: str | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __repr__(self) -> str:
         figures = [f"{resource} {used:,}" for resource, used in self.usage.items()]
@@ -234,6 +237,8 @@ class SubnetworkRecord:
             figures.append(f"accuracy {self.accuracy.after:.4g}")
         if self.is_untrained:
             figures.append("not trained")
+        if self.exit is not None:
+            figures.append(f"ends at {self.exit}")
         if self.merged:
             figures.append(f"merged {len(self.merged)} of {len(self.widths)} groups")
         return f"<{type(self).__name__} {self.name!r}: {', '.join(figures)}>"

@@ -52,6 +52,7 @@ ORDER = [
         "scaffold",
         "report",
         "audit",
+        "early_exit",
         "watcher",
         "progress",
         "comparison",

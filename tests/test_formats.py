@@ -46,6 +46,7 @@ NAMES = [
         "reds-bench-1.json",
         "reds-suite-1.json",
         "reds-sensitivity-1.json",
+        "reds-thresholds-1.json",
     ),
     "reds-audit-1.json",
     "reds-profile-1.json",

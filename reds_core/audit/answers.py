@@ -95,13 +95,14 @@ def _log_odds_of_each(outputs: FloatArray) -> FloatArray:
             likely = np.clip(outputs, _LEAST, 1 - _LEAST)
             outputs = np.log(likely) - np.log1p(-likely)
         return np.concatenate([-outputs, outputs], axis=1)
-    if _are_probabilities(outputs):
+    if are_probabilities(outputs):
         outputs = np.log(np.maximum(outputs, _LEAST))
     odds: FloatArray = outputs - _log_sum_of_others(outputs)
     return odds
 
 
-def _are_probabilities(outputs: FloatArray) -> bool:
+def are_probabilities(outputs: FloatArray) -> bool:
+    """Return whether outputs (N, classes) are probabilities: none is negative, and each row adds up to 1."""
     return bool(outputs.min(initial=0) >= 0 and np.abs(outputs.sum(axis=1) - 1).max(initial=0) <= _SUM_TOLERANCE)
 
 

@@ -183,6 +183,13 @@ MaxOptions = Annotated[
         min=2,
     ),
 ]
+SkipBlocks = Annotated[
+    bool,
+    typer.Option(
+        "--skip-blocks",
+        help="Offer subnetworks without some residual blocks, as one more width, 0, of the channels inside each.",
+    ),
+]
 LOSS = typer.Option(
     metavar="NAME",
     help=f"{LOSS_TEXT}.",
@@ -293,8 +300,15 @@ def results_kept() -> Iterator[None]:
 
 
 def width_rules(
-    base: WidthRules, keep: list[str] | None, align: int | None, min_width: int | None, max_options: int | None
+    base: WidthRules,
+    keep: list[str] | None,
+    align: int | None,
+    min_width: int | None,
+    max_options: int | None,
+    skip_blocks: bool,
 ) -> WidthRules:
     """`base` with the rules that are given on the command line."""
     patterns = None if keep is None else listed(keep)
-    return override(base, keep=patterns, align=align, min_width=min_width, max_options=max_options)
+    return override(
+        base, keep=patterns, align=align, min_width=min_width, max_options=max_options, skip_blocks=skip_blocks
+    )

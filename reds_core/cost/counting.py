@@ -29,23 +29,33 @@ class SumForm:
         products: coefficients by pair of groups (a, b); (a, a) is a square.
         packed: sizes that are rounded up to whole bytes one by one and added, such as those of weights whose elements
             do not have a whole number of bytes.
+        executed: what is used only if a group has any channels, by the name of the group. Otherwise the residual branch
+            that the group is inside is not executed.
     """
 
     constant: int = 0
     linear: Mapping[str, int] = field(default_factory=dict)
     products: Mapping[tuple[str, str], int] = field(default_factory=dict)
     packed: tuple[PackedSize, ...] = ()
+    executed: Mapping[str, SumForm] = field(default_factory=dict)
 
     def at(self, widths: Mapping[str, int]) -> int:
         """The usage of the resource if group g has `widths[g]` channels."""
         total = self.constant + sum(c * int(widths[g]) for g, c in self.linear.items())
         total += sum(c * int(widths[a]) * int(widths[b]) for (a, b), c in self.products.items())
-        return total + sum(size.at(widths) for size in self.packed)
+        total += sum(size.at(widths) for size in self.packed)
+        return total + sum(form.at(widths) for group, form in self.executed.items() if widths[group])
 
     @property
     def groups(self) -> frozenset[str]:
-        """The groups that it depends on, apart from packed sizes."""
+        """The groups that it depends on, apart from packed sizes and from what is used only if a group has channels."""
         return frozenset((*self.linear, *(group for pair in self.products for group in pair)))
+
+    @property
+    def all_groups(self) -> frozenset[str]:
+        """The groups that it depends on in any way."""
+        parts = (*(size.amount for size in self.packed), *self.executed.values())
+        return self.groups.union(self.executed, *(part.all_groups for part in parts))
 
 
 @dataclass(frozen=True)
@@ -111,14 +121,29 @@ PeakTerm = LinearForm | RoundedSum | GroupTables
 
 
 @dataclass(frozen=True)
+class ExecutedStep:
+    """What is used during one step that takes place, or uses that much, only if some groups have any channels.
+
+    Attributes:
+        step: what is used.
+        groups: the names of the groups.
+    """
+
+    step: PeakTerm
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True)
 class PeakForm:
-    """The maximum of `steps`."""
+    """The maximum of `steps`, and of those of `executed` whose groups have channels."""
 
     steps: tuple[PeakTerm, ...]
+    executed: tuple[ExecutedStep, ...] = ()
 
     def at(self, widths: Mapping[str, int]) -> int:
         """The usage of the resource if group g has `widths[g]` channels."""
-        return max((s.at(widths) for s in self.steps), default=0)
+        steps = [*self.steps, *(each.step for each in self.executed if all(widths[g] for g in each.groups))]
+        return max((s.at(widths) for s in steps), default=0)
 
 
 @dataclass(frozen=True)
@@ -153,9 +178,28 @@ ResourceForm = SumForm | PeakForm | TableForm
 def joined_groups(form: ResourceForm) -> set[tuple[str, str]]:
     """Return the pairs of different groups whose widths occur in the same term of `form`."""
     if isinstance(form, SumForm):
-        parts = (form, *(size.amount for size in form.packed))
+        parts = (form, *(size.amount for size in form.packed), *form.executed.values())
         return {(a, b) for part in parts for a, b in part.products if a != b}
     return set(form.pairs) if isinstance(form, TableForm) else set()
+
+
+def summed(forms: Iterable[SumForm]) -> SumForm:
+    """Return the sum of forms."""
+    constant = 0
+    packed: list[PackedSize] = []
+    executed: dict[str, list[SumForm]] = {}
+    linear: dict[str, int] = {}
+    products: dict[tuple[str, str], int] = {}
+    for form in forms:
+        constant += form.constant
+        packed += form.packed
+        for group, c in form.linear.items():
+            linear[group] = linear.get(group, 0) + c
+        for pair, c in form.products.items():
+            products[pair] = products.get(pair, 0) + c
+        for group, part in form.executed.items():
+            executed.setdefault(group, []).append(part)
+    return SumForm(constant, linear, products, tuple(packed), {g: summed(parts) for g, parts in executed.items()})
 
 
 class _SumBuilder:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reds_core.cost.activation_memory import arena, arena_steps, peak_ram, peak_ram_steps
+from reds_core.cost.activation_memory import arena_steps, peak_ram_steps
 from reds_core.cost.counting import (
     DEFAULT_ELEMENT_SIZE_BYTES,
     CostTerm,
@@ -16,10 +16,10 @@ from reds_core.cost.counting import (
     check_element_size,
     macs_terms,
     params_terms,
-    terms_form,
 )
 from reds_core.cost.device_weights import weight_bytes_terms
 from reds_core.cost.energy_models import BOARDS, EnergySource
+from reds_core.cost.executed import executed_peak, executed_sum
 from reds_core.errors import InputError, argument, command
 from reds_core.network.description import Network
 from reds_core.scales import BOPS, BYTES, CYCLES, ENERGY, MACS, NANOSECONDS, Scale
@@ -115,9 +115,25 @@ class Resource:
         """Return a resource that adds up over calls of layers."""
 
         def form(network: Network, costs: CostModel) -> ResourceForm:
-            return terms_form(network, terms(network, costs))
+            return executed_sum(network, lambda each: terms(each, costs))
 
         return cls(name, title, noun, scale, form, is_always_counted=is_always_counted, terms=terms)
+
+    @classmethod
+    def peaking(
+        cls,
+        name: str,
+        title: str,
+        noun: str,
+        steps: Callable[[Network, CostModel], Iterable[tuple[int, PeakTerm]]],
+        is_always_counted: bool = True,
+    ) -> Resource:
+        """Return a resource in bytes that is the largest use during any call."""
+
+        def form(network: Network, costs: CostModel) -> ResourceForm:
+            return executed_peak(network, lambda each: steps(each, costs))
+
+        return cls(name, title, noun, BYTES, form, is_always_counted=is_always_counted, steps=steps)
 
     @classmethod
     def measuring(cls, name: str, title: str, noun: str, scale: Scale, is_of_device: bool = False) -> Resource:
@@ -140,7 +156,7 @@ def _energy_terms(network: Network, costs: CostModel) -> Iterator[CostTerm]:
 
 
 def _energy(network: Network, costs: CostModel) -> ResourceForm:
-    return costs.measured.get("energy") or terms_form(network, _energy_terms(network, costs))
+    return costs.measured.get("energy") or executed_sum(network, lambda each: _energy_terms(each, costs))
 
 
 RESOURCES: Mapping[str, Resource] = {
@@ -154,22 +170,18 @@ RESOURCES: Mapping[str, Resource] = {
             BYTES,
             lambda network, costs: params_terms(network, costs.element_size_bytes),
         ),
-        Resource(
+        Resource.peaking(
             "peak_ram",
             "Peak RAM",
             "peak RAM",
-            BYTES,
-            lambda network, costs: peak_ram(network, costs.element_size_bytes),
-            steps=lambda network, costs: peak_ram_steps(network, costs.element_size_bytes),
+            lambda network, costs: peak_ram_steps(network, costs.element_size_bytes),
         ),
-        Resource(
+        Resource.peaking(
             "arena",
             "Arena",
             "arena",
-            BYTES,
-            lambda network, costs: arena(network, costs.element_size_bytes),
+            lambda network, costs: arena_steps(network, costs.element_size_bytes),
             is_always_counted=False,
-            steps=lambda network, costs: arena_steps(network, costs.element_size_bytes),
         ),
         Resource.adding(
             "weight_bytes",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from reds_core.arrays import IntArray
+from reds_core.arrays import BoolArray, IntArray
 from reds_core.cost.activation_memory import covers
 from reds_core.cost.counting import (
     GroupTables,
@@ -14,6 +14,7 @@ from reds_core.cost.counting import (
     PeakForm,
     PeakTerm,
     SumForm,
+    summed,
 )
 from reds_core.formulation.level_costs import LevelForm
 from reds_core.formulation.nodes import OptionNode
@@ -51,6 +52,11 @@ class CostTables:
         for size in form.packed:
             for piece in _pieces(size):
                 self._add_packed(piece, min(piece.amount.groups, key=self._rank.__getitem__, default=None))
+        for group, part in form.executed.items():
+            if self._nodes[group].widths[0]:
+                self.add(part)
+            else:
+                self._add_executed(group, part)
 
     def add_site(self, home: str, combinations: IntArray, forms: Sequence[SumForm]) -> None:
         """Add what one layer costs.
@@ -79,6 +85,15 @@ class CostTables:
             for size in form.packed:
                 for piece in _pieces(size, home):
                     self._add_packed(piece, home, at == place)
+        for group in dict.fromkeys(g for form in forms for g in form.executed):
+            parts = [form.executed.get(group, SumForm()) for form in forms]
+            if self._nodes[group].widths[0]:
+                self.add_site(home, combinations, parts)
+            elif all(part == parts[0] for part in parts):
+                self._add_executed(group, parts[0])
+            else:
+                for place, part in enumerate(parts):
+                    self._add_executed(group, part, home, at == place)
 
     def pairs(self) -> set[tuple[str, str]]:
         """The pairs of groups that have a cost together, in network order."""
@@ -100,6 +115,39 @@ class CostTables:
             turned = there[:, a.size_at].T
             total = turned if total is None else total + turned
         return None if total is None or not total.any() else np.ascontiguousarray(total)
+
+    def _add_executed(self, group: str, form: SumForm, home: str | None = None, where: IntArray | None = None) -> None:
+        """Add what is used only if a group has any channels.
+
+        Args:
+            group: the name of the group.
+            form: what is used.
+            home: the group in whose options the levels lie at which it is used; None for any levels.
+            where: the options of the home at which it is used, bool (options,).
+        """
+        others = sorted((form.all_groups | ({home} if home else set())) - {group}, key=self._rank.__getitem__)
+        for terms in _by_other(form, group, others, home):
+            names = sorted(terms.all_groups - {group}, key=self._rank.__getitem__) or ([home] if home else [])
+            if home is not None and home not in (group, *names):
+                names.append(home)
+            if len(names) > 1:
+                raise AssertionError("what a branch costs depends on three groups")
+            own = self._nodes[group]
+            is_on: BoolArray = own.widths > 0
+            if home == group and where is not None:
+                is_on = is_on & where.astype(bool)
+            other = self._nodes[names[0]] if names else None
+            if other is None:
+                self._add_own(group, np.where(is_on, _amounts(terms, {group: own.widths}), 0))
+            elif home == other.name and where is not None:
+                found = _amounts(terms, {group: own.sizes[None, :], other.name: other.widths[:, None]})
+                shape = (len(other.widths), len(own.sizes))
+                on = where[:, None] & (own.sizes > 0)[None, :]
+                self._add_joint(other.name, group, np.where(on, np.broadcast_to(found, shape), 0))
+            else:
+                found = _amounts(terms, {group: own.widths[:, None], other.name: other.sizes[None, :]})
+                shape = (len(own.widths), len(other.sizes))
+                self._add_joint(group, other.name, np.where(is_on[:, None], np.broadcast_to(found, shape), 0))
 
     def _add_own(self, name: str, costs: IntArray) -> None:
         self._own[name] = self._own[name] + costs if name in self._own else costs
@@ -135,6 +183,33 @@ class CostTables:
             self._add_joint(home, others[0], costs)
         else:
             self._add_own(home, costs[:, 0])
+
+
+def _by_other(form: SumForm, group: str, others: Sequence[str], home: str | None) -> list[SumForm]:
+    """The parts of a form that depend on a group and at most one other, the constant with the home if there is one."""
+    parts: dict[str | None, SumForm] = {}
+
+    def add(groups: Collection[str], part: SumForm) -> None:
+        other = next((each for each in others if each in groups), home if home != group else None)
+        parts[other] = summed([parts.get(other, SumForm()), part])
+
+    add((), SumForm(form.constant))
+    for name, c in form.linear.items():
+        add((name,), SumForm(0, {name: c}))
+    for pair, c in form.products.items():
+        add(pair, SumForm(0, {}, {pair: c}))
+    for size in form.packed:
+        add(size.amount.groups, SumForm(packed=(size,)))
+    return list(parts.values())
+
+
+def _amounts(form: SumForm, widths: Mapping[str, IntArray]) -> IntArray:
+    """The values of a form for arrays of widths, which are broadcast."""
+    total = np.int64(form.constant) + sum(c * widths[g] for g, c in form.linear.items())
+    total = total + sum(c * widths[a] * widths[b] for (a, b), c in form.products.items())
+    for size in form.packed:
+        total = total + -(-_amounts(size.amount, widths) // size.per_byte)
+    return np.asarray(total, np.int64)
 
 
 def _pieces(size: PackedSize, home: str | None = None) -> list[PackedSize]:
@@ -176,6 +251,11 @@ def peak_resource(name: str, capacity: int, form: LevelForm, nodes: Sequence[Opt
         return PeakStep(base, tuple(index[group] for group in costs), tuple(costs.values()))
 
     steps = [stated(step, {}) for step in form.rest.steps]
+    for each in form.rest.executed:
+        skipping = [name for name in each.groups if not widths[name][0]]
+        base, costs = _step_tables(each.step, widths)
+        most = base + sum(int(own.max()) for own in costs.values())
+        steps.append(stated(each.step, {name: np.where(widths[name] > 0, 0, -most) for name in sorted(skipping)}))
     for node in nodes:
         for site in (site for site in dict.fromkeys(offer.site for offer in node.offers) if site in form.sites):
             at = node.combinations(site)[node.row_at]

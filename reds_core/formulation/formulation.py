@@ -112,7 +112,7 @@ def formulate(
             problem_pairs.append(Pair(index[a], index[b]))
         else:
             ordered = kernel[np.ix_(order[a], order[b])]
-            prefix_sums = _prefix_sums(ordered)[np.ix_(first.widths - 1, second.widths - 1)]
+            prefix_sums = np.pad(_prefix_sums(ordered), ((1, 0), (1, 0)))[np.ix_(first.widths, second.widths)]
             own = None if first.offers or second.offers else ordered
             problem_pairs.append(Pair(index[a], index[b], _rounded(prefix_sums, total), own))
     resources = tuple(_resource(r, capacities[r], form, nodes, pairs) for r, form in tables.items())
@@ -162,8 +162,24 @@ def _values(
     levels = node.level_values(scores.level_values)
     if not node.is_group:
         return levels
-    own: FloatArray = _own_value(node.name, order[node.name], scores, kernels)[node.widths - 1] + levels
+    values = _own_value(node.name, order[node.name], scores, kernels)
+    own: FloatArray = np.concatenate([[_no_value(node.name, values, scores)], values])[node.widths] + levels
     return own
+
+
+def _no_value(group: str, values: FloatArray, scores: ScoreTable) -> float:
+    """The value of no channels at all, as `ScoreTable.skipped` says.
+
+    Args:
+        group: The name of the group.
+        values: The value of each width from 1 up.
+        scores: The scores.
+    """
+    if group in scores.skipped:
+        return float(values[-1] + scores.skipped[group])
+    if group not in scores.curves:
+        return 0.0
+    return float(2 * values[0] - values[1]) if len(values) > 1 else float(values[0])
 
 
 def _own_value(

@@ -40,13 +40,33 @@ class _Cause:
 def check_reachable(statement: Statement, budgets: Iterable[SubnetworkBudget]) -> None:
     """Refuse budgets that not even the narrowest network meets, before any time is spent on scores.
 
+    If the network has early exits, a budget is met if a part that ends at one of them meets it.
+
     Raises:
         InfeasibleError: If no subnetwork meets a budget; the message says the least that can be reached, and why.
     """
     for budget in budgets:
-        for resource, amount in budget.amounts.items():
-            capacity = amount.capacity(statement.full_usage(resource))
-            check_capacity(statement, budget.name, resource, capacity, amount)
+        earlier, *later = (statement.part(exit) for exit in statement.exits)
+        try:
+            _check_budget(earlier, budget)
+        except InfeasibleError:
+            if not any(_is_reachable(part, budget) for part in later):
+                raise
+
+
+def _is_reachable(statement: Statement, budget: SubnetworkBudget) -> bool:
+    try:
+        _check_budget(statement, budget)
+    except InfeasibleError:
+        return False
+    return True
+
+
+def _check_budget(statement: Statement, budget: SubnetworkBudget) -> None:
+    """Refuse a budget that not even the narrowest network meets."""
+    for resource, amount in budget.amounts.items():
+        capacity = amount.capacity(statement.full_usage(resource))
+        check_capacity(statement, budget.name, resource, capacity, amount)
 
 
 def check_capacity(statement: Statement, name: str, resource: str, capacity: int, amount: Amount | None = None) -> None:

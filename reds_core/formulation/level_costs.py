@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from reds_core.cost.activation_memory import peak_form
-from reds_core.cost.counting import (
-    CostTerm,
-    PackedSize,
-    PeakForm,
-    PeakTerm,
-    ResourceForm,
-    SumForm,
-    terms_form,
-)
+from reds_core.cost.counting import CostTerm, PeakForm, PeakTerm, ResourceForm, SumForm, summed
+from reds_core.cost.executed import executed_peak, executed_sums
 from reds_core.cost.resources import RESOURCES, CostModel
-from reds_core.errors import UnsupportedError
+from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.space import DecisionSpace
 from reds_core.knapsack.levels import LevelSettings
+from reds_core.network.description import Network
 from reds_core.transforms.describing import DescribedNetwork, described_sites
 
 
@@ -71,7 +65,7 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
         )
         found = described_sites(space.network, space.deciding, settings)
         if terms is not None:
-            by_site = _summed_by_site(space, found, terms(found.network, costs))
+            by_site = _summed_by_site(found, lambda network: terms(network, costs))
         else:
             assert steps is not None
             if found.network.tensors[: len(space.network.tensors)] != space.network.tensors:
@@ -79,10 +73,15 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
                     f"the levels of {_named(space)} change tensors between layers, so {resource} cannot be limited",
                     f"leave out the budget of {resource}, or the transform",
                 )
+            if space.network.skippable:  # what each step uses then depends on which branches are executed
+                _check_same_peak(space, found, resource, lambda network: steps(network, costs))
+                continue
             by_site = _largest_by_site(found, steps(found.network, costs))
         fixed = fixed or by_site
         for site, place in chosen.items():
             forms[site].setdefault(place, by_site.get(site, SumForm() if terms is not None else PeakForm(())))
+    if terms is None and space.network.skippable:
+        return LevelForm(counted.form(space.network, costs), {})
     listed = {site: tuple(own[place] for place in range(len(own))) for site, own in forms.items()}
     varying = {site: own for site, own in listed.items() if any(form != own[-1] for form in own)}
     still = [form for site, form in fixed.items() if site not in varying]
@@ -92,13 +91,31 @@ def level_form(space: DecisionSpace, resource: str, costs: CostModel) -> LevelFo
 
 
 def _summed_by_site(
-    space: DecisionSpace, found: DescribedNetwork, terms: Iterable[CostTerm]
+    found: DescribedNetwork, terms: Callable[[Network], Iterable[CostTerm]]
 ) -> dict[str, SumForm | PeakForm]:
     """What the calls of each layer add up to."""
-    own: dict[str, list[CostTerm]] = {}
-    for term in terms:
-        own.setdefault(found.sites[term.layer], []).append(term)
-    return {site: terms_form(space.network, each) for site, each in own.items()}
+    own: dict[str, list[SumForm]] = {}
+    for call, form in executed_sums(found.network, terms).items():
+        own.setdefault(found.sites[call], []).append(form)
+    return {site: summed(forms) for site, forms in own.items()}
+
+
+def _check_same_peak(
+    space: DecisionSpace,
+    found: DescribedNetwork,
+    resource: str,
+    steps: Callable[[Network], Iterable[tuple[int, PeakTerm]]],
+) -> None:
+    """Refuse levels that change the largest use during any layer.
+
+    Raises:
+        UnsupportedError: If levels change it.
+    """
+    if executed_peak(found.network, steps) != executed_peak(space.network, steps):
+        raise UnsupportedError(
+            f"the levels of {_named(space)} change {resource}, which cannot be limited where blocks are skipped",
+            f"leave out the budget of {resource}, the transform, or {argument('skip_blocks', True)}",
+        )
 
 
 def _largest_by_site(found: DescribedNetwork, steps: Iterable[tuple[int, PeakTerm]]) -> dict[str, SumForm | PeakForm]:
@@ -111,19 +128,3 @@ def _largest_by_site(found: DescribedNetwork, steps: Iterable[tuple[int, PeakTer
 
 def _named(space: DecisionSpace) -> str:
     return " and ".join(dict.fromkeys(f"transform '{offer.transform.name}'" for offer in space.offers))
-
-
-def summed(forms: Iterable[SumForm]) -> SumForm:
-    """Return the sum of forms."""
-    constant = 0
-    packed: list[PackedSize] = []
-    linear: dict[str, int] = {}
-    products: dict[tuple[str, str], int] = {}
-    for form in forms:
-        constant += form.constant
-        packed += form.packed
-        for group, c in form.linear.items():
-            linear[group] = linear.get(group, 0) + c
-        for pair, c in form.products.items():
-            products[pair] = products.get(pair, 0) + c
-    return SumForm(constant, linear, products, tuple(packed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from reds_core.cost import resources
@@ -15,8 +15,9 @@ from reds_core.formulation.level_costs import LevelForm, level_form
 from reds_core.formulation.nodes import MAX_NODE_OPTIONS, OptionNodes, option_nodes
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.width_rules import WidthRules
-from reds_core.knapsack.levels import LevelSettings
+from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Kept
+from reds_core.network.branches import without_branches, without_channels
 from reds_core.network.description import Network
 from reds_core.scoring.scorer import ScoreTable
 
@@ -48,6 +49,9 @@ class Statement:
         rules: which widths are options.
         space: what can be decided besides widths; None for nothing.
         max_node_options: the most options of a group with levels; None for any number.
+        whole: the statement of the network of which this one is a part that ends at an exit; None for a whole network.
+        parts: the statement of the part that each exit of the network needs, by the name of the exit, and None for the
+            last one; empty if the network has no early exits.
     """
 
     network: Network
@@ -55,6 +59,29 @@ class Statement:
     rules: WidthRules = WidthRules()
     space: DecisionSpace | None = None
     max_node_options: int | None = MAX_NODE_OPTIONS
+    whole: Statement | None = None
+    parts: Mapping[str | None, Statement] = field(default_factory=dict)
+
+    def with_parts(self, parts: Mapping[str | None, Statement]) -> Statement:
+        """The same statement of a network with early exits.
+
+        Args:
+            parts: The statement of the part that each exit needs, by depth, with None for the last exit.
+        """
+        return replace(self, parts={exit: replace(part, whole=self) for exit, part in parts.items()})
+
+    @property
+    def exits(self) -> tuple[str | None, ...]:
+        """The exits at which a subnetwork may end, by depth; the last one is None."""
+        return tuple(self.parts) or (None,)
+
+    def part(self, exit: str | None) -> Statement:
+        """The statement of the part that an exit needs.
+
+        Raises:
+            KeyError: if the network has no such exit.
+        """
+        return self if exit is None and not self.parts else self.parts[exit]
 
     def form(self, resource: str) -> ResourceForm:
         """The use of a resource as a function of the widths, with all layers as they are.
@@ -95,11 +122,15 @@ class Statement:
         return self.network if self.space is None else self.space.described(settings)
 
     def full_usage(self, resource: str) -> int:
-        """How much of a resource the full network uses.
+        """How much of a resource the full network uses, of which budgets may be fractions.
+
+        For a part that ends at an exit, that is the whole network with all of its exits.
 
         Raises:
             InputError: if the resource cannot be counted.
         """
+        if self.whole is not None:
+            return self.whole.full_usage(resource)
         return self.form(resource).at(self.network.channels)
 
     def usage(self, widths: Mapping[str, int], settings: LevelSettings | None = None) -> dict[str, int]:
@@ -168,9 +199,12 @@ class Statement:
         )
 
     def _usage(self, names: Iterable[str], widths: Mapping[str, int], settings: LevelSettings | None) -> dict[str, int]:
-        if not settings:
+        skipped = without_channels(widths) if self.network.skippable else ()
+        if not settings and not skipped:
             return {resource: self.form(resource).at(widths) for resource in names}
-        network = self.described(settings)
+        network = self.described(settings or UNTOUCHED)
+        if skipped:  # forms of the whole network may count a little more than what is left
+            network = replace(without_branches(network, skipped).network, skippable=())
         return {r: form.at(widths) for r, form in resources.resource_forms(network, names, self.costs).items()}
 
     @cached_property

@@ -29,6 +29,8 @@ class WidthRules:
         max_options: The most widths that are offered for a layer. Wider layers are offered a selection of their widths,
             which keeps tables small. The steps between these widths grow with the width, see `thinned_places`. At
             least 2.
+        skip_blocks: Offer subnetworks without some residual blocks, as one more width, 0, of the channels inside each.
+            What is not executed is not counted.
 
     Raises:
         InputError: If a number is out of range.
@@ -38,6 +40,7 @@ class WidthRules:
     align: int | None = None
     min_width: int = 1
     max_options: int = DEFAULT_MAX_OPTIONS
+    skip_blocks: bool = False
 
     def __post_init__(self) -> None:
         for what, figure, least in (
@@ -75,7 +78,12 @@ class WidthRules:
         first = -(-self.min_width // self.multiple) * self.multiple
         # a Python range, since numbers that users give may exceed 64 bits
         possible = self.among(group, range(first, group.channels, self.multiple))
-        return np.array([*possible, group.channels], np.int64)
+        none = (0,) if self.may_skip(group) else ()
+        return np.array([*none, *possible, group.channels], np.int64)
+
+    def may_skip(self, group: ChannelGroup) -> bool:
+        """Whether a group may have no channels at all. By default none may, since that depends on the network."""
+        return False
 
     def among(self, group: ChannelGroup, possible: range) -> Iterable[int]:
         """Which of some widths below the full one are options of a group. By default they all are."""
@@ -86,7 +94,11 @@ class WidthRules:
         widths = self.all_widths(group)
         if len(widths) <= self.max_options:
             return widths
-        return widths[thinned_places(len(widths), self.max_options)]
+        if widths[0]:
+            return widths[thinned_places(len(widths), self.max_options)]
+        most = self.max_options - 1
+        some = widths[1:][thinned_places(len(widths) - 1, most)] if most > 1 else widths[-1:]
+        return np.concatenate([widths[:1], some])
 
     def free(self, network: Network) -> tuple[str, ...]:
         """The names of the groups that have more than one option, in network order. All others stay whole."""
@@ -115,7 +127,8 @@ class OfferedWidths(WidthRules):
     @staticmethod
     def of(rules: WidthRules, offered: Mapping[str, tuple[int, ...]]) -> WidthRules:
         """Return rules with the widths that a table states; the same rules if it states none."""
-        return OfferedWidths(rules.keep, rules.align, rules.min_width, rules.max_options, offered) if offered else rules
+        own = (rules.keep, rules.align, rules.min_width, rules.max_options, rules.skip_blocks)
+        return OfferedWidths(*own, offered) if offered else rules
 
     def check(self, network: Network) -> None:
         """Refuse what `WidthRules` refuses, and rules that leave none of the widths that the table states.
@@ -136,6 +149,21 @@ class OfferedWidths(WidthRules):
 
     def among(self, group: ChannelGroup, possible: range) -> Iterable[int]:
         return (width for width in self.offered.get(group.name, ()) if width in possible)
+
+
+@dataclass(frozen=True)
+class SkippingWidths(WidthRules):
+    """Rules for a network of which some residual blocks may be skipped.
+
+    Attributes:
+        skippable: The names of the groups that may have no channels at all, whatever the other rules say of their
+            widths.
+    """
+
+    skippable: tuple[str, ...] = ()
+
+    def may_skip(self, group: ChannelGroup) -> bool:
+        return group.name in self.skippable
 
 
 def thinned_places(count: int, most: int) -> IntArray:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.errors import UnsupportedError
 from reds_core.framework.data import Data
 from reds_core.framework.task import Task
 
@@ -102,3 +103,23 @@ class ExportedModel(ABC):
         Raises:
             InputError: if labels do not fit the outputs of the file, or the task names an unknown loss or metric.
         """
+
+    def outputs(self, x: Any) -> tuple[npt.NDArray[np.float32], ...]:
+        """Run the file on examples, and return an array (N, ...) of real numbers for each output.
+
+        Args:
+            x: examples (N, *input shape), of data that `check_data` returned; a tuple for several inputs.
+
+        Raises:
+            UnsupportedError: if the runtime does not tell outputs, the default.
+        """
+        raise UnsupportedError("the runtime of the file does not tell its outputs", "give another file")
+
+    @property
+    def output_steps(self) -> tuple[float | None, ...]:
+        """The distance between neighbouring values of each output, in order; None for real numbers.
+
+        Raises:
+            UnsupportedError: if the runtime does not tell it, the default.
+        """
+        raise UnsupportedError("the runtime of the file does not tell the steps of its outputs", "give another file")

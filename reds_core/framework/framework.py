@@ -58,6 +58,7 @@ class Framework(TargetSupport, ABC):
     Attributes:
         file: The kind of its own model files.
         targets: The names of the targets for which a run writes files unless other targets are asked for.
+        skips_blocks: Whether `extract` removes residual branches of which no channels are kept.
         layer_plugins: Layer plugins of other packages for this framework.
         users_code: The user's own layers, which model files may refer to. It is set before a file is read.
     """
@@ -65,6 +66,7 @@ class Framework(TargetSupport, ABC):
     kind = "framework"
     file: ClassVar[FileKind] = FileKind("model", "Model", ".model")
     targets: ClassVar[tuple[str, ...]] = ()
+    skips_blocks: ClassVar[bool] = False
     layer_plugins: tuple[LayerPlugin, ...] = ()
     users_code: UsersCode = UsersCode()
 
@@ -225,7 +227,52 @@ class Framework(TargetSupport, ABC):
         All channels of groups that are not in `kept` are kept. The new model computes what `model` computes if the
         other channels are zero where they are read. If all channels are kept in another order, it computes the same as
         `model`. `model` itself does not change.
+
+        If `skips_blocks` is set, `kept` may have no channels of a group for which `reds_core.network.branches` finds a
+        residual branch. The new model then has none of the layers of the branch, and in place of its sum at most one
+        layer that adds the constant that the branch computes without these channels.
         """
+
+    def with_exits(self, model: Any, layers: Sequence[str], seed: int) -> Any:
+        """Return a new plain model with an early exit after each of some layers, by `reds_core.network.exits`.
+
+        The head of an exit is a global average pooling and a dense layer whose weights are random. `model` itself does
+        not change. By default, models have no exits.
+
+        Args:
+            model: A classifier of one output.
+            layers: The names of the layers, by depth.
+            seed: The seed of the weights of the heads.
+
+        Raises:
+            InputError: If there is no such layer.
+            UnsupportedError: If the model cannot have exits.
+        """
+        raise UnsupportedError(f"framework '{self.name}' adds no exits to models", "use another framework")
+
+    def finetune_exits(self, model: Any, training: Training) -> None:
+        """Train the heads of the early exits of `model` in place, and nothing else of it.
+
+        They also learn from the last output, as the settings of distillation say, where `training.teacher` is the model
+        without exits.
+
+        Raises:
+            UnsupportedError: If the framework adds no exits, as by default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' trains no exits", "use another framework")
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        """Return a new plain model of the layers that one exit of `model` needs, with the same names and weights.
+
+        Args:
+            model: A model with exits.
+            exit: The name of an early exit; None for the last output, without the heads of early exits.
+
+        Raises:
+            InputError: If the model has no such exit.
+            UnsupportedError: If the framework cannot do that, as by default.
+        """
+        raise UnsupportedError(f"framework '{self.name}' does not cut models at exits", "give a model without exits")
 
     def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
         """Return why `rewrite` cannot replace the layer named `site`, as a clause, or None if it can.

@@ -22,7 +22,7 @@ class Group:
     Attributes:
         name: a name that is unique in the problem; may contain '/'.
         widths: number of channels that each option keeps, int64 (options,). Without dimensions they rise strictly from
-            1 or more. With dimensions they are in any order, not negative, equal to the width column if there is one,
+            0 or more. With dimensions they are in any order, not negative, equal to the width column if there is one,
             and all 0 if the group has no widths.
         values: value of each option, int64 (options,).
         dimensions: what the columns of `levels` decide; empty for a group whose options are widths alone.
@@ -49,8 +49,8 @@ class Group:
             object.__setattr__(self, "levels", self._checked_levels())
         elif self.levels is not None:
             raise refused(f"group '{self.name}' has levels, but no dimensions")
-        elif widths[0] < 1 or np.any(widths[1:] <= widths[:-1]):
-            raise refused(f"widths of group '{self.name}' do not rise strictly from 1 or more")
+        elif widths[0] < 0 or np.any(widths[1:] <= widths[:-1]):
+            raise refused(f"widths of group '{self.name}' do not rise strictly from 0 or more")
         values = checked_table(self.values, widths.shape, f"values of group '{self.name}'")
         object.__setattr__(self, "values", np.zeros_like(widths) if values is None else values)
         self.values.setflags(write=False)

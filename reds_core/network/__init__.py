@@ -9,6 +9,7 @@ from reds_core.network.axis import Axis, Channels, Fixed, Kept
 from reds_core.network.builder import NetworkBuilder, Value
 from reds_core.network.description import Buffer, ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.network.dims import Dims, blocks, fixed_dims, reshaped
+from reds_core.network.exits import are_exits, exit_name, exit_names
 from reds_core.network.grouping import concat, repeat, tile
 
 __all__ = [
@@ -27,8 +28,11 @@ __all__ = [
     "Value",
     "Weight",
     "WeightKind",
+    "are_exits",
     "blocks",
     "concat",
+    "exit_name",
+    "exit_names",
     "fixed_dims",
     "repeat",
     "reshaped",

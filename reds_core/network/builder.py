@@ -25,12 +25,6 @@ class Value:
     dims: Dims
 
 
-@dataclass(frozen=True)
-class _Call:
-    layer: Layer
-    in_place: bool
-
-
 class NetworkBuilder:
     """Collects the tensors, weights and layer calls of a network, and derives its channel groups from them.
 
@@ -41,7 +35,7 @@ class NetworkBuilder:
     def __init__(self) -> None:
         self._grouping = Grouping()
         self._tensors: list[Dims] = []
-        self._calls: list[_Call] = []
+        self._calls: list[Layer] = []
         self._weights: dict[Hashable, Weight] = {}
         self._declared: dict[Hashable, Dims] = {}
         self._freezes: list[tuple[Axis, str | None]] = []
@@ -115,6 +109,7 @@ class NetworkBuilder:
         is_activated: bool = False,
         epsilon: float | None = None,
         mixes_channels: bool = False,
+        is_sum: bool = False,
     ) -> tuple[Value, ...]:
         """Add a call of a layer, and return its output tensors.
 
@@ -127,6 +122,7 @@ class NetworkBuilder:
             is_activated: whether it applies a function that is not linear to what it computes from its weights.
             epsilon: what a batch norm adds to variances; None for other layers.
             mixes_channels: whether what it computes of a channel depends on others in ways that are not linear.
+            is_sum: whether its only output is the sum of its inputs, which have the same shape.
         """
         order = list(self._weights)
         values = tuple(self._value(self.with_one_moving(dims, f"layer '{name}' of type {kind}")) for dims in outputs)
@@ -144,8 +140,10 @@ class NetworkBuilder:
             input_shape=tuple(self.length(axis) for axis in inputs[0].dims) if inputs else (),
             epsilon=epsilon,
             mixes_channels=mixes_channels,
+            may_be_in_place=in_place,
+            is_sum=is_sum,
         )
-        self._calls.append(_Call(layer, in_place))
+        self._calls.append(layer)
         return values
 
     def finish(self, name: str, outputs: Sequence[Value]) -> Network:
@@ -158,11 +156,11 @@ class NetworkBuilder:
                 self._warnings.append(warning)
         output_indices = tuple(v.index for v in outputs)
         groups = self._named_groups()
-        storages = self._storages(output_indices)
+        storages = storages_of(self._calls, len(self._tensors), output_indices)
         network = Network(
             name=name,
             groups=groups,
-            layers=tuple(self._resolved_layer(c.layer) for c in self._calls),
+            layers=tuple(map(self._resolved_layer, self._calls)),
             tensors=tuple(self._tensor(dims, storage) for dims, storage in zip(self._tensors, storages, strict=True)),
             weights=tuple(map(self._weight, self._weights.values())),
             inputs=tuple(self._inputs),
@@ -188,7 +186,7 @@ class NetworkBuilder:
         """Return the groups in the order of their first producers, after which they are named."""
         members: dict[str, list[str]] = {}
         own = list(self._weights.values())
-        for layer in (c.layer for c in self._calls):
+        for layer in self._calls:
             weights = [own[index] for index in layer.weights]
             for weight in weights:  # weights of inner layers, such as those of a model that runs at each time step
                 if weight.layer != layer.name and weight.output_axis is not None:
@@ -229,14 +227,21 @@ class NetworkBuilder:
         others = [axis.length().constant for i, axis in enumerate(resolved) if i != at]
         return Tensor(math.prod(others), resolved[at], storage, at - len(resolved))
 
-    def _storages(self, outputs: tuple[int, ...]) -> list[int]:
-        """Return the storage of each tensor: an in-place output uses that of its input unless that is still needed."""
-        last_read = dict.fromkeys(range(len(self._tensors)), -1)
-        for step, call in enumerate(self._calls):
-            last_read.update(dict.fromkeys(call.layer.inputs, step))
-        last_read.update(dict.fromkeys(outputs, len(self._calls)))
-        storages = list(range(len(self._tensors)))
-        for step, call in enumerate(self._calls):
-            if call.in_place and last_read[call.layer.inputs[0]] == step:
-                storages[call.layer.outputs[0]] = storages[call.layer.inputs[0]]
-        return storages
+
+def storages_of(layers: Sequence[Layer], tensors: int, outputs: Sequence[int]) -> list[int]:
+    """Return the storage of each tensor: an in-place output uses that of its input unless that is still needed.
+
+    Args:
+        layers: all layer calls, in execution order.
+        tensors: the number of tensors.
+        outputs: indices of the tensors that are outputs of the network.
+    """
+    last_read = dict.fromkeys(range(tensors), -1)
+    for step, layer in enumerate(layers):
+        last_read.update(dict.fromkeys(layer.inputs, step))
+    last_read.update(dict.fromkeys(outputs, len(layers)))
+    storages = list(range(tensors))
+    for step, layer in enumerate(layers):
+        if layer.may_be_in_place and last_read[layer.inputs[0]] == step:
+            storages[layer.outputs[0]] = storages[layer.inputs[0]]
+    return storages

@@ -141,6 +141,8 @@ class Layer:
             The statistics of a batch norm are the mean and the variance, in this order.
         mixes_channels: whether what it computes of a channel depends on other channels in ways that are not linear, as
             for a normalisation over channels.
+        may_be_in_place: whether its first output can take the memory of its first input if nothing else needs that.
+        is_sum: whether its only output is the sum of its inputs, which have the same shape, element by element.
     """
 
     name: str
@@ -156,6 +158,8 @@ class Layer:
     input_shape: tuple[int | None, ...] = ()
     epsilon: float | None = None
     mixes_channels: bool = False
+    may_be_in_place: bool = False
+    is_sum: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,8 @@ class Network:
         layers: all layer calls, in execution order.
         inputs, outputs: indices into `tensors`.
         warnings: parts that stay at full width and the reasons, one sentence each.
+        skippable: names of the groups that may have no channels at all. The residual branch that a group is inside is
+            then not executed, see `reds_core.network.branches`.
     """
 
     name: str
@@ -177,6 +183,7 @@ class Network:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    skippable: tuple[str, ...] = ()
 
     @cached_property
     def channels(self) -> Mapping[str, int]:

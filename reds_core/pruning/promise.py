@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -69,20 +69,27 @@ def check_family(
             raise violated(f"did not give an order of the {count} channels of group '{group}'")
     options = {g.name: statement.rules.widths(g) for g in statement.network.groups}
     for budget, choice in zip(budgets, state.choices, strict=True):
-        if choice.widths.keys() != channels.keys() or any(not 1 <= w <= channels[g] for g, w in choice.widths.items()):
+        if choice.exit not in statement.exits:
+            raise violated(f"gave subnetwork '{budget.name}' the exit '{choice.exit}', which the network does not have")
+        part = statement.part(choice.exit)
+        own = part.network.channels
+        if choice.widths.keys() != own.keys() or any(
+            not options[g][0] <= w <= own[g] for g, w in choice.widths.items()
+        ):
             raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():
             if width not in options[name]:
                 gave = f"gave group '{name}' {width} channels in '{budget.name}'"
                 raise violated(f"{gave}, which is not one of the widths that it may have")
-        _check_levels(pruner, statement, budget, choice)
-        for excess in statement.excesses(budget, choice.widths, choice.settings):
+        _check_levels(pruner, part, budget, choice)
+        for excess in part.excesses(budget, choice.widths, choice.settings):
             above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
             raise violated(f"gave subnetwork '{budget.name}' {above}")
     for (small, smaller), (large, larger) in pairwise(zip(budgets, state.choices, strict=True)):
-        if any(smaller.widths[g] > larger.widths[g] for g in channels):
+        shared = smaller.widths.keys() & larger.widths.keys()
+        if any(smaller.widths[g] > larger.widths[g] for g in shared):
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")
-        for offer in () if statement.space is None else statement.space.offers:
+        for offer in _common_offers(statement, smaller, larger):
             lower, upper = (_level(offer, choice.settings) for choice in (smaller, larger))
             if not offer.transform.nests.allows(np.array(lower), np.array(upper)):
                 levels = f"{offer.what} {lower} in '{small.name}' and {upper} in '{large.name}'"
@@ -101,6 +108,14 @@ def _check_levels(pruner: Pruner, statement: Statement, budget: SubnetworkBudget
         if level not in offered.get((dimension.site, dimension.what), ()):
             gave = f"gave layer '{dimension.site}' {dimension.what} {level} in '{budget.name}'"
             raise _violated(pruner, f"{gave}, which is not one of the levels that it may have")
+
+
+def _common_offers(statement: Statement, smaller: Decision, larger: Decision) -> Iterator[Offer]:
+    """Yield the offers to layers that both of two subnetworks execute."""
+    spaces = (statement.part(smaller.exit).space, statement.part(larger.exit).space)
+    if spaces[0] is not None and spaces[1] is not None:
+        others = {(offer.site, offer.what) for offer in spaces[1].offers}
+        yield from (offer for offer in spaces[0].offers if (offer.site, offer.what) in others)
 
 
 def _level(offer: Offer, settings: LevelSettings) -> int:

@@ -56,12 +56,15 @@ class Decision:
         bound_independent: a proven upper bound on the value that this subnetwork could have if it did not have to be
             nested with the others; None if there is none.
         settings: the levels of layers besides widths; a layer that is not named is left as it is.
+        exit: the early exit at which the subnetwork ends, which executes none of the layers that only later exits need;
+            `widths` then names only the groups that it executes. None if it has the last output of the network.
     """
 
     widths: Mapping[str, int]
     solution: Solution | None = None
     bound_independent: int | None = None
     settings: LevelSettings = UNTOUCHED
+    exit: str | None = None
 
     @classmethod
     def of(cls, solution: Solution, bound_independent: int | None = None) -> Decision:
@@ -136,12 +139,14 @@ class Tools(ABC):
         model: the input model.
         budgets: the budgets of the subnetworks, smallest first.
         seed: the seed of this step, derived from the seed of the run.
+        exits: the exits at which a subnetwork may end, by depth; None, the last output, comes last.
     """
 
     network: Network
     model: Any
     budgets: tuple[SubnetworkBudget, ...]
     seed: int
+    exits: tuple[str | None, ...] = (None,)
 
     @abstractmethod
     def score(self, model: Any, kept: Kept | None = None) -> ScoreTable:
@@ -162,13 +167,16 @@ class Tools(ABC):
         """
 
     @abstractmethod
-    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+    def formulate(
+        self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, exit: str | None = None
+    ) -> Formulation:
         """Formulate the knapsack problem of one budget.
 
         Args:
             scores: The scores of the channels of the input model.
             budget: one of `budgets`.
             order: the order of the channels of each group; None orders them by descending score.
+            exit: one of `exits`, at which the subnetwork ends. The problem has only the groups that it executes.
         """
 
     @abstractmethod
@@ -210,15 +218,26 @@ class Tools(ABC):
             kept: the channels of each group, by their index in `model`. Groups that are not named stay whole.
         """
 
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        """The part of `model` that an exit needs, as a model of its own; `model` itself if it has no early exits.
+
+        Args:
+            model: the input model, or a network cut from it that has all exits.
+            exit: one of `exits`.
+        """
+        return model
+
     def extract_family(self, state: PruningState) -> Family[Any]:
         """The input model with its channels in the order of `state`, and one member cut from it for each decision.
 
-        If the run merges channels, the members have merged ones, and share no weights with the full network.
+        A member ends at the exit of its decision. If the run merges channels, the members have merged ones, and share
+        no weights with the full network.
         """
         full = self.extract(self.model, state.order)
         widths = tuple(choice.widths for choice in state.choices)
         settings = tuple(choice.settings for choice in state.choices)
-        return Family(full, tuple(self.extract(full, member_kept(w)) for w in widths), widths, settings)
+        members = (self.extract(self.ending_at(full, c.exit), member_kept(c.widths)) for c in state.choices)
+        return Family(full, tuple(members), widths, settings)
 
     @abstractmethod
     def finetune(self, family: Family[Any]) -> Family[Any]:
@@ -234,6 +253,20 @@ class Tools(ABC):
         Use it for networks that were cut and are scored or measured before they are trained.
         """
 
+    def trial_loss(self, model: Any, epochs: int) -> float:
+        """The mean loss of `model` on held-back data after it was trained by itself for some epochs, on a trial basis.
+
+        `model` may be changed. It is for comparisons of networks of which only one is kept, in a form that was cut
+        anew, so that its epochs do not count as those of a subnetwork. By default only its batch-norm statistics are
+        measured.
+        """
+        return self.loss(self.recalibrate(model))
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run has training data, without which losses cannot be measured."""
+        return True
+
     @property
     @abstractmethod
     def finetune_epochs(self) -> int:
@@ -244,14 +277,20 @@ class Pruner(Plugin, ABC):
     """Base class of plugins that bring a pruning strategy. An instance holds its options and nothing else.
 
     Attributes:
+        skips_blocks: Whether subnetworks may have groups without channels, so that residual blocks are skipped. The
+            strategy then treats a width of 0 as any other, and scores no network that was cut.
         takes_transforms: Whether the strategy also decides the levels of transforms. It then passes on the settings of
             each solution with its widths.
         needs_transforms: Whether the strategy has nothing to decide without transforms. Runs without any refuse it.
+        takes_exits: Whether the strategy decides at which exit each subnetwork ends. Runs of models with early exits
+            refuse the others.
     """
 
     kind = "pruner"
+    skips_blocks: ClassVar[bool] = False
     takes_transforms: ClassVar[bool] = False
     needs_transforms: ClassVar[bool] = False
+    takes_exits: ClassVar[bool] = False
 
     @abstractmethod
     def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:

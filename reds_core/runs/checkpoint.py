@@ -38,7 +38,7 @@ _TRIALS = "max-drop"
 _PENDING = "pending"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL, _MEMBER = "full", "member-"
-_GROUP, _CURVE, _LEVELS = "group/", "curve/", "levels"
+_GROUP, _CURVE, _LEVELS, _SKIPPED = "group/", "curve/", "levels", "skipped/"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def _named_pairs(text: npt.NDArray[Any]) -> tuple[tuple[str, str], ...]:
 def save_scores(path: Path, scores: ScoreTable) -> None:
     """Write a ScoreTable as .npz, keys `group/NAME`, `curve/NAME`, `kernel/K`, and the pairs of names in `header`.
 
-    If there are values of levels, their keys are `level/K`, and the layers and what is decided are in `levels`.
+    If there are values of levels, their keys are `level/K`, and the layers and what is decided are in `levels`. Values
+    of groups without channels are `skipped/NAME`.
     """
     pairs, levels = list(scores.pairs), list(scores.level_values)
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
@@ -108,6 +109,7 @@ def save_scores(path: Path, scores: ScoreTable) -> None:
         arrays |= {f"level/{k}": scores.level_values[each] for k, each in enumerate(levels)}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
     arrays |= {f"{_CURVE}{g}": curve for g, curve in scores.curves.items()}
+    arrays |= {f"{_SKIPPED}{g}": np.array(value) for g, value in scores.skipped.items()}
     arrays |= {f"kernel/{k}": scores.pairs[pair] for k, pair in enumerate(pairs)}
     write_archive(path, arrays)
 
@@ -128,6 +130,7 @@ def load_scores(path: str | PathLike[str]) -> ScoreTable:
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
             {key.removeprefix(_CURVE): array for key, array in arrays.items() if key.startswith(_CURVE)},
             {each: arrays[f"level/{k}"] for k, each in enumerate(levels)},
+            {key.removeprefix(_SKIPPED): float(array) for key, array in arrays.items() if key.startswith(_SKIPPED)},
         )
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error
@@ -307,7 +310,8 @@ def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
     """Whether every choice has a valid width for each group, and every member has a choice."""
     return (
         0 <= saved.members <= len(saved.choices)
-        and all(choice.widths.keys() == channels.keys() for choice in saved.choices)
+        and all(c.widths.keys() == channels.keys() or c.exit is not None for c in saved.choices)
+        and all(choice.widths.keys() <= channels.keys() for choice in saved.choices)
         and all(1 <= width <= channels[g] for choice in saved.choices for g, width in choice.widths.items())
         and all(group in channels for group in saved.sequence)
         and len(saved.realised) in (0, saved.members)

@@ -22,6 +22,7 @@ from reds_core.framework.data import (
 )
 from reds_core.framework.framework import Framework
 from reds_core.network.description import Network
+from reds_core.network.exits import exit_names
 
 FEWEST_EXAMPLES = 100
 """With fewer test examples, a single one changes the accuracy by more than one point."""
@@ -117,7 +118,8 @@ class _Part:
         """Warnings for each output for which there is only one class, or some have no example."""
         seen = f"the {self.name}" if self.is_whole else f"the first {self.count:,} examples of the {self.name}"
         has = "has" if self.is_whole else "have"
-        for labels, tensor in zip(self.labels, network.outputs, strict=True):
+        outputs = network.outputs[-1:] if exit_names(network) else network.outputs  # exits have the same labels
+        for labels, tensor in zip(self.labels, outputs, strict=True):
             where = f" for output '{_producer(network, tensor)}'" if len(self.labels) > 1 else ""
             found = [_found_classes(array, network.tensors[tensor].axis.full(network.channels)) for array in labels]
             if not all(f is not None for f in found):

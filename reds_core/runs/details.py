@@ -34,7 +34,7 @@ def run_details(session: Session, state: PruningState, counts: Mapping[str, Clas
     statement, search = session.statement, session.plugins.search
     full = network_details(statement, FULL, statement.network.channels)
     members = [
-        network_details(statement, budget.name, choice.widths, choice.settings)
+        network_details(statement.part(choice.exit), budget.name, choice.widths, choice.settings)
         for budget, choice in zip(session.budgets, state.choices, strict=True)
     ]
     is_solved = state.is_scored and any(choice.solution is not None for choice in state.choices)
@@ -62,7 +62,7 @@ def with_member(
         counts: How many test examples of each class it recognises; None if that is not counted.
     """
     others = without_others(details, [each for each in names if each != name])
-    own = network_details(statement, name, decision.widths, decision.settings)
+    own = network_details(statement.part(decision.exit), name, decision.widths, decision.settings)
     recall = {} if counts is None or len(counts.examples) != len(details.classes) else _recall(counts)
     classes = tuple(
         dataclasses.replace(each, recall={**each.recall, name: recall[place]}) if place in recall else each

@@ -164,7 +164,7 @@ def evaluate(
             subject = subject.taught(teacher, aim, run)
             return subject.evaluated(source, aim, element_size, seed, followed)
         path, framework = given_path(model, "model"), registry.default_framework(options, import_names(imports))
-        name = _target_of(path, framework, registry)
+        name = target_of(path, framework, registry)
         if on is not None:
             device, kind = registry.create(Device, on, options), framework.file
             if name is not None:
@@ -195,7 +195,7 @@ def _task_of(kind: TaskKind | str | None, loss: Any | None, metric: Any | None, 
     return replace(own, loss=own.loss if loss is None else loss, metric=own.metric if metric is None else metric)
 
 
-def _target_of(path: Path, framework: Framework, registry: Registry) -> str | None:
+def target_of(path: Path, framework: Framework, registry: Registry) -> str | None:
     """The name of the target of a file, by the longest end of its name that fits; None for a model file."""
     fitting = [t for t in registry.targets_of(framework).values() if path.name.endswith(t.file.suffix)]
     found = max(fitting, key=lambda target: len(target.file.suffix), default=None)

@@ -310,6 +310,8 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
         return False
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
         return False
+    if 0 in member.widths.values():  # it lacks layers, and the constants of these are part of its weights
+        return False
     return member.shares_weights and member.files.get(family.framework.file.name) is not None
 
 

@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reds_core.cost.budget import SubnetworkBudget
 from reds_core.knapsack.levels import UNTOUCHED
-from reds_core.knapsack.solution import Solution
 from reds_core.plan import (
     FORMAT,
     LEVELS_FORMAT,
@@ -164,7 +162,9 @@ def _untrained(session: Session, planned: PlannedMember) -> Any:
     """One subnetwork as it was cut from the input model, before any training."""
     inputs, realiser = session.inputs, session.plugins.realiser
     if realiser is None or planned.realised is None:
-        return inputs.framework.extract(inputs.model, inputs.network, planned.kept)
+        exit = planned.decision.exit
+        model = inputs.framework.ending_at(inputs.model, exit) if session.statement.parts else inputs.model
+        return inputs.framework.extract(model, planned.statement.network, planned.kept)
     source = FullModel(inputs.framework, inputs.model, inputs.network, planned.order)
     return realiser.repeated(source, planned.decision.widths, planned.realised)
 
@@ -172,8 +172,10 @@ def _untrained(session: Session, planned: PlannedMember) -> Any:
 def _planned(session: Session, state: PruningState, member: int) -> PlannedMember:
     """One subnetwork as it was decided."""
     realised = state.family.realised[member] if state.family.realised else None
-    decided = (session.budgets[member], state.choices[member], state.order)
-    return PlannedMember(*decided, session.statement, session.levels, realised)
+    decision = state.choices[member]
+    part = session.statement.part(decision.exit)
+    levels = replace(session.levels, space=part.space)
+    return PlannedMember(session.budgets[member], decision, state.order, part, levels, realised)
 
 
 def member_record(session: Session, state: PruningState, member: int) -> SubnetworkRecord:
@@ -185,7 +187,7 @@ def member_record(session: Session, state: PruningState, member: int) -> Subnetw
         member: The index of the subnetwork, smallest first.
     """
     planned = _planned(session, state, member)
-    price = _thinning_price(session, state, planned.decision.solution, planned.budget)
+    price = _thinning_price(session, state, planned)
     return replace(
         planned.record(session.settings.names_targets),
         thinning_price=None if price is None else price.share,
@@ -193,17 +195,16 @@ def member_record(session: Session, state: PruningState, member: int) -> Subnetw
     )
 
 
-def _thinning_price(
-    session: Session, state: PruningState, solution: Solution | None, budget: SubnetworkBudget
-) -> ThinningPrice | None:
+def _thinning_price(session: Session, state: PruningState, planned: PlannedMember) -> ThinningPrice | None:
     """The most that thinned options cost one subnetwork, also reported to the watcher.
 
     None if no solver was asked, channels are not scored, or no options are thinned.
     """
+    solution = planned.decision.solution
     if solution is None or solution.value is None or not state.is_scored:
         return None
     search = session.plugins.search
-    asked = (session.statement, state.scores, state.order, budget, solution.value)
+    asked = (planned.statement, state.scores, state.order, planned.budget, solution.value)
     price = thinning_price(*asked, search.registry, search.controls)
     if price is not None:
         session.watcher.warn(price.sentence)

@@ -9,6 +9,7 @@ from typing import Any
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.cost.tables import CostTable
 from reds_core.errors import InputError, command
+from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
@@ -116,10 +117,11 @@ def read_family(
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
+    network, rules = with_skipping(network, settings.rules(latencies))
     costs = settings.costs(network, latencies, [budget])
     transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
     space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
-    statement = Statement(network, costs, settings.rules(latencies), space)
+    statement = Statement(network, costs, rules, space)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 
 

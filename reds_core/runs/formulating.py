@@ -14,6 +14,7 @@ from reds_core.cost.tables import notes_of
 from reds_core.errors import InfeasibleError, InputError, argument
 from reds_core.formulation.formulation import Formulation
 from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.skipping import skipping_warnings, with_skipping
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import OfferedWidths, WidthRules
@@ -35,8 +36,10 @@ from reds_core.runs.offered_levels import check_decided_without_data, levels_to_
 from reds_core.runs.options import WidthOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import check_skippable, check_skipping
 from reds_core.runs.targets import run_targets
 from reds_core.runs.thinning import thinning_warning
+from reds_core.scoring.block_losses import with_skipping_values
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreLevel, Scorer, check_level, score
 from reds_core.watcher import Watcher
@@ -103,8 +106,8 @@ def formulate_model(
         registry: The plugins to choose from. By default they are all that are installed.
         watcher: An object that is notified of warnings.
         verbose: What is shown on stderr if there is no `watcher`. 0: nothing; `"auto"`, 1 or 2: warnings.
-        more: Rules for widths, one by one: `keep`, `align`, `min_width` and `max_options`. They replace those of
-            `widths`; `help(reds_core.WidthOptions)` explains them.
+        more: Rules for widths, one by one: `keep`, `align`, `min_width`, `max_options` and `skip_blocks`. They replace
+            those of `widths`; `help(reds_core.WidthOptions)` explains them.
 
     Returns:
         A `Formulation`, whose attribute `problem` is the `KnapsackProblem`. If no subnetwork meets the budget, the
@@ -128,11 +131,12 @@ def formulate_model(
         "score_level": score_level,
     }
     given |= {"transforms": transforms, "targets": targets, "exchange_rate": exchange_rate}
-    settings = changed(RunSettings(), given)
-    settings.check_transforms(writes_files=False)
     refuse_unknown(more, formulate_model, WidthOptions)
     rules = changed(widths or WidthRules(), more)
+    settings = replace(changed(RunSettings(), given), widths=rules)
+    settings.check_transforms(writes_files=False)
     options = given_options(options)
+    check_skipping(settings)
     parsed = parse_budgets(texts_of(budgets))
     if len(parsed) != 1:
         raise InputError(
@@ -163,12 +167,15 @@ def formulate_model(
         costs = settings.costs(network, latencies)
         rules = rules if latencies is None else OfferedWidths.of(rules, latencies.offered)
         rules.check(network)
+        network, rules = with_skipping(network, rules)
+        check_skippable(framework, network, rules)
         thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()
         space = levels_to_decide(network, (framework, loaded), made, devices)
         statement = Statement(network, costs, rules, space)
         warnings = [
             *notes_of(latencies),
+            *skipping_warnings(network, rules),
             thinned,
             *(space.warnings if space else ()),
             *slack_warnings(statement, parsed),
@@ -189,6 +196,7 @@ def formulate_model(
         scores = score(plugin, framework, loaded, network, train, task, settings.seed, settings.score_level)
         if checked is not None:
             measuring = LossMeasurement.sampled(framework, loaded, network, checked, task, settings.seed)
+            scores = with_skipping_values(scores, measuring, network, settings.exchange_rate)
             scores = LayerLevels(space).with_level_values(scores, measuring, lambda _: settings.exchange_rate)
         stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
         return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")

@@ -10,6 +10,7 @@ from typing import Any
 from reds_core.cost.resources import CostModel
 from reds_core.cost.tables import CostTable, notes_of
 from reds_core.errors import InputError, argument
+from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
 from reds_core.framework.data import SAMPLE_EXAMPLES, Arrays, Data, Stream, columns, sampled
@@ -17,6 +18,7 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.training import Training
 from reds_core.network.description import Network
+from reds_core.network.exits import exit_names
 from reds_core.plan import Hashes
 from reds_core.runs.calibration import Calibration, calibration_of
 from reds_core.runs.checkpoint import remove_epochs
@@ -31,6 +33,7 @@ from reds_core.runs.labelling import labelled, require_labels
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
 from reds_core.runs.settings import RunSettings
+from reds_core.runs.skipping import check_skippable
 from reds_core.runs.splitting import split_validation
 from reds_core.watcher import Watcher
 
@@ -227,10 +230,23 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        space = self.space(network, (self.framework, model))
-        statement = Statement(network, settings.costs(network, latencies), settings.rules(latencies), space)
+        statement = self._statement_of(network, model, latencies)
+        check_skippable(self.framework, statement.network, statement.rules)
+        early = exit_names(network)
+        if early:
+            statement = statement.with_parts({exit: self._part(model, exit, latencies) for exit in (*early, None)})
         self.accept(statement)
         return statement
+
+    def _part(self, model: Any, exit: str | None, latencies: CostTable | None) -> Statement:
+        """The statement of the part of a model that an exit needs."""
+        part = self.framework.ending_at(model, exit)
+        return self._statement_of(self.framework.inspect(part), part, latencies)
+
+    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
+        settings, space = self.request.settings, self.space(network, (self.framework, model))
+        network, rules = with_skipping(network, settings.rules(latencies))
+        return Statement(network, settings.costs(network, latencies), rules, space)
 
     def _dataset(self, model: Any) -> Dataset | None:
         request = self.request

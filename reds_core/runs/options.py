@@ -48,12 +48,14 @@ class WidthOptions(TypedDict, total=False):
             they cost at most 0.1 % of the value, and any width otherwise.
         min_width: The fewest channels that a group may keep.
         max_options: The most widths to choose from for a group. Wider groups get a subset of their widths.
+        skip_blocks: Whether subnetworks may lack residual blocks, as one more width, 0, of the channels inside each.
     """
 
     keep: str | Sequence[str]
     align: int | str | None
     min_width: int
     max_options: int
+    skip_blocks: bool
 
 
 class PruneOptions(WidthOptions, total=False):
@@ -68,6 +70,7 @@ class PruneOptions(WidthOptions, total=False):
             they cost at most 0.1 % of the value, and any width otherwise.
         min_width: The fewest channels that a group may keep.
         max_options: The most widths to choose from for a group. Wider groups get a subset of their widths.
+        skip_blocks: Whether subnetworks may lack residual blocks, as one more width, 0, of the channels inside each.
         score_level: What is scored: `"channel"`, or `"kernel"` (each connection between two channels).
         max_drop_epochs: Epochs for which each network that the search of `max_drop` tries is trained. None means a
             third of all.

@@ -33,7 +33,7 @@ class PlannedMember:
         budget: The budget that it meets, which gives it its name.
         decision: Its widths, and the levels of its layers.
         order: The channels of the input model in each group, the most important first.
-        statement: The network, and how its resources are counted.
+        statement: The network, or the part of it that the exit needs, and how its resources are counted.
         levels: What the run does with the levels of layers.
         realised: How the width of each group was realised; None if channels are dropped.
     """
@@ -137,6 +137,7 @@ class PlannedMember:
             kept={group: tuple(int(c) for c in channels) for group, channels in self.kept.items()},
             usage=self.usage,
             settings=self.settings.levels if names_targets else None,
+            exit=decision.exit,
             bound_independent=decision.bound_independent,
             **({} if self.realised is None else _realised_figures(self.realised)),
             **({} if decision.solution is None else _solution_figures(decision.solution)),

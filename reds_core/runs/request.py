@@ -53,10 +53,13 @@ class RunRequest:
         recipe = recipe_of(self.model, self.data, self.settings)
         options: dict[str, Any] = to_plain(recipe.settings)
         if not self.settings.names_targets:
-            options = {name: value for name, value in options.items() if name not in TRANSFORM_SETTINGS}
+            left_out = {*TRANSFORM_SETTINGS} - ({"exchange_rate"} if self.settings.widths.skip_blocks else set())
+            options = {name: value for name, value in options.items() if name not in left_out}
         if self.settings.realise == DROP:
             del options["realise"]
         options = {name: value for name, value in options.items() if name not in OPTIONAL_SETTINGS or value is not None}
+        if not self.settings.widths.skip_blocks:
+            options["widths"] = {name: value for name, value in options["widths"].items() if name != "skip_blocks"}
         given: dict[str, Any] = {} if self.validation is None else {VALIDATION: "given"}
         if self.objects.optimizer is not None:
             given[OPTIMIZER] = type(self.objects.optimizer).__name__

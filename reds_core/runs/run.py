@@ -10,6 +10,7 @@ from pathlib import Path
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.errors import NoSpaceError, UnsupportedError, argument
 from reds_core.formulation.infeasibility import check_reachable
+from reds_core.formulation.skipping import skipping_warnings
 from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.plan import Plan
@@ -26,7 +27,7 @@ from reds_core.runs.max_drop import find_smallest
 from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
-from reds_core.runs.session import RunPlugins, Session, check_realiser, create_plugins
+from reds_core.runs.session import RunPlugins, Session, check_exits, check_realiser, create_plugins
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.steps import take_steps
 from reds_core.runs.targets import RunTargets, all_kinds, check_calibration, run_targets
@@ -115,6 +116,7 @@ class Run:
                 remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)
+        check_exits(plugins, inputs.statement)
         budgets = inputs.statement.smallest_first(budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:
@@ -174,6 +176,7 @@ def warn_of_inputs(
         watcher: Notified of the warnings.
     """
     warnings = [*inputs.network.warnings, thinning_warning(inputs.network, inputs.statement.rules)]
+    warnings += skipping_warnings(inputs.network, inputs.statement.rules)
     warnings += inputs.statement.warnings
     warnings += slack_warnings(inputs.statement, budgets)
     if inputs.train is not None:

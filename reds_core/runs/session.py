@@ -19,6 +19,7 @@ from reds_core.runs.request import RunRequest
 from reds_core.runs.score_store import ScoreStore
 from reds_core.runs.search import Search
 from reds_core.runs.settings import APART, RunSettings
+from reds_core.runs.skipping import check_skipping, check_strategy
 from reds_core.scoring.scorer import Scorer, check_level
 from reds_core.transforms.realisation import DROP
 from reds_core.transforms.transform import Transform
@@ -62,6 +63,8 @@ def create_plugins(registry: Registry, settings: RunSettings) -> RunPlugins:
     transforms = transforms_of(registry, settings)
     realiser = realiser_of(registry, settings)
     check_options(registry, settings.options, run_participants(settings))
+    check_skipping(settings)
+    check_strategy(registry, settings, pruner)
     if transforms:
         _check_takes_transforms(registry, pruner)
     elif pruner.needs_transforms:
@@ -94,6 +97,26 @@ def check_realiser(plugins: RunPlugins, budgets: int, has_data: bool) -> None:
             f"use {argument('pruner', APART)}, or {argument('realise', DROP)}",
         )
     realiser.check_data(has_data)
+
+
+def check_exits(plugins: RunPlugins, statement: Statement) -> None:
+    """Refuse a strategy that does not decide at which exit subnetworks end, for a model with early exits.
+
+    Raises:
+        UnsupportedError: If the model has early exits and the strategy does not, or channels would be merged.
+    """
+    if not statement.parts:
+        return
+    if plugins.realiser is not None:
+        raise UnsupportedError(
+            "channels of models with early exits can only be dropped, not merged",
+            f"use {argument('realise', DROP)}, or a model without exits",
+        )
+    if not plugins.pruner.takes_exits:
+        raise UnsupportedError(
+            f"pruner '{plugins.pruner.name}' does not decide at which exit of the model a subnetwork ends",
+            f"use {argument('pruner', 'nested')}, or a model without exits",
+        )
 
 
 def _check_takes_transforms(registry: Registry, pruner: Pruner) -> None:

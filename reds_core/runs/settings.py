@@ -266,7 +266,7 @@ class RunSettings:
         """Refuse settings that have no effect without transforms."""
         given = {
             "targets": bool(self.targets) and not writes_files,
-            "exchange_rate": self.exchange_rate is not None,
+            "exchange_rate": self.exchange_rate is not None and not self.widths.skip_blocks,
             "calibrate": self.calibrate is not None,
             "qat": self.qat is not None,
         }

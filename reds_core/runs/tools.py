@@ -30,6 +30,7 @@ from reds_core.runs.history import FULL, history_rows
 from reds_core.runs.rate_calibration import CALIBRATION_EPOCHS, calibrated_rate
 from reds_core.runs.realiser import LOSS_EXAMPLES, FullModel
 from reds_core.runs.session import Session
+from reds_core.scoring.block_losses import with_skipping_values
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable, score
@@ -51,6 +52,7 @@ class RunTools(Tools):
         """
         inputs = session.inputs
         self.network, self.model, self.budgets = inputs.network, inputs.model, session.budgets
+        self.exits = session.statement.exits
         self.seed = session.settings.step_seed(index)
         self.search_s: float | None = None
         self.finetune_s: float | None = None
@@ -58,6 +60,10 @@ class RunTools(Tools):
         self.history: tuple[HistoryRow, ...] = ()
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
+
+    @property
+    def has_data(self) -> bool:
+        return self._inputs.examples is not None
 
     @property
     def finetune_epochs(self) -> int:
@@ -70,15 +76,15 @@ class RunTools(Tools):
 
         def scored() -> ScoreTable:
             table = score(scorer, i.framework, model, network, i.examples, settings.task, self.seed, level)
-            return self._with_level_values(table) if model is self.model else table
+            return self._with_measured_values(table) if model is self.model else table
 
         table = scored() if store is None else store.scores(self.seed, scored)
         return table if kept is None else table.spread(kept, self.network.channels)
 
-    def _with_level_values(self, scores: ScoreTable) -> ScoreTable:
-        """The scores of the input model with the values of the levels of layers, if there are any."""
+    def _with_measured_values(self, scores: ScoreTable) -> ScoreTable:
+        """The scores of the input model with the values of levels of layers and of skipped blocks, if there are any."""
         inputs, settings, levels = self._inputs, self._settings, self._session.levels
-        if levels.space is None or inputs.train is None:
+        if inputs.train is None or (levels.space is None and not self.network.skippable):
             return scores
         measuring = LossMeasurement.sampled(
             inputs.framework, self.model, self.network, inputs.train, settings.task, settings.seed
@@ -87,13 +93,13 @@ class RunTools(Tools):
         def rate_of(losses: LevelLosses) -> float | None:
             return settings.exchange_rate if settings.calibrate is None else self._calibrated(scores, losses)
 
+        scores = with_skipping_values(scores, measuring, self.network, settings.exchange_rate)
         return levels.with_level_values(scores, measuring, rate_of)
 
     def _calibrated(self, scores: ScoreTable, losses: LevelLosses) -> float:
         """The exchange rate that is fitted to short trainings, whose epochs are kept as those of the step are."""
         watcher, count, inputs = self._session.watcher, self._settings.calibrate or 0, self._inputs
-        trainer = copy.copy(self)
-        trainer._step = dataclasses.replace(self._step, epochs=CALIBRATION_EPOCHS)
+        trainer = self._on_trial(CALIBRATION_EPOCHS)
 
         def project(model: Any, settings: LevelSettings) -> None:
             if self._session.levels.project(self._inputs.framework, model, settings, inputs.examples) is not None:
@@ -118,8 +124,24 @@ class RunTools(Tools):
             )
         return inputs.framework.loss(model, held_back, self._settings.task)
 
-    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
-        return self._session.statement.formulate(scores, budget, order)
+    def trial_loss(self, model: Any, epochs: int) -> float:
+        if not epochs:
+            return self.loss(self.recalibrate(model))
+        trainer = self._on_trial(epochs)
+        trained = trainer.finetune(Family(model, (), ()))
+        self.finetune_s = trainer.finetune_s
+        return self.loss(trained.full)
+
+    def _on_trial(self, epochs: int) -> RunTools:
+        """The same tools for trainings whose networks are not kept, so that they are not in the history of the run."""
+        trainer = copy.copy(self)
+        trainer._step = dataclasses.replace(self._step, epochs=epochs)
+        return trainer
+
+    def formulate(
+        self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, exit: str | None = None
+    ) -> Formulation:
+        return self._session.statement.part(exit).formulate(scores, budget, order)
 
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:
         search = self._session.plugins.search
@@ -144,6 +166,11 @@ class RunTools(Tools):
 
     def extract(self, model: Any, kept: Kept) -> Any:
         return self._inputs.framework.extract(model, self._described(model), kept)
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        if self._session.statement.parts:
+            return self._inputs.framework.ending_at(model, exit)
+        return model
 
     def extract_family(self, state: PruningState) -> Family[Any]:
         realiser, model = self._session.plugins.realiser, self.model

@@ -54,12 +54,16 @@ class ScoreTable:
             which replaces the sum of their scores. Only differences matter. For scorers that measure whole widths.
         level_values: (layer, what a transform decides) -> float64 (levels,): the value of each level that is offered
             for the layer, in the units of the scores. The last is 0, because it leaves the layer as it is.
+        skipped: group name -> the value of no channels at all, less that of all channels, for groups inside residual
+            blocks that may be skipped. A group that is not named is then worth 0, as the sum of no scores is; if it
+            has a curve, this is extended from two and one channels to none in a straight line.
     """
 
     channels: Mapping[str, FloatArray]
     pairs: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
     curves: Mapping[str, FloatArray] = field(default_factory=dict)
     level_values: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
+    skipped: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tells_channels_apart(self) -> bool:
@@ -85,6 +89,7 @@ class ScoreTable:
             {(a, b): kernel[np.ix_(order[a], order[b])] for (a, b), kernel in self.pairs.items()},
             self.curves,
             self.level_values,
+            self.skipped,
         )
 
     def spread(self, kept: Kept, channels: Mapping[str, int]) -> ScoreTable:
@@ -103,7 +108,7 @@ class ScoreTable:
         for (a, b), kernel in self.pairs.items():
             kernels[a, b][np.ix_(kept[a], kept[b])] = kernel
         curves = {g: np.pad(curve, (0, channels[g] - len(curve)), mode="edge") for g, curve in self.curves.items()}
-        return ScoreTable(wide, kernels, curves, self.level_values)
+        return ScoreTable(wide, kernels, curves, self.level_values, self.skipped)
 
 
 class Scorer(Plugin, ABC):

@@ -99,7 +99,9 @@ class CheckTools(Tools):
     def loss(self, model: TinyModel) -> float:
         return self.framework.loss(model, tiny_data(0), Task())
 
-    def formulate(self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None) -> Formulation:
+    def formulate(
+        self, scores: ScoreTable, budget: SubnetworkBudget, order: Kept | None = None, exit: str | None = None
+    ) -> Formulation:
         return self.statement.formulate(scores, budget, order, budget.name)
 
     def solve(self, problem: KnapsackProblem, exact: bool = False) -> Solution:

@@ -121,6 +121,8 @@ def test_other_python_calls_refuse_empty_paths(place: Workplace) -> None:
         (lambda: reds_core.run_audit("r", "d", "", registry=registry), "out"),
         (lambda: reds_core.simulate("", "solar", "pi", "s"), "run"),
         (lambda: reds_core.simulate("d", "solar", "pi", ""), "out"),
+        (lambda: reds_core.choose_thresholds("", "d", "t", registry=registry), "model"),
+        (lambda: reds_core.choose_thresholds(place.model, "d", "", registry=registry), "out"),
         (lambda: reds_core.run_bench(reds_core.BenchSettings(), ""), "out"),
         (lambda: reds_core.run_comparison(reds_core.CompareSettings(reds_core.Grid(())), ""), "out"),
     ):

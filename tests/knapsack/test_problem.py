@@ -190,7 +190,7 @@ def test_whole_floats_and_unsigned_are_accepted() -> None:
     [
         ([], [], "no options"),
         ([[1, 2]], [[1, 2]], "no options"),
-        ([0, 1], [1, 2], "do not rise strictly"),
+        ([-1, 1], [1, 2], "do not rise strictly"),
         ([1, 1], [1, 2], "do not rise strictly"),
         ([2, 1], [1, 2], "do not rise strictly"),
         ([2**62, -(2**62) - 5], [1, 2], "do not rise strictly"),

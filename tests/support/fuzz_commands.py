@@ -166,6 +166,20 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         }
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
+    "thresholds": (
+        ("m.keras",),
+        (("--data", "d.npz"), ("--out", "new")),
+        {
+            "--data": PATHS,
+            "--out": PATHS,
+            "--device-file": PATHS,
+            "--target-cost": AMOUNTS,
+            "--target-accuracy": NUMBERS,
+        }
+        | {"--measure": WORDS, "--cost": WORDS, "--exit-costs": AMOUNTS, "--energy-model": ENERGY_MODELS}
+        | {"--holdout": NUMBERS, "--option": OPTIONS, "--import": IMPORTS, "--input-shape": SHAPES}
+        | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "audit": (
         ("done",),
         (("--data", "d.npz"), ("--out", "new"), ("--ablations", "0")),

@@ -24,6 +24,7 @@ from reds_core.bench.suite_folder import SuiteIndex
 from reds_core.compare.record import ResultRecord
 from reds_core.cost.device_table import DeviceTable
 from reds_core.cost.latency_table import LatencyTable
+from reds_core.early_exit.record import ExitThresholds
 from reds_core.framework.profile_records import RunProfiles
 from reds_core.framework.timings import Timings
 from reds_core.knapsack.header import LevelsHeader, ProblemHeader
@@ -150,6 +151,7 @@ def schemas() -> dict[str, str]:
         "reds-latency-parts-1.json": schema_of(LatencyParts),
         "reds-timings-1.json": schema_of(Timings),
         "reds-sensitivity-1.json": schema_of(SensitivityTable),
+        "reds-thresholds-1.json": schema_of(ExitThresholds),
         "reds-audit-1.json": schema_of(Audit),
         "reds-profile-1.json": schema_of(RunProfiles),
         "reds-bench-1.json": schema_of(BenchHistory),

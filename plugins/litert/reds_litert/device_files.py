@@ -18,6 +18,7 @@ from reds_core.framework import (
     FileOutput,
     Framework,
     Task,
+    columns,
 )
 from reds_core.system import silenced_output, silenced_warnings
 from reds_litert.file_interface import input_names_of, output_names_of
@@ -60,6 +61,13 @@ class LiteRtFile(ExportedModel):
 
     def evaluate(self, data: Data, task: Task) -> ExportedFigures:
         return self._framework.evaluated(self._interface, self.run, data, task)
+
+    def outputs(self, x: Any) -> tuple[npt.NDArray[np.float32], ...]:
+        return self.run(columns(x))
+
+    @property
+    def output_steps(self) -> tuple[float | None, ...]:
+        return tuple(float(each["quantization"][0]) or None for each in self._interpreter.get_output_details())
 
     def run(self, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
         """Return real-valued outputs (N, ...), computed one example at a time as on the device."""

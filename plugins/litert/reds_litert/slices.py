@@ -15,6 +15,7 @@ from reds_core.arrays import IntArray
 from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrouped, same
 from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.schema import BIAS, INPUT, WEIGHTS
+from reds_litert.skipped_blocks import SUM, adds_constant, contained_operators, skipped_sums
 
 CONV, DEPTHWISE, DENSE, TRANSPOSED = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
@@ -89,16 +90,23 @@ def matched_operators(full: FileGraph, member: FileGraph) -> tuple[tuple[int, in
     """Return the indices of the operators that correspond to each other, without those that only change numbers.
 
     A member may have fewer outputs than the full network, as one that ends at an early exit does. It then corresponds
-    to what the full network computes those outputs by. Graphs of different operators have none.
+    to what the full network computes those outputs by. It may also lack residual blocks of that. Graphs of otherwise
+    different operators have none.
     """
     of_member = _counted(member, range(len(member.operators)))
     kinds = [member.operators[index].kind for index in of_member]
-    for outputs in combinations(reversed(full.outputs), len(member.outputs)):
-        needed = range(len(full.operators)) if len(outputs) == len(full.outputs) else full.needed(outputs)
-        of_full = _counted(full, needed)
+    candidates = list(combinations(reversed(full.outputs), len(member.outputs)))
+    for outputs in candidates:
+        of_full = _counted(full, _needed(full, outputs))
         if kinds == [full.operators[index].kind for index in of_full]:
             return tuple(zip(of_full, of_member, strict=True))
-    return ()
+    parts = (_counted(full, _needed(full, outputs)) for outputs in candidates)
+    return next((pairs for part in parts if (pairs := contained_operators(full, member, part, of_member))), ())
+
+
+def _needed(graph: FileGraph, outputs: Sequence[int]) -> Iterable[int]:
+    """Return the indices of the operators that some outputs of a graph need, in execution order."""
+    return range(len(graph.operators)) if len(outputs) == len(graph.outputs) else graph.needed(outputs)
 
 
 def _counted(graph: FileGraph, operators: Iterable[int]) -> list[int]:
@@ -118,6 +126,7 @@ class _Follower:
     def __init__(self, full: FileGraph, member: FileGraph, pairs: Sequence[tuple[int, int]]) -> None:
         self._full, self._member, self._pairs = full, member, pairs
         self._full_source, self._source = _sources(full), _sources(member)
+        self._sums = skipped_sums(full, {of_full for of_full, _ in pairs})
         self.outputs: dict[int, IntArray] = {}
         """The output channels of operators that are known not to be the first ones, by index in the member."""
 
@@ -131,7 +140,9 @@ class _Follower:
         for at_full, at in self._pairs:
             full, member = self._full.operators[at_full], self._member.operators[at]
             step = self._step(full, member, known, partners)
-            if member.kind in WITH_KERNELS:
+            if member.kind == SUM and adds_constant(self._member, member) and not adds_constant(self._full, full):
+                results = [self._beside_constant(member, known)]  # of a residual block that the member skips
+            elif member.kind in WITH_KERNELS:
                 part, results = self._kernel(at_full, at, step)
                 if part is not None:
                     found[at] = part
@@ -148,7 +159,7 @@ class _Follower:
     def _step(self, full: FileOperator, member: FileOperator, known: dict[int, Axes], partners: dict[int, int]) -> Step:
         sources = []
         for of_full, of_member in zip(full.inputs, member.inputs, strict=False):
-            of_full, of_member = self._full_source.get(of_full, of_full), self._source.get(of_member, of_member)
+            of_full, of_member = self._from(of_full), self._source.get(of_member, of_member)
             if min(of_full, of_member) < 0:
                 continue
             a, b = self._full.tensors[of_full], self._member.tensors[of_member]
@@ -161,6 +172,17 @@ class _Follower:
             for graph, operator in ((self._full, full), (self._member, member))
         ]
         return Step(member.kind, member.options, tuple(sources), shapes[0], shapes[1], self._decided)
+
+    def _from(self, tensor: int) -> int:
+        """The tensor of the full network that one is made from by changing numbers, or by adding a skipped block."""
+        while tensor in self._full_source or tensor in self._sums:
+            tensor = self._full_source.get(tensor, self._sums.get(tensor, tensor))
+        return tensor
+
+    def _beside_constant(self, operator: FileOperator, known: dict[int, Axes]) -> Axes:
+        """The elements of a sum with a constant: those of its other operand."""
+        sources = (self._source.get(each, each) for each in operator.inputs)
+        return next((known[each] for each in sources if each in known), ())
 
     def _decided(self, channels: Channels | None, indices: IntArray) -> Channels | None:
         if channels is None or channels.maker is None or np.array_equal(channels.indices, indices):

@@ -12,6 +12,7 @@ from reds_core.knapsack import choice_of
 from reds_core.knapsack.families import MemberSolution, choose_above
 from reds_core.network import Network
 from reds_core.pruning import Decision, Pruner, PruningState, Step, Tools
+from reds_pruners.exits import choose_exit_above
 from reds_pruners.training import train
 
 SCORE, EXTRACT, FINETUNE = "score", "extract", "finetune"
@@ -89,8 +90,10 @@ class AtOncePruner(Pruner):
 def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
     """The state with the best choice for a budget among those that contain the next smaller subnetwork.
 
-    This is the bottom-up order of the REDS paper.
+    This is the bottom-up order of the REDS paper. If the model has early exits, the best of them is chosen as well.
     """
+    if len(tools.exits) > 1:
+        return choose_exit_above(budget, state, tools)
     stated = tools.formulate(state.scores, tools.budgets[budget])
     last = state.choices[-1] if state.choices else None
     smaller = None if last is None else choice_of(stated.problem, last.widths, last.settings)

@@ -9,8 +9,10 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from reds_core.cost import SubnetworkBudget
+from reds_core.errors import UnsupportedError, argument
 from reds_core.knapsack import KnapsackProblem
 from reds_core.knapsack.families import FamilySolution, joint, top_down
+from reds_core.network import Network, exit_names
 from reds_core.plan import FamilyRecord
 from reds_core.pruning import PruningState, Step, Tools
 from reds_pruners.at_once import AtOncePruner, choose_next_above, decision_from
@@ -42,12 +44,25 @@ class NestedPruner(AtOncePruner):
     """
 
     name = "nested"
+    skips_blocks = True
     takes_transforms = True
+    takes_exits = True
     Options: ClassVar[type] = NestedOptions
 
     def choosing(self, budgets: Sequence[SubnetworkBudget]) -> Sequence[Step]:
         one_by_one = self.options.family == "bottom-up" or (self.options.family == "auto" and len(budgets) == 1)
         return super().choosing(budgets) if one_by_one else [Step(CHOOSE)]
+
+    def steps(self, network: Network, budgets: Sequence[SubnetworkBudget], finetune_epochs: int) -> Sequence[Step]:
+        if not exit_names(network) or self.options.family == "bottom-up":
+            return super().steps(network, budgets, finetune_epochs)
+        if self.options.family != "auto":
+            raise UnsupportedError(
+                f"the subnetworks of a {self.options.family} family are decided together, but those of a model with "
+                "early exits one by one",
+                f"leave out {argument('option', 'nested.family')}, or give a model without exits",
+            )
+        return type(self)(NestedOptions("bottom-up")).steps(network, budgets, finetune_epochs)
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         return choose_next_above(budget, state, tools)

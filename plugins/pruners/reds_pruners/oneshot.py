@@ -14,7 +14,9 @@ class OneShotPruner(AtOncePruner):
     """
 
     name = "oneshot"
+    skips_blocks = True
     takes_transforms = True
+    takes_exits = True
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         return choose_next_above(budget, state, tools)

@@ -121,6 +121,17 @@ class Call:
         (shape,) = self.output_shapes
         return shape
 
+    @property
+    def is_sum(self) -> bool:
+        """Whether it adds tensors of the same shape, and nothing else."""
+        layer = self.layer
+        adds = type(layer) is keras.layers.Add or (
+            type(layer).__name__ == "Add" and type(layer).__module__.startswith("keras.src.ops")
+        )
+        if not adds or self.constants:
+            return False
+        return all((self.sizes(dims),) == self.output_shapes for dims in self.inputs)
+
     def unsupported(self, why: str, fix: str) -> UnsupportedError:
         """Return an error that names this layer, with a reason and a remedy."""
         return UnsupportedError(f"{self.where} {why}", fix)

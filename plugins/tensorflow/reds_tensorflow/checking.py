@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Data, Stream, Task, as_examples, columns
+from reds_core.network import are_exits
 from reds_tensorflow.evaluation import as_tensors, called, measure, resolve
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import Objective, input_names, names_of_layers, output_names
@@ -39,10 +40,18 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
     if isinstance(data, Stream):
         stream, aim = resolve(model, data.mapped(lambda batch: shaped(interface, batch, what)), task, what)
         _try(model, stream.sample(TRIED_EXAMPLES), aim)
-        return stream
+        return stream.mapped(_labelled_once) if are_exits(interface.outputs) else stream
     arrays, aim = resolve(model, shaped(interface, data, what), task, what)
     _try(model, arrays, aim)
-    return arrays
+    return _labelled_once(arrays) if are_exits(interface.outputs) else arrays
+
+
+def _labelled_once(data: Arrays) -> Arrays:
+    """Return data of a network with exits with the labels of the last one, since all have the same.
+
+    Parts of the network that end at one of them take the same data.
+    """
+    return Arrays(data.x, columns(data.y)[-1], data.weights)
 
 
 def check_inputs(model: Any, x: Any, what: str) -> Any:
@@ -106,9 +115,9 @@ def shaped(interface: Interface, data: Arrays, what: str) -> Arrays:
     """
     x = shaped_inputs(interface, data.x, what)
     several = len(x) > 1
-    y = _in_order(data.y, interface.outputs, interface.other_outputs, "output", what)
+    y = _labels_in_order(data.y, interface, what)
     count = len(x[0])
-    for name, array in zip(interface.outputs, y, strict=True):
+    for name, array in zip(interface.outputs[-len(y) :], y, strict=True):
         if count == 0 or len(array) != count:
             where = f" for output '{name}'" if len(y) > 1 else ""
             raise InputError(
@@ -136,6 +145,13 @@ def shaped_inputs(interface: Interface, values: Any, what: str) -> list[npt.NDAr
                 "give the same number of examples for each input",
             )
     return x
+
+
+def _labels_in_order(y: Any, interface: Interface, what: str) -> list[npt.NDArray[Any]]:
+    """Return an array for each output, in their order; those of exits, which have the same labels, only once."""
+    if are_exits(interface.outputs) and not isinstance(y, list | tuple | Mapping):
+        return [np.asarray(y)]
+    return _in_order(y, interface.outputs, interface.other_outputs, "output", what)
 
 
 def _in_order(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
 from reds_core.errors import InputError, argument
 from reds_core.framework import FinetuneSettings, Teacher, columns, each
-from reds_tensorflow.task import Activation, Head, Labels, Objective, inputs_for, outputs_in_order, outputs_of
+from reds_tensorflow.task import (
+    Activation,
+    Head,
+    Labels,
+    Objective,
+    Outputs,
+    are_exit_outputs,
+    inputs_for,
+    outputs_in_order,
+    outputs_of,
+)
 
 _SMALLEST = 1e-7
 
@@ -33,22 +43,45 @@ class Distillation:
     teacher: Any | None
 
     def outputs(self, x: Any) -> Any | None:
-        """Return the teacher's outputs for a batch, given as tensors; None if the full network teaches."""
+        """Return the soft targets of a batch, given as tensors; None if the full network teaches."""
         if self.teacher is None:
             return None
         outputs = outputs_in_order(self.teacher, self.teacher(inputs_for(self.teacher, x), training=False))
-        return each(lambda output: tf.stop_gradient(tf.cast(output, tf.float32)), outputs)
+        return each(lambda output: tf.stop_gradient(tf.cast(output, tf.float32)), self.targets(outputs))
+
+    def targets(self, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the soft targets of each output, given the outputs of the teacher: all exits learn from the last."""
+        is_last = self.aim.are_exits or len(outputs) > len(self.aim.heads)
+        return (outputs[-1],) * len(self.aim.heads) if is_last else outputs
+
+    def own_targets(self, outputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Return the soft targets of the full network if it teaches: its early exits learn from its last one."""
+        if not self.aim.are_exits:
+            return None
+        return (*(tf.stop_gradient(outputs[-1]),) * (len(outputs) - 1), None)
+
+    def of(self, positions: Sequence[int]) -> Distillation:
+        """Return the distillation of a network that has some of the outputs."""
+        return replace(
+            self, aim=self.aim.of(positions), soft_losses=tuple(self.soft_losses[position] for position in positions)
+        )
 
     def loss(self, labels: Any, soft_targets: Any, outputs: Any, weights: Any) -> Any:
-        """Return the loss of a network: that of the labels blended with the soft loss, output by output."""
+        """Return the loss of a network: that of the labels blended with the soft loss, output by output.
+
+        An output without soft targets, which is None in their place, only has the loss of the labels.
+        """
         total = tf.constant(0.0)
         given = zip(
-            self.aim.heads, self.soft_losses, columns(labels), columns(soft_targets), columns(outputs), strict=True
+            self.aim.heads, self.soft_losses, columns(labels), _columns(soft_targets), columns(outputs), strict=True
         )
         for head, soft_loss, y, wanted, found in given:
             hard = tf.cast(head.loss(head.loss_targets(y), found, weights), tf.float32)
-            soft = soft_loss(wanted, tf.cast(found, tf.float32), weights)
-            total += head.weight * ((1 - self.weight) * hard + self.weight * soft)
+            if wanted is None:
+                total += head.weight * hard
+            else:
+                soft = soft_loss(tf.cast(wanted, tf.float32), tf.cast(found, tf.float32), weights)
+                total += head.weight * ((1 - self.weight) * hard + self.weight * soft)
         return total
 
 
@@ -70,13 +103,18 @@ def distillation_of(settings: FinetuneSettings, model: Any, aim: Objective, teac
         teacher = None
     elif teacher is None:
         return None
-    elif outputs_of(teacher) != outputs_of(model):
+    elif _outputs_to_match(teacher) != _outputs_to_match(model):
         raise InputError(
             "the network to distil from has other outputs",
             f"give {argument('distill', 'full')} or {argument('distill', 'none')}",
         )
     soft_losses = tuple(soft_loss(head, settings.distill_temperature) for head in aim.heads)
     return Distillation(settings.distill_weight, aim, soft_losses, teacher)
+
+
+def _outputs_to_match(model: Any) -> tuple[Outputs, ...]:
+    """Return the outputs that a teacher and a network must have alike: of those with exits, the last one."""
+    return outputs_of(model)[-1:] if are_exit_outputs(model) else outputs_of(model)
 
 
 def soft_loss(head: Head, temperature: float) -> Callable[[Any, Any, Any], Any]:
@@ -113,3 +151,8 @@ def soft_loss(head: Head, temperature: float) -> Callable[[Any, Any, Any], Any]:
         return temperature**2 * tf.reduce_mean(divergence)
 
     return loss
+
+
+def _columns(soft_targets: Any) -> tuple[Any | None, ...]:
+    """Return the soft targets of each output, of which some may be None."""
+    return soft_targets if isinstance(soft_targets, tuple) else (soft_targets,)

@@ -24,9 +24,10 @@ from reds_core.framework import (
     each,
     each_batch,
 )
+from reds_core.network import are_exits
 from reds_tensorflow.class_counts import class_counts
 from reds_tensorflow.labels import computed_labels, normalise_labels, normalise_labels_as
-from reds_tensorflow.objectives import ignored_class, objective, of_each_output
+from reds_tensorflow.objectives import ignored_class, objective, of_each_output, of_exits
 from reds_tensorflow.scopes import scopes_named_plainly
 from reds_tensorflow.task import Labels, Objective, Outputs, inputs_for, output_names, outputs_in_order, outputs_of
 
@@ -141,7 +142,7 @@ def resolve_outputs(
     outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data"
 ) -> tuple[D, Objective]:
     """`resolve` for a network that is described by its outputs and their names."""
-    task = task.filled
+    task, exits = task.filled, are_exits(names)
     losses, metrics = of_each_output("loss", task.loss, names), of_each_output("metric", task.metric, names)
     ignored = [ignored_class(*given) for given in zip(losses, metrics, outputs, strict=True)]
     titles = label_titles(names, what)
@@ -160,6 +161,7 @@ def resolve_outputs(
         return _with_labels(batch, tuple(map(normalise_labels_as, kinds, found, outputs, titles, ignored)))
 
     aim = objective(task, names, outputs, kinds, weighted=first.weights is not None)
+    aim = of_exits(aim, task) if exits else aim
     return cast(D, data.mapped(normalised) if isinstance(data, Stream) else _with_labels(data, plain)), aim
 
 
@@ -171,12 +173,14 @@ def label_titles(names: Sequence[str], what: str) -> list[str]:
 
 
 def labels_of_outputs(y: Any, names: Sequence[str], what: str) -> tuple[npt.NDArray[Any], ...]:
-    """Return the labels of each output.
+    """Return the labels of each output. Exits all have the labels of the network.
 
     Raises:
         InputError: if their number differs from that of the outputs.
     """
     found = columns(y)
+    if len(found) == 1 and are_exits(names):
+        found = found * len(names)
     if len(found) != len(names):
         raise InputError(
             f"the {what} has labels for {len(found)} output{'s' * (len(found) != 1)}, but the model has {len(names)}",
@@ -186,7 +190,7 @@ def labels_of_outputs(y: Any, names: Sequence[str], what: str) -> tuple[npt.NDAr
 
 
 def _with_labels(data: Arrays, y: tuple[npt.NDArray[Any], ...]) -> Arrays:
-    return Arrays(data.x, y if isinstance(data.y, tuple) else y[0], data.weights)
+    return Arrays(data.x, y if isinstance(data.y, tuple) or len(y) > 1 else y[0], data.weights)
 
 
 def evaluated_batches(data: Data) -> Iterator[Arrays]:
@@ -199,7 +203,7 @@ def evaluated_batches(data: Data) -> Iterator[Arrays]:
 def accuracy(model: Any, data: Data, task: Task) -> float:
     """Return the task's metric of `model` on `data`: by default the accuracy between 0 and 1.
 
-    It is averaged over outputs if there are several.
+    It is averaged over outputs if there are several. If these are exits, it is that of the last one.
     """
     return figures(model, data, task).metric
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -15,11 +15,13 @@ import tensorflow as tf
 
 from reds_core.arrays import IntArray
 from reds_core.framework import Family, Projection, member_kept, parts_of_whole
-from reds_core.network import Kept, Network
+from reds_core.network import Kept, Network, WeightKind
+from reds_core.network.branches import without_channels
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
-from reds_tensorflow.extraction import variables
+from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments
 from reds_tensorflow.projecting import assign_held, assign_projected, called, projected
+from reds_tensorflow.task import positions_of_outputs
 
 SHARES_OF_TRAINING = (0.0, 0.25, 0.5, 0.75)
 """The shares of a training at which projections that change in its course are compared."""
@@ -66,7 +68,10 @@ class Student:
         states: copies of the model's other variables (statistics, states of random generators), in their order.
         share: weight of its loss in the total loss.
         projections: projections of its weights from the start of the training on, by index in `Network.weights`.
+        constants: what is added to slices of full weights, by index in `Network.weights`. These are constants of
+            residual branches that the network does without, which do not change during training.
         activations: the ranges to which its activations are rounded, or None if they are not.
+        outputs: which of the outputs of the full network it has, by their positions.
     """
 
     model: Any
@@ -74,7 +79,9 @@ class Student:
     states: tuple[Any, ...]
     share: float
     projections: Mapping[int, Projection]
+    constants: Mapping[int, Any] = field(default_factory=dict)
     activations: ActivationRanges | None = None
+    outputs: tuple[int, ...] = (0,)
 
     @property
     def own_variables(self) -> tuple[Any, ...]:
@@ -88,13 +95,18 @@ class Student:
             full: the full weights by index in `Network.weights`.
             progress: the share of the steps of the training that are done, as a scalar; None for its end.
         """
-        return [self._value(cut, full[cut.weight], progress) for cut in self.cuts]
+        return [self._value(cut, full, progress) for cut in self.cuts]
 
-    def _value(self, cut: Slice, full: Any, progress: Any) -> Any:
+    def _value(self, cut: Slice, full: Mapping[int, Any], progress: Any) -> Any:
         projection = self.projections.get(cut.weight)
         if projection is not None and projection.whole:
-            return cut.of(projected(full, projection, progress))
-        return projected(cut.of(full), projection, progress)
+            return cut.of(projected(full[cut.weight], projection, progress))
+        return projected(self._cut(cut, full), projection, progress)
+
+    def _cut(self, cut: Slice, full: Mapping[int, Any]) -> Any:
+        """Return the value of a weight before its projection."""
+        part = cut.of(full[cut.weight])
+        return part + self.constants[cut.weight] if cut.weight in self.constants else part
 
     def changed(self, change: Callable[[Projection], Projection]) -> Student:
         """Return the network with other projections, which compute the same."""
@@ -112,11 +124,11 @@ class Student:
             if projection is not None and projection.whole:
                 variable.assign(cut.of(tf.constant(called(projection, full[cut.weight]))))
                 continue
-            variable.assign(cut.of(full[cut.weight].value))
+            variable.assign(self._cut(cut, {cut.weight: full[cut.weight].value}))
             assign_held(variable, projection)
         held = {index: each for index, each in self.projections.items() if each.held is not None}
-        own = variables(self.model, network) if held else []
-        frozen = {id(variable): held[index] for index, variable in enumerate(own) if index in held}
+        own = variables_by_index(self.model, network) if held else {}
+        frozen = {id(variable): held[index] for index, variable in own.items() if index in held}
         for variable, state in zip(self.model.non_trainable_variables, self.states, strict=True):
             if id(variable) in frozen:  # its state is what the network computes with
                 assign_held(variable, frozen[id(variable)])
@@ -165,18 +177,20 @@ def students_of(
     bits = activations or [None] * len(models)
     own = begun_projections(family, network, projections, examples) or [{}] * len(models)
     roots = [math.sqrt(model.count_params()) for model in models]
+    every = (*family.widths, network.channels)
+    cuts = [_cuts(model, network, widths) for model, widths in zip(models, every, strict=True)]
     return tuple(
         Student(
             model,
-            _cuts(model, network, widths),
+            own_cuts,
             _own_states(model, network, seed, begun_from(family.full, network, widths, by_index)),
             root / sum(roots),
             by_index,
+            _constants(model, own_cuts, family, network) if without_channels(widths) else {},
             None if rounded is None else ActivationRanges(model, rounded),
+            positions_of_outputs(model, family.full),
         )
-        for model, widths, root, by_index, rounded in zip(
-            models, (*family.widths, network.channels), roots, own, bits, strict=True
-        )
+        for model, widths, own_cuts, root, by_index, rounded in zip(models, every, cuts, roots, own, bits, strict=True)
     )
 
 
@@ -221,7 +235,7 @@ def begun_projections(
     found: list[Mapping[int, Projection]] = []
     models, widths = (*family.members, family.full), (*family.widths, network.channels)
     for model, own_widths, by_index in zip(models, widths, projections, strict=False):
-        values, kept = variables(model, network), member_kept(own_widths)
+        values, kept = variables_by_index(model, network), member_kept(own_widths)
 
         def inputs(tensor: int | None, kept: Kept = kept) -> Any:
             if tensor is None or tensor not in moments:
@@ -229,7 +243,8 @@ def begun_projections(
             positions = network.tensors[tensor].axis.positions(kept, network.channels)
             return moments[tensor][np.ix_(positions, positions)]
 
-        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in by_index.items()})
+        own = {i: p for i, p in by_index.items() if i in values}
+        found.append({i: p.begun(np.asarray(values[i], np.float64), inputs(p.reads)) for i, p in own.items()})
     return found
 
 
@@ -246,7 +261,9 @@ def begun_from(
     """
     if not any(each.whole for each in projections.values()):
         return projections
-    return parts_of_whole(network, [np.asarray(each) for each in variables(full, network)], widths, projections)
+    return parts_of_whole(
+        network, [np.asarray(each) for each in variables_by_index(full, network).values()], widths, projections
+    )
 
 
 @contextmanager
@@ -269,7 +286,7 @@ def projected_models(
     own = [
         (variable, by_index[index], np.asarray(variable).copy())
         for model, by_index in zip((*family.members, family.full), begun, strict=False)
-        for index, variable in enumerate(variables(model, network))
+        for index, variable in variables_by_index(model, network).items()
         if index in by_index
     ]
     for variable, projection, _ in own:
@@ -282,7 +299,7 @@ def projected_models(
 
 
 def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
-    order = {id(variable): i for i, variable in enumerate(variables(model, network))}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()}
     kept = member_kept(widths)
     indices = [order[id(variable)] for variable in model.trainable_variables]
     return tuple(
@@ -290,9 +307,21 @@ def _cuts(model: Any, network: Network, widths: Any) -> tuple[Slice, ...]:
     )
 
 
+def _constants(model: Any, cuts: Sequence[Slice], family: Family[Any], network: Network) -> dict[int, Any]:
+    """Return by how much biases and offsets of a member differ from slices of those of the full network."""
+    full = variables_by_index(family.full, network)
+    found: dict[int, Any] = {}
+    for variable, cut in zip(model.trainable_variables, cuts, strict=True):
+        if network.weights[cut.weight].kind in (WeightKind.BIAS, WeightKind.OFFSET):
+            constant = np.asarray(variable) - np.asarray(cut.of(full[cut.weight].value))
+            if constant.any():
+                found[cut.weight] = tf.constant(constant)
+    return found
+
+
 def _own_states(model: Any, network: Network, seed: int, projections: Mapping[int, Projection]) -> tuple[Any, ...]:
     """Return copies of the variables that gradients do not train. Frozen weights are projected once and for all."""
-    order = {id(variable): i for i, variable in enumerate(variables(model, network))} if projections else {}
+    order = {id(variable): i for i, variable in variables_by_index(model, network).items()} if projections else {}
     states = tuple(_own_state(variable, seed, i) for i, variable in enumerate(model.non_trainable_variables))
     for variable, state in zip(model.non_trainable_variables, states, strict=True):
         assign_projected(state, projections.get(order.get(id(variable), -1)))

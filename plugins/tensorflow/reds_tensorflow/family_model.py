@@ -20,8 +20,8 @@ from reds_tensorflow.epoch_state import assign_plain, plain_arrays
 from reds_tensorflow.extraction import variables
 from reds_tensorflow.family import Student, projection_arrays, shared_variable
 from reds_tensorflow.fused import norms_fused
-from reds_tensorflow.lesson import Lesson, each_as_float32, first, share_of_batch
-from reds_tensorflow.network_figures import NetworkFigures
+from reds_tensorflow.lesson import Lesson, at, each_as_float32, first, share_of_batch
+from reds_tensorflow.network_figures import NetworkFigures, mean_of, prefixes
 from reds_tensorflow.precision import computing_in
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
@@ -75,7 +75,10 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         anchored = self.weights_by_index if step.anchor else {}
         starts = {i: tf.constant(np.asarray(variable)) for i, variable in anchored.items()}
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
-        self._figures = [NetworkFigures(name, aim) for name in _prefixes(students)]
+        self._figures = [
+            NetworkFigures(name, aim.of(student.outputs))
+            for name, student in zip(prefixes(len(students)), students, strict=True)
+        ]
         self._step_loss = keras.metrics.Mean(name="loss")
         self._is_evaluating = False
         self.built = True
@@ -120,8 +123,8 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         found = []
         for place, network in enumerate(self._figures):
             is_full = place == len(self._figures) - 1
-            metric, val_metric = (_mean_of(logs, [before + n for n in network.names]) for before in ("", "val_"))
-            loss, val_loss = (_mean_of(logs, [name]) if is_full else None for name in ("loss", "val_loss"))
+            metric, val_metric = (mean_of(logs, [before + n for n in network.names]) for before in ("", "val_"))
+            loss, val_loss = (mean_of(logs, [name]) if is_full else None for name in ("loss", "val_loss"))
             member = None if is_full else place
             found.append(EpochFigures(epoch, member, loss, metric, val_loss, val_metric, rate))
         return tuple(found)
@@ -176,8 +179,9 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         logs: dict[str, Any] = {}
         total = tf.constant(0.0)
         for student, figures, found in zip(self._students, self._figures, outputs, strict=True):
-            total += student.share * tf.cast(self._hidden.aim.loss(labels, found, weights), tf.float32)
-            logs |= figures.updated(labels, found, weights)
+            own, aim = at(labels, student.outputs), self._hidden.aim.of(student.outputs)
+            total += student.share * tf.cast(aim.loss(own, found, weights), tf.float32)
+            logs |= figures.updated(own, found, weights)
         self._step_loss.update_state(total, sample_weight=tf.shape(first(x))[0])
         return {"loss": self._step_loss.result(), **logs}
 
@@ -240,7 +244,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                         return_losses=True,
                     )
                 outputs = outputs_in_order(student.model, outputs)
-                loss = self._loss(lesson, outputs, soft_targets)
+                loss = self._loss(lesson, outputs, soft_targets, student)
                 share = student.share * factors.get(id(student), 1.0)
                 total += share * tf.add_n([loss, *(tf.cast(penalty, tf.float32) for penalty in penalties)])
                 after = [*after, *([] if ranges is None else [ranges.after()])]
@@ -248,7 +252,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
                 if full_outputs is None:
                     full_outputs = outputs
                     if soft_targets is None:
-                        soft_targets = tf.nest.map_structure(tf.stop_gradient, outputs)
+                        soft_targets = tf.nest.map_structure(tf.stop_gradient, self._targets(outputs))
             if step.anchor:
                 distances = [tf.nn.l2_loss(full[i] - start) for i, start in self._hidden.starts.items()]
                 total += step.anchor * tf.add_n([tf.cast(distance, tf.float32) for distance in distances])
@@ -263,12 +267,22 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             [tf.convert_to_tensor(state) for state in states],
         )
 
-    def _loss(self, lesson: Lesson, outputs: Any, soft_targets: Any) -> Any:
+    def _loss(self, lesson: Lesson, outputs: Any, soft_targets: Any, student: Student) -> Any:
         """Return the loss of one network: that of the labels, blended with the soft loss if there is a teacher."""
-        aim, distillation = self._hidden.aim, self._hidden.step.distillation
+        distillation, labels = self._hidden.step.distillation, at(lesson.labels, student.outputs)
+        if distillation is not None and soft_targets is None:
+            soft_targets = distillation.own_targets(outputs)
+        elif soft_targets is not None:
+            soft_targets = at(soft_targets, student.outputs)
         if distillation is None or soft_targets is None:
-            return tf.cast(aim.loss(lesson.labels, outputs, lesson.weights), tf.float32)
-        return distillation.loss(lesson.labels, soft_targets, outputs, lesson.weights)
+            aim = self._hidden.aim.of(student.outputs)
+            return tf.cast(aim.loss(labels, outputs, lesson.weights), tf.float32)
+        return distillation.of(student.outputs).loss(labels, soft_targets, outputs, lesson.weights)
+
+    def _targets(self, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the soft targets that the outputs of the full network are for the members."""
+        distillation = self._hidden.step.distillation
+        return outputs if distillation is None else distillation.targets(outputs)
 
     # --- between steps --------------------------------------------------------------------------------------------
 
@@ -379,14 +393,3 @@ class _Hidden:
     examples: Any
     statistics: tuple[BatchNormStatistics, ...]
     starts: Mapping[int, Any]
-
-
-def _mean_of(logs: Mapping[str, Any], names: Sequence[str]) -> float | None:
-    """Return the mean of some logs; None if one is missing or there are none."""
-    found = [float(logs[name]) for name in names if name in logs]
-    return float(np.mean(found)) if found and len(found) == len(names) else None
-
-
-def _prefixes(students: Sequence[Student]) -> list[str]:
-    """Return the prefixes of the networks' figures in logs: member1_, member2_, ... and none for the full network."""
-    return [*(f"member{i + 1}_" for i in range(len(students) - 1)), ""]

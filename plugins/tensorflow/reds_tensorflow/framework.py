@@ -47,6 +47,7 @@ class TensorFlowFramework(Framework):
     """Keras 3 models on TensorFlow, exported to LiteRT."""
 
     name = "tensorflow"
+    skips_blocks = True
     requires = ("tensorflow", "ai_edge_litert")
     install = "pip install 'reds-core[tensorflow]'"
     Options = TensorFlowOptions
@@ -140,6 +141,23 @@ class TensorFlowFramework(Framework):
             from reds_tensorflow import extraction, own_layers
         with own_layers.made_known(self.own_layers.objects):
             return extraction.extract(model, network, kept, self.reading)
+
+    def with_exits(self, model: Any, layers: Sequence[str], seed: int) -> Any:
+        with importing():
+            from reds_tensorflow import exits, own_layers
+        with own_layers.made_known(self.own_layers.objects):
+            return exits.with_exits(model, layers, seed, self.reading)
+
+    def finetune_exits(self, model: Any, training: Training) -> None:
+        with importing():
+            from reds_tensorflow import exits
+        exits.finetune_exits(model, training, self.reading)
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        with importing():
+            from reds_tensorflow import exits, own_layers
+        with own_layers.made_known(self.own_layers.objects):
+            return exits.ending_at(model, exit, self.reading)
 
     def rewrite_refusal(self, model: Any, network: Network, site: str) -> str | None:
         with importing():

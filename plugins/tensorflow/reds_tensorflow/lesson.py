@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,14 @@ def share_of_batch(x: Any) -> Any:
         return 1.0
     count = tf.cast(tf.shape(first(x))[0], tf.float32)
     return count / tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
+
+
+def at(values: Any, positions: Sequence[int]) -> Any:
+    """Return the labels or soft targets of some of the outputs, given those of each output of the full network."""
+    if not isinstance(values, tuple) or len(values) == len(positions):
+        return values
+    found = tuple(values[position] for position in positions)
+    return found if len(found) > 1 else found[0]
 
 
 def first(x: Any) -> Any:

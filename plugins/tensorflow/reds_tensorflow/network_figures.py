@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from reds_tensorflow.task import Head, Labels, Objective
@@ -23,7 +25,7 @@ class NetworkFigures:
         self.names = [prefix + name for name in _log_names(aim)]
         self.metrics = aim.new_metrics()
         self._aim = aim
-        for head, metric in zip((head for head in aim.heads if head.new_metric), self.metrics, strict=True):
+        for head, metric in zip(aim.measured_heads, self.metrics, strict=True):
             if not (metric.variables and getattr(metric, "_built", True)):  # Keras has no public way to tell
                 _make_variables(head, metric)
 
@@ -56,6 +58,25 @@ def _make_variables(head: Head, metric: Any) -> None:
 
 def _log_names(aim: Objective) -> list[str]:
     """Return the names of the metrics in logs, as Keras forms them."""
-    heads = [head for head in aim.heads if head.new_metric]  # the others have no metric
+    heads = aim.measured_heads  # the others have no metric
     names = ["accuracy" if head.metric_name in _ACCURACIES else head.metric_name for head in heads]
-    return names if len(aim.heads) == 1 else [f"{h.name}_{name}" for h, name in zip(heads, names, strict=True)]
+    return (
+        names
+        if len(aim.heads) == 1 or aim.are_exits
+        else [f"{h.name}_{name}" for h, name in zip(heads, names, strict=True)]
+    )
+
+
+def mean_of(logs: Mapping[str, Any], names: Sequence[str]) -> float | None:
+    """Return the mean of some logs; None if one is missing or there are none."""
+    found = [float(logs[name]) for name in names if name in logs]
+    return float(np.mean(found)) if found and len(found) == len(names) else None
+
+
+def prefixes(networks: int) -> list[str]:
+    """Return the prefixes of the networks' figures in logs: member1_, member2_, ... and none for the full network.
+
+    Args:
+        networks: the number of networks with the full network.
+    """
+    return [*(f"member{i + 1}_" for i in range(networks - 1)), ""]

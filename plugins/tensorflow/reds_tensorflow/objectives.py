@@ -54,6 +54,15 @@ def objective(
     return Objective(tuple(map(head, names, factors, losses, metrics, outputs, labels)))
 
 
+def of_exits(aim: Objective, task: Task) -> Objective:
+    """Return the objective of a network with exits: the metric of the last one, and the mean of all losses.
+
+    The factors of the losses are those of the task if it has any.
+    """
+    share = 1.0 if task.loss_weights is not None else 1.0 / len(aim.heads)
+    return Objective(tuple(replace(head, weight=head.weight * share) for head in aim.heads), are_exits=True)
+
+
 def ignored_class(loss: Any, metric: Any, outputs: Outputs) -> int | None:
     """Return the class number that a loss or a metric ignores, or None."""
     ignored = None if loss is None else built_loss(loss, from_logits=False).ignored

@@ -13,9 +13,9 @@ from keras import layers as L
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.network import Network
-from reds_tensorflow.extraction import Rebuild
 from reds_tensorflow.names import as_functional, layer_names, variables_of
 from reds_tensorflow.reading import STOCK, Reading
+from reds_tensorflow.rebuilding import Rebuild
 from reds_tensorflow.tracing import Trace, trace
 
 Chain = Sequence[tuple[str, npt.NDArray[Any]]]

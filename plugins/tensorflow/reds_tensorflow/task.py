@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from reds_core.errors import InputError
+from reds_core.network import are_exits
 
 _PASSED_BY = ("Dropout", "Flatten", "Reshape", "Identity")
 
@@ -103,14 +104,27 @@ class Objective:
 
     Attributes:
         heads: the loss and the metric of each output, in the order of `model.outputs`.
+        are_exits: whether all but the last are early exits, which are trained but not measured.
     """
 
     heads: tuple[Head, ...]
+    are_exits: bool = False
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """The positions of the outputs that have a metric; of exits, that of the last one."""
+        found = tuple(position for position, head in enumerate(self.heads) if head.new_metric)
+        return found[-1:] if self.are_exits else found
+
+    @property
+    def measured_heads(self) -> tuple[Head, ...]:
+        """The heads of these outputs."""
+        return tuple(self.heads[position] for position in self.measured)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The name of the metric of each output that has one."""
-        return tuple(head.metric_name for head in self.heads if head.new_metric)
+        return tuple(head.metric_name for head in self.measured_heads)
 
     def loss(self, y: Any, outputs: Any, weights: Any = None) -> Any:
         """Return the sum over outputs of the mean loss, times the weight of the output, as a scalar in float32."""
@@ -121,13 +135,20 @@ class Objective:
             total = value if total is None else total + value
         return total
 
+    def of(self, positions: Sequence[int]) -> Objective:
+        """Return the objective of some of the outputs, each of which counts as much as if it were the only one."""
+        if len(positions) == len(self.heads):
+            return self
+        return Objective(tuple(replace(self.heads[i], weight=1.0) for i in positions))
+
     def new_metrics(self) -> tuple[Any, ...]:
         """Return a new Keras metric for each output that has one."""
-        return tuple(head.new_metric() for head in self.heads if head.new_metric)
+        return tuple(head.new_metric() for head in self.measured_heads if head.new_metric)
 
     def update(self, metrics: Sequence[Any], y: Any, outputs: Any, weights: Any = None) -> None:
         """Update the metrics that `new_metrics` returned with a batch."""
-        measured = [column for column in self._columns(y, outputs) if column[0].new_metric]
+        given = list(self._columns(y, outputs))
+        measured = [given[position] for position in self.measured]
         for metric, (head, labels, found) in zip(metrics, measured, strict=True):
             factors = head.metric_weights(labels, weights) if head.metric_weights else None
             metric.update_state(head.metric_targets(labels), head.scores(found), sample_weight=factors)
@@ -180,6 +201,23 @@ def input_names(model: Any) -> tuple[str, ...]:
 def output_names(model: Any) -> tuple[str, ...]:
     """Return the name of each of `model.outputs`: its key if the model returns a dict, otherwise that of its layer."""
     return _names(_structure(model, "output"), names_of_layers(model.outputs))
+
+
+def are_exit_outputs(model: Any) -> bool:
+    """Whether the outputs of a model are early exits, followed by the output of the whole network."""
+    shapes = {tuple(tensor.shape[1:]) for tensor in model.outputs}
+    return len(shapes) == 1 and are_exits(names_of_layers(model.outputs))
+
+
+def positions_of_outputs(model: Any, full: Any) -> tuple[int, ...]:
+    """Return which of the outputs of a network another one has, by their positions.
+
+    A part that ends at an exit has the output of that exit. Any other network that was cut from `full` has all of them.
+    """
+    if len(model.outputs) == len(full.outputs):
+        return tuple(range(len(full.outputs)))
+    names = names_of_layers(full.outputs)
+    return tuple(names.index(name) for name in names_of_layers(model.outputs))
 
 
 def names_of_layers(tensors: Sequence[Any]) -> list[str]:

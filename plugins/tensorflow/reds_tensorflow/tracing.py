@@ -16,6 +16,7 @@ from reds_core.network import Dims, Fixed, Network, NetworkBuilder, Value, fixed
 from reds_tensorflow.call_records import Given, Resizing, Work
 from reds_tensorflow.calls import Call, Following, Handler
 from reds_tensorflow.handlers import private_handler
+from reds_tensorflow.handlers.normalisation import is_offset
 from reds_tensorflow.handlers.opaque import unknown
 from reds_tensorflow.inner_memory import StepByStep
 from reds_tensorflow.messages import first_sentence
@@ -186,12 +187,13 @@ class _Tracer:
             outputs,
             keys,
             said.macs,
-            handler.in_place,
+            handler.in_place or is_offset(met.operation),
             said.buffers,
             is_identity=handler.identity or (isinstance(met.operation, keras.layers.Activation) and not is_activated),
             is_activated=is_activated,
             epsilon=said.epsilons[0] if isinstance(met.operation, keras.layers.BatchNormalization) else None,
             mixes_channels=bool(said.mixing),
+            is_sum=call.is_sum,
         )
 
     def _met(

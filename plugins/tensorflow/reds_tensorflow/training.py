@@ -22,6 +22,7 @@ from reds_core.framework import (
     Teacher,
     Training,
     augmentations,
+    columns,
     sampled,
 )
 from reds_tensorflow.augmenting import augmenter, check_images
@@ -203,4 +204,5 @@ def _soft_targets(distillation: Distillation | None, data: Data, settings: Finet
     sizes = [np.prod([n or np.inf for n in shape]) for shape in shapes]
     if 4 * len(data) * sum(sizes) > SOFT_TARGET_BYTES:
         return None
-    return predict(distillation.teacher, data.x)
+    outputs = distillation.targets(columns(predict(distillation.teacher, data.x)))
+    return outputs if len(outputs) > 1 else outputs[0]

@@ -14,6 +14,7 @@ from reds_core.knapsack.families.anchoring import (
     top_down,
 )
 from reds_core.knapsack.families.joint_family import joint
+from reds_core.knapsack.families.partial import choose_containing
 
 __all__ = [
     "FamilySolution",
@@ -21,6 +22,7 @@ __all__ = [
     "Solve",
     "bottom_up",
     "choose_above",
+    "choose_containing",
     "joint",
     "top_down",
 ]

@@ -99,7 +99,22 @@ def choose_above(problem: KnapsackProblem, smaller: Sequence[int] | None, solve:
     """
     if smaller is None:
         return _solved(problem, solve)
-    allowed = FamilyOrder(problem).around(smaller, None)
+    return choose_among(problem, FamilyOrder(problem).around(smaller, None), solve)
+
+
+def choose_among(problem: KnapsackProblem, allowed: Sequence[BoolArray], solve: Solve) -> MemberSolution:
+    """The best choice of `problem` among some options, and the bound without that restriction.
+
+    Args:
+        problem: the problem.
+        allowed: which options each group may have, bool (options,).
+        solve: any solver.
+
+    Raises:
+        InfeasibleError: if there is no such choice.
+        NoChoiceError: if the solver stopped before it found one. If it only stops so without the restriction, the
+            member has no independent bound.
+    """
     return _among(problem, allowed, _unless_stopped(problem, solve), solve)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import keras
 import numpy as np
 
 from reds_core.network import Dims, WeightKind
@@ -39,6 +42,13 @@ def rescaling(call: Call) -> tuple[Dims, ...]:
     if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
         call.freeze("has a scale or an offset for each channel in its config", *call.dims)
     return call.inputs
+
+
+def is_offset(layer: Any) -> bool:
+    """Whether a layer does nothing but add a constant to each channel, which works in place as a batch norm does."""
+    if type(layer) is not keras.layers.Rescaling:
+        return False
+    return bool(np.ndim(layer.offset)) and bool(np.all(np.equal(layer.scale, 1)))
 
 
 def layer_scale(call: Call) -> tuple[Dims, ...]:
