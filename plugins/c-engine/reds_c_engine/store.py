@@ -162,8 +162,13 @@ def is_truncated(kernel: FileTensor) -> bool:
 
 
 def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTensor]:
-    """Return the kernels of 8 bits of a network of which members have truncated parts."""
+    """Return the kernels of 8 bits of a network of which members have truncated parts.
+
+    There are none if a member has activations of 16 bits, whose kernels read weights in one piece.
+    """
     found: set[FileTensor] = set()
+    if any(graph.tensors[index].dtype == np.int16 for graph in (full, *members) for index in graph.inputs):
+        return found
     for member in members:
         truncated = {
             index

@@ -138,6 +138,18 @@ def test_files_that_end_at_different_exits_share_what_is_before_them(objects: Ke
         assert np.array_equal(engine.outputs(index, x), outputs_of(read_graph(content), x)[-1])
 
 
+def test_members_of_both_activations_have_exits(objects: KernelObjects, tmp_path: Path) -> None:
+    pairs = zip(contents(8), contents(16), strict=True)
+    files = [each for (name, a), (_, b) in pairs for each in ((name, a), (f"{name}-16", b))]
+    engine = ExitingEngine(objects.linked(files, tmp_path))
+    assert engine.compiled.engine.family.own_kernels == ()
+    for index, (_, content) in enumerate(files):
+        x = examples(content, 2)
+        for one, example in enumerate(x):
+            expected = outputs_of(read_graph(content), x)
+            assert np.array_equal(engine.by_exits(index, example), [output[one] for output in expected])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 16])
 def test_the_self_test_covers_all_exits_under_sanitizers(bits: int, tmp_path: Path) -> None:
