@@ -21,8 +21,7 @@ from reds_core import Registry, load_data
 from reds_core.arrays import FloatArray
 from reds_core.framework import Family, FinetuneSettings, Projection, Task, Training
 from reds_core.network import WeightKind
-from reds_core.transforms import TruncatedQuantiser, UniformQuantiser
-from reds_core.transforms.truncation import STEP
+from reds_core.transforms import TRUNCATION_STEP, TruncatedQuantiser, UniformQuantiser
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "quantization.md"
 BATCH_SIZE, LEARNING_RATE = 64, 1e-3
@@ -39,7 +38,11 @@ def largest_rounded(weight: FloatArray, axes: tuple[int, ...]) -> FloatArray:
 def cut(weight: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     """Leave out the lower halves of codes of 8 bits."""
     quantiser = UniformQuantiser(8)
-    return np.floor_divide(quantiser.integers(weight, axes), STEP) * STEP * quantiser.scales(weight, axes)
+    return (
+        np.floor_divide(quantiser.integers(weight, axes), TRUNCATION_STEP)
+        * TRUNCATION_STEP
+        * quantiser.scales(weight, axes)
+    )
 
 
 WAYS: Mapping[str, Rounding] = {

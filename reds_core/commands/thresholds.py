@@ -93,7 +93,7 @@ def thresholds_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A file of the network with int8 outputs (.tflite), for which integer thresholds are chosen as well.",
+            help="A .tflite file of the network with integer outputs, for which integer thresholds are chosen, too.",
             show_default="that of the full network of a run, if there is one",
         ),
     ] = None,

@@ -82,8 +82,8 @@ def choose_thresholds(
     """Choose at which confidence an example leaves a network with early exits.
 
     This is what `reds thresholds` does. Thresholds are chosen on held-back examples for each measure of confidence, and
-    tried on test examples, which choose nothing. The results are written to `out` as thresholds.json (format
-    `reds-thresholds/1`), curve.csv, shares.csv and report.html.
+    tried on test examples, which are not used for any choice. The results are written to `out` as thresholds.json
+    (format `reds-thresholds/1`), curve.csv, shares.csv and report.html.
 
     Args:
         model: The path of a model file whose outputs are exits, a model object, or the folder of a finished run.
@@ -100,7 +100,7 @@ def choose_thresholds(
         exit_costs: What an example has used that leaves at each exit, as amounts with units by depth, such as
             `["1.2ms", "2ms", "3.1ms"]`. By default it is counted, or follows from `energy_model`.
         energy_model: The model of a board by which energies and latencies are multiples of the multiply-accumulates.
-        device_file: A file of the network with int8 outputs, for which integer thresholds are chosen as well. For the
+        device_file: A file of the network with integer outputs, for which integer thresholds are chosen, too. For the
             folder of a run it is by default the int8 file of the full network, if there is one.
         holdout: The share of the training data that is held back. None means that of the run, or else 0.1.
         validation_data: Held-back examples, in place of a part of the training data.
@@ -299,7 +299,7 @@ def _integers(
     registry: Registry,
     watcher: Watcher,
 ) -> IntegerRecord | None:
-    """Choose thresholds for a file with int8 outputs; None if none is given and the run has none that can be used.
+    """Choose thresholds for a file with integer outputs; None if none is given and the run has none that can be used.
 
     Raises:
         InputError: If a file that is given has other outputs.
@@ -321,8 +321,9 @@ def _int8_file(subject: ExitNetwork, registry: Registry) -> Path | None:
     """The int8 file of the full network of a run; None if it has none."""
     assert subject.run is not None
     assert subject.plan is not None
-    targets = registry.targets_of(subject.framework)
-    names = [name for kind, name in subject.plan.full.files.items() if kind in targets and targets[kind].file.is_int8]
+    kinds = {t.file.name: t.file for t in registry.targets_of(subject.framework).values() if t.file.is_int8}
+    known = {*kinds, *(kind.in_version_1.name for kind in kinds.values())}
+    names = [name for kind, name in subject.plan.full.files.items() if kind in known]
     return subject.run / names[0] if names else None
 
 
@@ -331,11 +332,12 @@ def _integer_record(
 ) -> IntegerRecord:
     name = target_of(path, subject.framework, registry)
     if name is None:
-        raise InputError(f"'{path}' is not a file of an installed target", "give a file with int8 outputs")
-    file = registry.create(Target, name, subject.settings.options).load(subject.framework, path)
+        raise InputError(f"'{path}' is not a file of an installed target", "give a file with integer outputs")
+    device = registry.create(Target, name, subject.settings.options)
+    file, never = device.load(subject.framework, path), 1 << (8 if device.file.is_int8 else 16)
     steps = tuple(each for each in file.output_steps if each is not None)
     if len(steps) != len(file.output_steps):
-        raise InputError(f"the outputs of '{path}' are real numbers", "give a file with int8 outputs")
+        raise InputError(f"the outputs of '{path}' are real numbers", "give a file with integer outputs")
     watcher.stage(f"running {path.name}")
     held_back, test = (
         None if data is None else _integer_answers(file, steps, choice, data, what)
@@ -345,12 +347,12 @@ def _integer_record(
     target = choice.target
     if target.is_of_last_exit:
         target = accuracy_of_last(float(held_back.outputs.right[-1].mean()))
-    policy = choice.integer_policy(held_back, test, target)
+    policy = choice.integer_policy(held_back, test, target, never)
     if policy is None:
         raise InfeasibleError(
             f"no integer thresholds of '{path}' have {target.about}", "give a target that is easier to reach"
         )
-    return IntegerRecord(path.name, steps, policy)
+    return IntegerRecord(path.name, steps, never, policy)
 
 
 def _integer_answers(

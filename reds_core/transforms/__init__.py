@@ -13,7 +13,10 @@ from reds_core.transforms.start import Smaller, Start
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 from reds_core.transforms.truncation import (
     CODE_BITS,
+    LARGEST_TRUNCATED,
     TRUNCATED_BITS,
+    TRUNCATION_GRID,
+    TRUNCATION_STEP,
     TruncatedQuantiser,
     are_truncated,
     codes_of_truncated,
@@ -22,9 +25,12 @@ from reds_core.transforms.truncation import (
 
 __all__ = [
     "CODE_BITS",
+    "LARGEST_TRUNCATED",
     "REFINEMENTS",
     "SMALLEST_SCALE",
     "TRUNCATED_BITS",
+    "TRUNCATION_GRID",
+    "TRUNCATION_STEP",
     "ZERO_BELOW",
     "Compression",
     "Dimension",

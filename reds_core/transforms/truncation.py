@@ -22,11 +22,11 @@ CODE_BITS = 8
 """The number of bits of the codes that are truncated."""
 TRUNCATED_BITS = 4
 """The number of bits of their upper halves."""
-STEP = 1 << (CODE_BITS - TRUNCATED_BITS)
+TRUNCATION_STEP = 1 << (CODE_BITS - TRUNCATED_BITS)
 """The difference between one truncated code and the next."""
-LARGEST_CODE = 127 // STEP * STEP + STEP // 2
+LARGEST_TRUNCATED = 127 // TRUNCATION_STEP * TRUNCATION_STEP + TRUNCATION_STEP // 2
 """The largest truncated code."""
-GRID = 1e-3
+TRUNCATION_GRID = 1e-3
 """How far weights that are truncated already may be from whole codes, in codes."""
 
 
@@ -36,7 +36,7 @@ def truncated_codes(codes: npt.NDArray[Any]) -> IntArray:
     Args:
         codes: The codes, of any type. Numbers between codes are truncated to the nearest truncated code.
     """
-    return (np.floor(np.asarray(codes) / STEP) * STEP + STEP // 2).astype(np.int64)
+    return (np.floor(np.asarray(codes) / TRUNCATION_STEP) * TRUNCATION_STEP + TRUNCATION_STEP // 2).astype(np.int64)
 
 
 def are_truncated(codes: npt.NDArray[Any]) -> bool:
@@ -57,10 +57,10 @@ def codes_of_truncated(rows: npt.NDArray[Any]) -> IntArray:
     found = TruncatedQuantiser().integers(values, 0)
     largest = np.abs(values).max(axis=1, keepdims=True, initial=0)
     is_open = (largest > 0)[:, 0]
-    for code in range(STEP // 2, LARGEST_CODE + 1, STEP):
+    for code in range(TRUNCATION_STEP // 2, LARGEST_TRUNCATED + 1, TRUNCATION_STEP):
         codes = values / np.where(largest > 0, largest / code, 1)
         nearest = truncated_codes(codes)
-        fits = is_open & (np.abs(codes - nearest).max(axis=1, initial=0) <= GRID)
+        fits = is_open & (np.abs(codes - nearest).max(axis=1, initial=0) <= TRUNCATION_GRID)
         found[fits] = nearest[fits]
         is_open &= ~fits
     return found
@@ -89,7 +89,7 @@ class TruncatedQuantiser(UniformQuantiser):
     def scales(self, weight: npt.NDArray[Any], axis: int | tuple[int, ...] | None) -> FloatArray:
         found = self._codes_scales(weight, axis)
         magnitudes = np.abs(np.asarray(weight, np.float64)).max(self._others(weight, axis), keepdims=True, initial=0)
-        return np.where(self._is_truncated(weight, axis), magnitudes / LARGEST_CODE, found)
+        return np.where(self._is_truncated(weight, axis), magnitudes / LARGEST_TRUNCATED, found)
 
     def integers(self, weight: npt.NDArray[Any], axis: int | tuple[int, ...] | None) -> IntArray:
         """Return the truncated codes, int64, in the shape of `weight`. The arguments are those of `scales`."""
@@ -118,7 +118,7 @@ class TruncatedQuantiser(UniformQuantiser):
         if not values.size:
             return np.zeros([1 if each in others else n for each, n in enumerate(values.shape)], np.bool_)
         largest = np.abs(values).max(others, keepdims=True)
-        codes = values / np.where(largest > 0, largest / LARGEST_CODE, 1)
-        differences = np.abs(codes - (np.floor(codes / STEP) * STEP + STEP // 2))
-        found: npt.NDArray[np.bool_] = (differences.max(others, keepdims=True) <= GRID) & (largest > 0)
+        codes = values / np.where(largest > 0, largest / LARGEST_TRUNCATED, 1)
+        differences = np.abs(codes - (np.floor(codes / TRUNCATION_STEP) * TRUNCATION_STEP + TRUNCATION_STEP // 2))
+        found: npt.NDArray[np.bool_] = (differences.max(others, keepdims=True) <= TRUNCATION_GRID) & (largest > 0)
         return found

@@ -122,7 +122,7 @@ def test_the_figures_of_test_examples_are_those_of_the_thresholds(found: tuple[E
 def test_integer_thresholds_are_the_best_for_the_file(found: tuple[ExitThresholds, Path]) -> None:
     integers = found[0].integers
     assert integers is not None
-    assert (integers.file, integers.steps) == ("model-int8.tflite", (1 / 16,) * 3)
+    assert (integers.file, integers.steps, integers.never) == ("model-int8.tflite", (1 / 16,) * 3, 256)
     known = answers(held_back(), 1 / 16)
     best = ThresholdSearch(known, is_integer=True, never=256.0).most_accurate(0.5 * ALONE[-1])
     assert best is not None
@@ -285,7 +285,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     ExitsFramework().save_model(exits_model(), place.out / "nested.keras")
     ExitsFramework().save_model(exits_model(), place.out / "full-int8.tflite")
     plan = json.loads((place.out / "plan.json").read_text())
-    plan["full"]["files"] = {"tflite-int8": "full-int8.tflite"}
+    plan["full"]["files"] = {"tflite_int8": "full-int8.tflite"}  # as plans of version 1 name the kind
     (place.out / "plan.json").write_text(json.dumps(plan))
     return place
 
@@ -327,6 +327,15 @@ def test_the_command_prints_what_thresholds_reach(exits_reds: Reds, folder: Path
     exits_reds("thresholds", *given, "--out", tmp_path / "t").check_error(2, "add --overwrite")
     low = (*given[:4], "1%", "--out", tmp_path / "u")
     exits_reds("thresholds", *low).check_error(3, "give a higher --target-cost")
+
+
+def test_the_report_is_written_again(found: tuple[ExitThresholds, Path]) -> None:
+    path = found[1] / "report.html"
+    before = path.read_text()
+    path.unlink()
+    assert reds_core.write_report(found[1]) == path
+    assert path.read_text() == "a page" != before
+    path.write_text(before)
 
 
 def test_damaged_files_are_refused(found: tuple[ExitThresholds, Path], tmp_path: Path) -> None:

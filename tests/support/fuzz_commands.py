@@ -168,7 +168,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "thresholds": (
-        ("m.keras",),
+        ("e.keras",),
         (("--data", "d.npz"), ("--out", "new")),
         {
             "--data": PATHS,

@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
-from reds_core.transforms import CODE_BITS, TRUNCATED_BITS, are_truncated, truncated_codes
-from reds_core.transforms.truncation import GRID
+from reds_core.transforms import CODE_BITS, TRUNCATED_BITS, TRUNCATION_GRID, are_truncated, truncated_codes
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
 from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import (
@@ -318,7 +317,7 @@ def _factors_of_truncated(
         if not (factors > 0).all():
             return None
         places = own / (factors * steps[part])[:, None]
-        on_grid = np.abs(places - truncated_codes(places)) <= GRID
+        on_grid = np.abs(places - truncated_codes(places)) <= TRUNCATION_GRID
         is_near = np.abs(places - full_rows[part] / steps[part, None]) <= HALF_STEP
         if not (on_grid & is_near).all():
             return None

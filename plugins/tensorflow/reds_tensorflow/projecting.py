@@ -15,13 +15,15 @@ import tensorflow as tf
 from reds_core.framework import Projection
 from reds_core.transforms import (
     CODE_BITS,
+    LARGEST_TRUNCATED,
     REFINEMENTS,
     SMALLEST_SCALE,
+    TRUNCATION_GRID,
+    TRUNCATION_STEP,
     ZERO_BELOW,
     TruncatedQuantiser,
     UniformQuantiser,
 )
-from reds_core.transforms.truncation import GRID, LARGEST_CODE, STEP
 
 TRIED_AT_ONCE = 2**22
 """Maximum number of values for the errors of several scales, which are computed together."""
@@ -92,13 +94,13 @@ def _truncated(weight: Any, others: list[int]) -> Any:
     """Return what `TruncatedQuantiser.quantised` returns."""
     codes, scales = _codes(weight, UniformQuantiser(CODE_BITS), others)
     largest = tf.reduce_max(tf.abs(weight), others, keepdims=True)
-    present = weight / tf.where(largest > 0, largest * (1 / LARGEST_CODE), 1.0)
+    present = weight / tf.where(largest > 0, largest * (1 / LARGEST_TRUNCATED), 1.0)
     differences = tf.reduce_max(tf.abs(present - _truncated_codes(present)), others, keepdims=True)
-    return tf.where((differences <= GRID) & (largest > 0), weight, _truncated_codes(codes) * scales)
+    return tf.where((differences <= TRUNCATION_GRID) & (largest > 0), weight, _truncated_codes(codes) * scales)
 
 
 def _truncated_codes(codes: Any) -> Any:
-    return tf.floor(codes / STEP) * STEP + STEP / 2
+    return tf.floor(codes / TRUNCATION_STEP) * TRUNCATION_STEP + TRUNCATION_STEP / 2
 
 
 def _scales(magnitudes: Any, quantiser: UniformQuantiser, others: list[int]) -> Any:
