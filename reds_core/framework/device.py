@@ -121,6 +121,14 @@ class Device(Plugin, ABC):
         """The kinds of files that the device reads with its options, the preferred one first. By default `reads`."""
         return self.reads
 
+    @property
+    def deployed_kinds(self) -> tuple[tuple[str, ...], ...]:
+        """The kinds of files that a deployment takes: of each of these groups the first that the run has.
+
+        By default, there is one group, `kinds`. With several, `deploy` gets a file of each group for every member.
+        """
+        return (self.kinds,)
+
     def known_configurations(self) -> tuple[str, ...]:
         """Return the names of the configurations, the default first. By default they are `configurations`.
 

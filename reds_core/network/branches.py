@@ -133,6 +133,8 @@ def without_branches(network: Network, groups: Collection[str]) -> Reduced:
         network: the network.
         groups: names of groups for which `residual_branches` finds a branch.
     """
+    if not groups:
+        return Reduced(network, tuple(range(len(network.layers))))
     gone = [branch for group, branch in residual_branches(network).found.items() if group in groups]
     sums = {branch.sum: branch for branch in gone}
     dead = {call for branch in gone for call in branch.calls}

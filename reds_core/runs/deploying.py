@@ -180,8 +180,13 @@ class _Family:
         """
         if not device.kinds:
             return device.deploy((), work)  # which refuses
-        kind = next((kind for kind in device.kinds if self._file(None, kind) is not None), device.kinds[0])
-        files = [MemberFile(name, self._present(member, name, kind)) for name, member in _named(members)]
+        kinds = [
+            next((kind for kind in group if self._file(None, kind) is not None), group[0])
+            for group in device.deployed_kinds
+        ]
+        files = [
+            MemberFile(name, self._present(member, name, kind)) for name, member in _named(members) for kind in kinds
+        ]
         self.watcher.stage(f"exporting for {device.name}")
         with guarded(device):
             return device.deploy(files, work)

@@ -15,7 +15,7 @@ from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.records import Family, Member
 from reds_c_engine.selftest import Expectations, expectations, vectors_text
 from reds_c_engine.sizes import Sizes
-from reds_c_engine.source import SettingsWriter, constants_bytes, header_text, source_text, value_type
+from reds_c_engine.source import SettingsWriter, constants_bytes, header_text, pointed_type, source_text
 from reds_core.runtime import governor_sources
 
 _EXITS = """
@@ -110,7 +110,7 @@ def _readme_words(family: Family, sizes: Sizes, expected: Expectations) -> dict[
     notes = "".join(f"\n{str(own)[0].upper()}{str(own)[1:]}.\n" for own in family.own_kernels)
     return {
         "MEMBERS": "\n".join(_row(index, member) for index, member in enumerate(family.members)),
-        "VALUE": value_type(family),
+        "VALUE": pointed_type(family),
         "WEIGHTS": f"{sizes.weights_bytes:,}",
         "TABLES": f"{sizes.tables_bytes:,}",
         "ARENA": f"{max(member.arena_bytes for member in family.members):,}",
@@ -128,7 +128,7 @@ def _about_exits(family: Family) -> str:
         return ""
     several = math.prod(family.members[-1].output_shape) > 1
     is_unsure = "net_margin(output) < least[net_exit()]" if several else "!is_sure(output, net_exit())"
-    return _EXITS.format(value=value_type(family), is_unsure=is_unsure)
+    return _EXITS.format(value=pointed_type(family), is_unsure=is_unsure)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

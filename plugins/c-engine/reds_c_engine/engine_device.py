@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from reds_c_engine.packed_files import PackedFiles
 
 
+FULL = "full"
+"""The name of the full network."""
+WIDE_SUFFIX = "-16x8.tflite"
+"""How the names of files with activations of 16 bits end."""
+
+
 @dataclass(frozen=True)
 class EngineOptions:
     """Options of the C engine.
@@ -39,14 +45,14 @@ class EngineOptions:
             largest member needs.
         powercap: the folder in which Linux shows the energy counters of the processor, for profiles on this machine.
         activations: the number of bits of activations of the files that are taken from a run; any takes those of 8 bits
-            if there are both.
+            if there are both. With both, each network is two members, which share their weights.
     """
 
     layout: LayoutName = "plain"
     examples: int = 8
     full: bool = True
     powercap: str = str(POWERCAP)
-    activations: Literal["any", "8", "16"] = "any"
+    activations: Literal["any", "8", "16", "both"] = "any"
 
 
 class CEngine(Target):
@@ -72,7 +78,12 @@ class CEngine(Target):
     @property
     def kinds(self) -> tuple[str, ...]:
         chosen: EngineOptions = self.options
-        return {"any": self.reads, "8": self.reads[:2], "16": self.reads[2:]}[chosen.activations]
+        return {"8": self.reads[:2], "16": self.reads[2:]}.get(chosen.activations, self.reads)
+
+    @property
+    def deployed_kinds(self) -> tuple[tuple[str, ...], ...]:
+        chosen: EngineOptions = self.options
+        return (self.reads[:2], self.reads[2:]) if chosen.activations == "both" else (self.kinds,)
 
     @property
     def _files(self) -> PackedFiles:
@@ -118,13 +129,14 @@ class CEngine(Target):
         options: EngineOptions = self.options
         if options.examples < 1:
             raise InputError(f"c-engine.examples is {options.examples}", "give at least 1")
-        members = files if options.full else files[:-1]
+        members = [file for file in files if options.full or file.name != FULL]
         if not members:
             raise InputError(
                 "no member is left for an engine without the full network", "name members, or give c-engine.full=true"
             )
-        contents = [(file.name, _read(file.path)) for file in members]
-        exits = {file.name: file.exit for file in members if file.exit is not None}
+        named = [(_member_name(file, options), file) for file in members]
+        contents = [(name, _read(file.path)) for name, file in named]
+        exits = {name: file.exit for name, file in named if file.exit is not None}
         engine = generated(contents, options.layout, options.examples, exits)
         return Deployment(
             files=written(engine, out),
@@ -133,6 +145,12 @@ class CEngine(Target):
             arena_bytes={member.name: member.arena_bytes for member in engine.family.members},
             notes=tuple(map(str, engine.family.own_kernels)),
         )
+
+
+def _member_name(file: MemberFile, options: EngineOptions) -> str:
+    """Return the name of a member of the engine, which tells activations of 16 bits from others if there are both."""
+    is_wide = options.activations == "both" and file.path.name.endswith(WIDE_SUFFIX)
+    return f"{file.name}-16" if is_wide else file.name
 
 
 def _read(path: Path) -> bytes:

@@ -46,7 +46,7 @@ const reds_net_exit reds_net_exits[REDS_NET_MEMBERS][REDS_NET_EXITS] = {{
 {exits}}};
 const uint8_t reds_net_exit_counts[REDS_NET_MEMBERS] = {{{counts}}};
 
-static {value} net_arena[{arena_size}];
+static {element} net_arena[{arena_size}];
 
 static const reds_member *volatile net_current = &net_programs[REDS_NET_MEMBERS - 1];
 static unsigned net_last = REDS_NET_MEMBERS - 1, net_last_exit = REDS_NET_EXITS;
@@ -127,6 +127,23 @@ int32_t net_margin(const {value} *output) {{
   return first - second;
 }}
 """
+_MIXED_MARGIN = """\
+
+int32_t net_margin(const void *output) {{
+  static const uint8_t bits[] = REDS_NET_MIXED;
+  int32_t first = INT32_MIN, second = INT32_MIN;
+  for (uint32_t i = 0; i < REDS_NET_OUTPUT_SIZE; i++) {{
+    const int32_t value = bits[net_last] == 8 ? ((const int8_t *)output)[i] : ((const int16_t *)output)[i];
+    if (value > first) {{
+      second = first;
+      first = value;
+    }} else if (value > second) {{
+      second = value;
+    }}
+  }}
+  return first - second;
+}}
+"""
 
 
 def exits_header(family: Family, value: str) -> str:
@@ -134,7 +151,7 @@ def exits_header(family: Family, value: str) -> str:
 
     Args:
         family: The family.
-        value: The type in C of elements of inputs and outputs.
+        value: The type in C that pointers to inputs and outputs point to.
     """
     if family.most_exits == 1:
         return ""
@@ -142,22 +159,24 @@ def exits_header(family: Family, value: str) -> str:
     return "\n" + text.format(most=family.most_exits, value=value)
 
 
-def exits_functions(family: Family, value: str, arena_size: str, run: str) -> str:
+def exits_functions(family: Family, value: str, element: str, arena_size: str, run: str) -> str:
     """Return the tables of exits and the functions that run members of which some have early exits.
 
     Args:
         family: The family.
-        value: The type in C of elements of inputs and outputs.
+        value: The type in C that pointers to inputs and outputs point to.
+        element: The type in C of the elements of the arena.
         arena_size: The number of these in the arena.
         run: The expression that runs the layers of `part` on `net_source`.
     """
     members = family.members
-    text = _FUNCTIONS + (_MARGIN if _has_margin(family) else "")
+    text = _FUNCTIONS + ("" if not _has_margin(family) else _MIXED_MARGIN if family.is_mixed else _MARGIN)
     return text.format(
         sections=_rows([[_section(each) for each in member.exits] for member in members]),
         exits=_rows([[_details(each) for each in member.exits] for member in members]),
         counts=", ".join(str(len(member.exits)) for member in members),
         value=value,
+        element=element,
         arena_size=arena_size,
         run=run,
     )

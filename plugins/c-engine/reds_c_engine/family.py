@@ -120,7 +120,7 @@ def _check_operators(graph: FileGraph) -> None:
 
 
 def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
-    """Check that a member has inputs and outputs of the shapes and the type of those of the full network.
+    """Check that a member has inputs and outputs of the shapes of those of the full network.
 
     Raises:
         InputError: If it has others.
@@ -129,12 +129,6 @@ def _check_interface(name: str, graph: FileGraph, full: FileGraph) -> None:
         [tuple(one.tensors[index].shape for index in indices) for indices in (one.inputs, one.outputs[-1:])]
         for one in (graph, full)
     ]
-    types = [one.tensors[one.inputs[0]].dtype for one in (graph, full) if one.inputs]
-    if len(set(types)) > 1:
-        raise InputError(
-            f"member '{name}' has activations of type {types[0]}, and the full network of type {types[1]}",
-            "give files of one kind",
-        )
     if shapes[0] != shapes[1]:
         raise InputError(
             f"member '{name}' has inputs and outputs of the shapes {shapes[0]}, and the full network {shapes[1]}",

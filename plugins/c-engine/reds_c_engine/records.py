@@ -172,8 +172,13 @@ class Family:
 
     @property
     def bits(self) -> int:
-        """The number of bits of activations, 8 or 16."""
-        return self.members[-1].bits
+        """The largest number of bits of activations of a member, 8 or 16."""
+        return max(member.bits for member in self.members)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some members have activations of 8 bits and others of 16."""
+        return len({member.bits for member in self.members}) > 1
 
     @property
     def most_exits(self) -> int:

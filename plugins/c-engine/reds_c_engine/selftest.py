@@ -58,27 +58,30 @@ def expectations(family: Family, contents: Sequence[bytes], examples: int) -> Ex
     full = family.members[-1]
     outputs, exits = math.prod(full.output_shape), [len(member.exits) for member in family.members]
     examples = max(1, min(examples, LARGEST_BYTES // (outputs * sum(exits) * family.bits // 8)))
-    inputs = random_inputs(examples, math.prod(full.input_shape), family.bits).reshape(examples, *full.input_shape)
-    members = list(zip(contents, exits, strict=True))
-    found, source = _by_interpreter(members, inputs), "tflite-micro"
+    inputs = {
+        bits: random_inputs(examples, math.prod(full.input_shape), bits).reshape(examples, *full.input_shape)
+        for bits in {member.bits for member in family.members}
+    }
+    of_members = [inputs[member.bits] for member in family.members]
+    members = list(zip(contents, exits, of_members, strict=True))
+    found, source = _by_interpreter(members), "tflite-micro"
     if found is None:
-        found, source = _by_reference(members, inputs), "the integer reference of reds"
-    return Expectations(source, np.array(found, inputs.dtype).reshape(sum(exits), examples, outputs))
+        found, source = _by_reference(members), "the integer reference of reds"
+    return Expectations(source, np.array(found, f"int{family.bits}").reshape(sum(exits), examples, outputs))
 
 
-def _by_interpreter(members: Sequence[tuple[bytes, int]], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]] | None:
-    """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files.
+Examples = tuple[bytes, int, npt.NDArray[Any]]
+"""The content of the file of a member, how many of its outputs are those of the member, and inputs (examples, ...)."""
 
-    Args:
-        members: The content of the file of each member, and how many of its outputs are those of the member.
-        inputs: The inputs (examples, ...).
-    """
+
+def _by_interpreter(members: Sequence[Examples]) -> list[npt.NDArray[Any]] | None:
+    """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files."""
     try:
         from tflite_micro import runtime
     except ImportError:
         return None
     found = []
-    for content, exits in members:
+    for content, exits, inputs in members:
         try:
             interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
         except RuntimeError:  # it runs no dense layers with weights of 4 bits, for example
@@ -92,8 +95,8 @@ def _by_interpreter(members: Sequence[tuple[bytes, int]], inputs: npt.NDArray[An
     return found
 
 
-def _by_reference(members: Sequence[tuple[bytes, int]], inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    return [output for content, exits in members for output in outputs_of(read_graph(content), inputs)[:exits]]
+def _by_reference(members: Sequence[Examples]) -> list[npt.NDArray[Any]]:
+    return [output for content, exits, x in members for output in outputs_of(read_graph(content), x)[:exits]]
 
 
 def vectors_text(expected: Expectations) -> str:

@@ -180,7 +180,7 @@ extern "C" {{
 #define REDS_NET_OUTPUT_SIZE {output_size} /* {output_shape} */
 #define REDS_NET_ARENA_SIZE {arena} /* bytes for activations, the input included */
 
-typedef {value} reds_net_value; /* an element of an input or an output */
+{element}
 
 /* What a member is. An integer q of its input or output stands for the real number scale * (q - zero_point). */
 typedef struct {{
@@ -217,12 +217,18 @@ unsigned net_member(void);
 """
 
 
+_MIXED = """\
+#define REDS_NET_MIXED {{{bits}}} /* the bits of an element of inputs and outputs, member by member */
+typedef int16_t reds_net_value; /* large enough for an element of any member: int8_t for 8 bits, int16_t for 16 */"""
+
+
 def header_text(family: Family) -> str:
     """Return the content of `reds_net.h`."""
     full = family.members[-1]
     same = len({member.input_place for member in family.members}) == 1
     return _HEADER.format(
-        value=value_type(family),
+        value=pointed_type(family),
+        element=_element_text(family),
         count=len(family.members),
         input_size=math.prod(full.input_shape),
         output_size=math.prod(full.output_shape),
@@ -230,7 +236,7 @@ def header_text(family: Family) -> str:
         output_shape=_shape(full.output_shape),
         arena=max(member.arena_bytes for member in family.members),
         input_note="" if same else ", after the member is selected",
-        exits=exits_header(family, value_type(family)),
+        exits=exits_header(family, pointed_type(family)),
     )
 
 
@@ -242,7 +248,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 _WEIGHTS = "/* The weights of the full network. Members read parts of its rows. */"
 _FUNCTIONS = """\
-static {value} net_arena[{arena_size}];
+static {element} net_arena[{arena_size}];
 
 static const reds_member *volatile net_current = &net_programs[REDS_NET_MEMBERS - 1];
 static unsigned net_last = REDS_NET_MEMBERS - 1;
@@ -325,7 +331,7 @@ def _about(member: Member) -> str:
 
 
 def _functions_text(family: Family) -> str:
-    value, is_wide = value_type(family), family.bits == 16
+    value, element, is_wide = pointed_type(family), value_type(family), family.bits == 16
     arena_size = "REDS_NET_ARENA_SIZE / 2" if is_wide else "REDS_NET_ARENA_SIZE"
     runs_sections = family.most_exits > 1
     member, source = ("&part", "net_source") if runs_sections else ("member", "input")
@@ -333,22 +339,34 @@ def _functions_text(family: Family) -> str:
     if is_wide:
         run = f"(const void *)reds_run({member}, (const int8_t *){source}, (int8_t *)net_arena)"
     if runs_sections:
-        return exits_functions(family, value, arena_size, run)
-    return _FUNCTIONS.format(value=value, arena_size=arena_size, run=run)
+        return exits_functions(family, value, element, arena_size, run)
+    return _FUNCTIONS.format(value=value, element=element, arena_size=arena_size, run=run)
 
 
 def value_type(family: Family) -> str:
-    """Return the type in C of elements of inputs and outputs."""
+    """Return the type in C of elements of inputs and outputs; the larger one if members have elements of two types."""
     return f"int{family.bits}_t"
 
 
+def pointed_type(family: Family) -> str:
+    """Return the type in C that pointers to inputs and outputs point to."""
+    return "void" if family.is_mixed else value_type(family)
+
+
+def _element_text(family: Family) -> str:
+    if not family.is_mixed:
+        return f"typedef {value_type(family)} reds_net_value; /* an element of an input or an output */"
+    return _MIXED.format(bits=", ".join(str(member.bits) for member in family.members))
+
+
 def _input_text(family: Family) -> str:
-    value = value_type(family)
-    places = [str(member.input_place // (family.bits // 8)) for member in family.members]
+    value = pointed_type(family)
+    arena, unit = ("(int8_t *)net_arena", 1) if family.is_mixed else ("net_arena", family.bits // 8)
+    places = [str(member.input_place // unit) for member in family.members]
     if len(set(places)) == 1:
         place = "" if places[0] == "0" else f" + {places[0]}"
-        return f"{value} *net_input(void) {{ return net_arena{place}; }}\n"
+        return f"{value} *net_input(void) {{ return {arena}{place}; }}\n"
     return (
         f"static const uint32_t net_input_places[REDS_NET_MEMBERS] = {{{', '.join(places)}}};\n\n"
-        f"{value} *net_input(void) {{ return net_arena + net_input_places[net_current - net_programs]; }}\n"
+        f"{value} *net_input(void) {{ return {arena} + net_input_places[net_current - net_programs]; }}\n"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +96,7 @@ class WeightStore:
         A kernel that is not a part of that of the full network, value by value, nor of a member before, is added to the
         store. Members share the most if the largest come first.
         """
-        slices = [kernel_slices(holder.graph, member) for holder in self._holders]
+        slices = [_slices(holder.graph, member) for holder in self._holders]
         found: dict[int, Kernel] = {}
         added: dict[int, StoredKernel] = {}
         for index, operator in enumerate(member.operators):
@@ -162,15 +162,20 @@ def is_truncated(kernel: FileTensor) -> bool:
 
 
 def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTensor]:
-    """Return the kernels of 8 bits of a network of which members have truncated parts."""
+    """Return the kernels of 8 bits of a network of which members have truncated parts.
+
+    There are none if a member has activations of 16 bits, whose kernels read weights in one piece.
+    """
     found: set[FileTensor] = set()
+    if any(graph.tensors[index].dtype == np.int16 for graph in (full, *members) for index in graph.inputs):
+        return found
     for member in members:
         truncated = {
             index
             for index, operator in enumerate(member.operators)
             if operator.kind in WITH_WEIGHTS and is_truncated(member.tensors[operator.inputs[1]])
         }
-        for index, part in kernel_slices(full, member).items() if truncated else ():
+        for index, part in _slices(full, member).items() if truncated else ():
             operator = member.operators[index]
             kernel, whole = member.tensors[operator.inputs[1]], full.tensors[full.operators[part.operator].inputs[1]]
             if index not in truncated or whole.data is None or packing_of(whole) != KernelPacking():
@@ -178,6 +183,25 @@ def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTens
             if _is_within(operator.kind, part, whole.shape) and _is_cut(operator.kind, part, whole, kernel):
                 found.add(whole)
     return found
+
+
+def _slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:
+    """Return the slices of kernels that a member may have of another network.
+
+    Where neither contains the other, as of files that end at different exits, these are of the operators before those
+    in which they differ.
+    """
+    found = kernel_slices(full, member)
+    if found:
+        return found
+    kinds = ([operator.kind for operator in graph.operators] for graph in (full, member))
+    count = len([*takewhile(lambda pair: pair[0] == pair[1], zip(*kinds, strict=False))])
+    return kernel_slices(_begin(full, count), _begin(member, count)) if count else {}
+
+
+def _begin(graph: FileGraph, count: int) -> FileGraph:
+    """Return the first operators of a graph."""
+    return replace(graph, operators=graph.operators[:count], outputs=graph.operators[count - 1].outputs)
 
 
 def _is_cut(kind: str, part: KernelSlice, whole: FileTensor, kernel: FileTensor) -> bool:

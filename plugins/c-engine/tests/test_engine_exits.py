@@ -127,6 +127,29 @@ def test_a_member_that_ends_early_needs_no_more_memory_than_its_own_file() -> No
     assert [placed.step.kernel for placed in cut.steps] == [placed.step.kernel for placed in alone.steps]
 
 
+def test_files_that_end_at_different_exits_share_what_is_before_them(objects: KernelObjects, tmp_path: Path) -> None:
+    """As without the full network, where no file has all outputs."""
+    source = KernelSource()
+    files = [("25", network(source, 5, 1, outputs=(0,))), ("50", network(source, 6, 2, outputs=(2,)))]
+    engine, x = objects.linked(files, tmp_path), examples(files[0][1], 4)
+    (own,) = engine.engine.family.own_kernels
+    assert (own.member, len(own.layers)) == ("25", 1)  # its head
+    for index, (_, content) in enumerate(files):
+        assert np.array_equal(engine.outputs(index, x), outputs_of(read_graph(content), x)[-1])
+
+
+def test_members_of_both_activations_have_exits(objects: KernelObjects, tmp_path: Path) -> None:
+    pairs = zip(contents(8), contents(16), strict=True)
+    files = [each for (name, a), (_, b) in pairs for each in ((name, a), (f"{name}-16", b))]
+    engine = ExitingEngine(objects.linked(files, tmp_path))
+    assert engine.compiled.engine.family.own_kernels == ()
+    for index, (_, content) in enumerate(files):
+        x = examples(content, 2)
+        for one, example in enumerate(x):
+            expected = outputs_of(read_graph(content), x)
+            assert np.array_equal(engine.by_exits(index, example), [output[one] for output in expected])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 16])
 def test_the_self_test_covers_all_exits_under_sanitizers(bits: int, tmp_path: Path) -> None:

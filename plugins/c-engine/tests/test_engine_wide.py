@@ -22,9 +22,10 @@ from engines import SANITIZERS, STRICT, KernelObjects, compiler
 from family_graphs import family
 from int8_graphs import GraphBuilder, examples, options, tflite_micro_outputs
 from reds_litert.graph import read_graph
+from split_graphs import truncated
 from wide_graphs import CASES, content
 
-from reds_core.errors import InputError, UnsupportedError
+from reds_core.errors import UnsupportedError
 
 needs_tools = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
@@ -102,14 +103,40 @@ def test_scales_that_are_too_far_apart_are_refused(kind: str) -> None:
         family_of([("full", build.content(x, y))])
 
 
-def test_members_have_activations_of_one_type() -> None:
-    files = []
-    for bits in (8, 16):
-        build = GraphBuilder(bits=bits)
-        x = build.tensor((1, 8), 0.003)
-        files.append((str(bits), build.content(x, build.operator("RELU", [x], build.tensor((1, 8), 0.003)))))
-    with pytest.raises(InputError, match="member '8' has activations of type int8, and the full network of type int16"):
-        family_of(files)
+def mixed() -> list[tuple[str, bytes]]:
+    """Each network with activations of 8 and of 16 bits."""
+    pairs = zip(family(), family(activation_bits=16), strict=True)
+    return [each for (name, narrow), (_, wide) in pairs for each in ((name, narrow), (f"{name}-16", wide))]
+
+
+def test_members_of_both_activations_share_their_weights(objects: KernelObjects, tmp_path: Path) -> None:
+    files = mixed()
+    engine = objects.linked(files, tmp_path)
+    found = engine.engine.family
+    assert found.own_kernels == ()
+    assert found.store == family_of(family()).store
+    assert [member.bits for member in found.members] == [8, 16] * 4
+    assert found.bits == 16
+    order = [index for index in range(len(files)) for _ in range(2)] + list(range(len(files)))
+    for index in order:  # each one after itself and after others
+        file = files[index][1]
+        x = examples(file, 3)
+        assert np.array_equal(engine.outputs(index, x), run(read_graph(file), x))
+
+
+def test_upper_halves_are_not_shared_with_activations_of_16_bits(objects: KernelObjects, tmp_path: Path) -> None:
+    """Kernels of 16-bit activations read weights in one piece."""
+    files = [("coarse", truncated(family()[-1][1])), *mixed()[-2:]]
+    engine = objects.linked(files, tmp_path)
+    assert [own.member for own in engine.engine.family.own_kernels] == ["coarse"]
+    for index, (_, file) in enumerate(files):
+        x = examples(file, 3)
+        assert np.array_equal(engine.outputs(index, x), run(read_graph(file), x))
+
+
+@pytest.mark.slow
+def test_the_self_test_covers_members_of_both_activations(tmp_path: Path) -> None:
+    run_self_test(mixed(), tmp_path)
 
 
 @pytest.mark.slow

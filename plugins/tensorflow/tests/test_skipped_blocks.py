@@ -14,6 +14,8 @@ from keras import layers as L
 from keras_precision import precision
 from keras_residual import ResidualNetwork
 from keras_unrolled import same_choice, unrolled
+from reds_litert.kernel_packing import read_packed_graph
+from reds_litert.slices import WITH_KERNELS, kernel_slices
 from reds_tensorflow.extraction import extract, variables_by_index
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.loading import load_model
@@ -182,6 +184,21 @@ def test_files_load_without_reds_and_say_the_same(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
     for each in plan.subnetworks:
         assert each.accuracy.exported["tflite"] == pytest.approx(each.accuracy.after, abs=0.01)
+
+
+def test_int8_files_of_members_store_slices_of_the_full_kernels(folder: Path) -> None:
+    full = read_packed_graph((folder / "full-int8.tflite").read_bytes())
+    for each in load_plan(folder).subnetworks:
+        member = read_packed_graph((folder / str(each.files["tflite_int8"])).read_bytes())
+        slices = kernel_slices(full, member)
+        operators = {at: each for at, each in enumerate(member.operators) if each.kind in WITH_KERNELS}
+        assert slices.keys() == operators.keys()
+        for at, part in slices.items():
+            whole, own = (
+                graph.tensors[operator.inputs[1]].data
+                for graph, operator in ((full, full.operators[part.operator]), (member, operators[at]))
+            )
+            np.testing.assert_array_equal(part.cut(operators[at].kind, whole), own)
 
 
 def test_details_count_no_skipped_layer(folder: Path) -> None:
