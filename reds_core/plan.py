@@ -160,7 +160,7 @@ class SubnetworkRecord:
     Attributes:
         name: the name of the subnetwork, from its budget.
         budget: the limit of each resource as it was given: a fraction, or an amount in base units.
-        widths: the number of channels kept of each group.
+        widths: the number of channels kept of each group; 0 for a group inside a residual block that is skipped.
         kept: the channels kept of each group, as indices in the input model, most important first. In a group whose
             channels were merged, these are the channels nearest to the merged ones, in the order of the latter.
         usage: usage of each resource in base units; latency only if it was measured.
@@ -239,6 +239,8 @@ class SubnetworkRecord:
             figures.append("not trained")
         if self.exit is not None:
             figures.append(f"ends at {self.exit}")
+        if 0 in self.widths.values():
+            figures.append(f"skips the blocks of {', '.join(g for g, width in self.widths.items() if width == 0)}")
         if self.merged:
             figures.append(f"merged {len(self.merged)} of {len(self.widths)} groups")
         return f"<{type(self).__name__} {self.name!r}: {', '.join(figures)}>"

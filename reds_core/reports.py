@@ -1,4 +1,4 @@
-"""Writes the report of a finished folder again: of a run, an audit, or a comparison of solvers or of runs."""
+"""Writes the report of a finished folder again: of a run, an audit, thresholds, or a comparison."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from reds_core.bench.history import HISTORY_FILE
 from reds_core.bench.report.writing import write_bench_report
 from reds_core.compare.report.writing import write_compare_report
 from reds_core.compare.runner import RUNS_FOLDER
+from reds_core.early_exit.record import THRESHOLDS_FILE, load_thresholds
+from reds_core.early_exit.writing import write_early_exit_report
 from reds_core.errors import InputError, command
 from reds_core.plan import PLAN_FILE, load_plan
 from reds_core.report.model_card import write_model_card
@@ -31,7 +33,8 @@ def write_report(folder: str | PathLike[str]) -> Path:
     missing because its libraries were not installed when the folder was written.
 
     Args:
-        folder: The folder of a finished run, of an audit, or of a comparison of solvers or of runs.
+        folder: The folder of a finished run, of an audit, of thresholds of early exits, or of a comparison of solvers
+            or of runs.
 
     Returns:
         The path of the report. A comparison also has a `summary.md` beside it.
@@ -45,12 +48,13 @@ def write_report(folder: str | PathLike[str]) -> Path:
         >>> reds_core.write_report("slim")
     """
     path = given_path(folder, "folder")
-    if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE, AUDIT_FILE)):
-        what = "holds no finished run, audit or comparison" if path.exists() else "does not exist"
+    if not any((path / name).exists() for name in (PLAN_FILE, RECORDS_FILE, AUDIT_FILE, THRESHOLDS_FILE)):
+        what = "holds no finished run, audit, choice of thresholds or comparison" if path.exists() else "does not exist"
         raise InputError(
             f"'{path}' {what}",
             "give a folder that "
-            f"{command('prune')}, {command('audit')}, {command('bench')} or {command('compare')} wrote",
+            f"{command('prune')}, {command('audit')}, {command('thresholds')}, {command('bench')} or "
+            f"{command('compare')} wrote",
         )
     with locked_folder(path, "a report", "try again when the other command has ended"):
         if (path / PLAN_FILE).exists():
@@ -60,6 +64,8 @@ def write_report(folder: str | PathLike[str]) -> Path:
             return write_run_report(plan, path)
         if (path / AUDIT_FILE).exists():
             return write_audit_report(load_audit(path), path)
+        if (path / THRESHOLDS_FILE).exists():
+            return write_early_exit_report(load_thresholds(path), path)
         is_bench = (path / HISTORY_FILE).exists() or not (path / RUNS_FOLDER).exists()
         write_of_comparison = write_bench_report if is_bench else write_compare_report
         write_of_comparison(path)

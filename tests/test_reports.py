@@ -51,7 +51,9 @@ def test_a_comparison_of_runs(tmp_path: Path) -> None:
 
 
 def test_other_folders_are_refused_and_stay_as_they_are(reds: Reds, tmp_path: Path) -> None:
-    reds("report", tmp_path).check_error(2, "holds no finished run, audit or comparison; give a folder that")
+    reds("report", tmp_path).check_error(
+        2, "holds no finished run, audit, choice of thresholds or comparison; give a folder that"
+    )
     reds("report", tmp_path / "nowhere").check_error(2, "nowhere' does not exist; give a folder that")
     (tmp_path / "records.jsonl").write_text("nonsense\n")
     with pytest.raises(InputError):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reds_core.commands.completing import choices
+from reds_core.commands.completing import choices, device_names
 from reds_core.commands.shared import (
     EnergyModelName,
     Imports,
@@ -84,7 +84,26 @@ def thresholds_command(
         typer.Option(
             metavar="AMOUNT,...",
             help="What an example has used that leaves at each exit, by depth, such as 1.2ms,2ms,3.1ms.",
-            show_default="counted, or by the energy model",
+            show_default="counted, profiled, or by the energy model",
+            rich_help_panel=_COST,
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The target from whose profile (`reds profile`) energies, latencies or instructions are taken.",
+            autocompletion=device_names("profile"),
+            show_default="the first one that states them; without any, energies and latencies are modelled",
+            rich_help_panel=_COST,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The configuration of that target.",
+            show_default="its first one",
             rich_help_panel=_COST,
         ),
     ] = None,
@@ -93,7 +112,7 @@ def thresholds_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A file of the network with int8 outputs (.tflite), for which integer thresholds are chosen as well.",
+            help="A .tflite file of the network with integer outputs, for which integer thresholds are chosen, too.",
             show_default="that of the full network of a run, if there is one",
         ),
     ] = None,
@@ -128,6 +147,8 @@ def thresholds_command(
         measure=measure,
         cost=cost,
         exit_costs=exit_costs,
+        on=on,
+        config=config,
         energy_model=energy_model,
         device_file=device_file,
         holdout=holdout,

@@ -15,14 +15,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from reds_core.arrays import FloatArray, IntArray
+from reds_core.arrays import BoolArray, FloatArray, IntArray
 from reds_core.early_exit.policy import NEVER, ExitAnswers
 
 MOST_POLICIES = 2**21
 """How many policies are counted at once."""
+Numbers = IntArray | FloatArray
 _TOLERANCE = 1e-9
 """By what share a cost may be above a limit, because sums of costs are rounded."""
 
@@ -68,6 +71,22 @@ class Policies:
         most = np.maximum.accumulate(right[order])
         is_better = np.concatenate([[True], most[1:] > most[:-1]])
         return tuple(self._choice(int(place)) for place in order[is_better])
+
+    def most_accurate(self, limit: float) -> Choice | None:
+        """Return the policy with the most right answers whose mean cost is at most `limit`, the cheapest of these."""
+        return self._best(-self.right.ravel(), self.cost.ravel(), self.cost.ravel() <= limit)
+
+    def cheapest(self, least_right: int) -> Choice | None:
+        """Return the policy of the lowest mean cost with at least so many right answers, the most accurate of these."""
+        return self._best(self.cost.ravel(), -self.right.ravel(), self.right.ravel() >= least_right)
+
+    def _best(self, first: Numbers, second: Numbers, allowed: BoolArray) -> Choice | None:
+        """Return the allowed policy with the lowest first number, and of these with the lowest second one."""
+        places = np.flatnonzero(allowed)
+        if not len(places):
+            return None
+        places = places[first[places] == first[places].min()]
+        return self._choice(int(places[second[places].argmin()]))
 
     def _choice(self, place: int) -> Choice:
         levels = np.unravel_index(place, self.right.shape)
@@ -121,7 +140,7 @@ def count_policies(answers: ExitAnswers, levels: Sequence[FloatArray]) -> Polici
     return Policies(tuple(levels), right, cost, is_complete)
 
 
-def _leaving(counts: IntArray, is_early: bool) -> IntArray:
+def _leaving(counts: npt.NDArray[np.int_], is_early: bool) -> npt.NDArray[np.signedinteger[Any]]:
     """Return how many examples leave at an exit for each combination of levels, given how many there are in each bin.
 
     The bin of an example at an exit is the number of levels that it reaches. It leaves there at each of these levels,
@@ -131,14 +150,16 @@ def _leaving(counts: IntArray, is_early: bool) -> IntArray:
         counts: The number of examples in each bin of the exits up to this one, or of all early ones for the last exit.
         is_early: Whether the last axis is that of the exit itself.
     """
+    counts = counts.astype(np.int32)  # half as much to move through memory, which is what takes the time
     for axis in range(counts.ndim - is_early):
-        counts = counts.cumsum(axis=axis)
+        np.cumsum(counts, axis=axis, out=counts)
     if is_early:
-        counts = counts.sum(axis=-1, keepdims=True) - counts.cumsum(axis=-1)
+        total = counts.sum(axis=-1, keepdims=True)
+        np.subtract(total, np.cumsum(counts, axis=-1, out=counts), out=counts)
     return counts[(slice(-1),) * counts.ndim]
 
 
-_Best = Callable[[Sequence[Choice]], Choice | None]
+_Best = Callable[[Policies], Choice | None]
 _Rank = Callable[[Choice], tuple[float, float]]
 
 
@@ -159,11 +180,16 @@ class ThresholdSearch:
     most_policies: int = MOST_POLICIES
 
     @cached_property
-    def front(self) -> tuple[Choice, ...]:
-        """The policies of the first count that no other one beats in right answers and cost, the cheapest first."""
+    def _first(self) -> Policies:
+        """All combinations of as many levels of each exit as can be counted at once."""
         count = self.answers.exits - 1
         most = max(int(self.most_policies ** (1 / count)), 2)
-        return count_policies(self.answers, [self._levels(place, most) for place in range(count)]).front()
+        return count_policies(self.answers, [self._levels(place, most) for place in range(count)])
+
+    @cached_property
+    def front(self) -> tuple[Choice, ...]:
+        """The policies of the first count that no other one beats in right answers and cost, the cheapest first."""
+        return self._first.front()
 
     def most_accurate(self, highest_cost: float) -> Choice | None:
         """Return the thresholds with the most right answers within a mean cost, the cheapest of them.
@@ -172,11 +198,7 @@ class ThresholdSearch:
             None if no policy is as cheap, because the first exit already costs more.
         """
         limit = highest_cost * (1 + _TOLERANCE)
-
-        def best(front: Sequence[Choice]) -> Choice | None:
-            return next((each for each in reversed(front) if each.cost <= limit), None)
-
-        return self._improved(best, lambda found: (found.right, -found.cost))
+        return self._improved(lambda found: found.most_accurate(limit), lambda found: (found.right, -found.cost))
 
     def cheapest(self, least_right: int) -> Choice | None:
         """Return the thresholds of the lowest mean cost with at least so many right answers.
@@ -184,11 +206,7 @@ class ThresholdSearch:
         Returns:
             None if no policy has as many.
         """
-
-        def best(front: Sequence[Choice]) -> Choice | None:
-            return next((each for each in front if each.right >= least_right), None)
-
-        return self._improved(best, lambda found: (-found.cost, found.right))
+        return self._improved(lambda found: found.cheapest(least_right), lambda found: (-found.cost, found.right))
 
     def _levels(self, place: int, most: int) -> FloatArray:
         own = self.answers.confidences[place]
@@ -196,7 +214,7 @@ class ThresholdSearch:
 
     def _improved(self, best: _Best, rank: _Rank) -> Choice | None:
         """Return the best policy of the first count, improved pair by pair unless it is optimal."""
-        found = best(self.front)
+        found = best(self._first)
         if found is None or found.is_optimal:
             return found
         pairs = list(combinations(range(self.answers.exits - 1), min(2, self.answers.exits - 1)))
@@ -205,7 +223,7 @@ class ThresholdSearch:
         while is_improved:
             is_improved = False
             for pair in pairs:
-                other = best(count_policies(self.answers, self._around(found, pair, most)).front())
+                other = best(count_policies(self.answers, self._around(found, pair, most)))
                 if other is not None and rank(other) > rank(found):
                     found, is_improved = replace(other, is_optimal=False), True
         return found

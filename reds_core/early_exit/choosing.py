@@ -10,7 +10,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.early_exit.choice import ThresholdSearch
-from reds_core.early_exit.confidence import HIGHEST_MARGIN, MEASURES, Measure, confidence, fitted_temperature
+from reds_core.early_exit.confidence import MEASURES, Measure, confidence, fitted_temperature
 from reds_core.early_exit.costs import ExitCosts
 from reds_core.early_exit.figures import (
     ExitOutputs,
@@ -22,11 +22,9 @@ from reds_core.early_exit.figures import (
     wilson,
 )
 from reds_core.early_exit.policy import ExitAnswers
-from reds_core.early_exit.record import CurvePoint, ExitRecord, GroupShares, PolicyRecord, ThresholdTarget
+from reds_core.early_exit.record import CurvePoint, GroupShares, MeasuredExit, PolicyRecord, ThresholdTarget
 
 INTEGER_MEASURE = "integer-margin"
-NEVER_INTEGER = HIGHEST_MARGIN + 1.0
-"""A threshold above every difference of two outputs in int8."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class ThresholdChoice:
         costs: What each exit costs.
         target: What thresholds are chosen for.
         held_back: What the exits give to held-back examples.
-        test: What they give to test examples, which choose nothing; None without any.
+        test: What they give to test examples, which are not used for any choice; None without any.
         seed: The seed of resampling.
     """
 
@@ -80,12 +78,12 @@ class ThresholdChoice:
             point for measure, (search, test) in self._searches.items() for point in curve(measure, search, test)
         )
 
-    def exits(self) -> tuple[ExitRecord, ...]:
+    def exits(self) -> tuple[MeasuredExit, ...]:
         """Return the record of each exit."""
         rights = self.held_back.right.mean(axis=1)
         tested = None if self.test is None else self.test.right
         return tuple(
-            ExitRecord(
+            MeasuredExit(
                 name=name,
                 cost=float(self.costs.passing[place]),
                 cost_alone=float(self.costs.alone[place]),
@@ -115,7 +113,7 @@ class ThresholdChoice:
         return by_difficulty(answers, taken, margins), by_class(answers, taken, outputs.labels, classes)
 
     def integer_policy(
-        self, held_back: IntegerAnswers, test: IntegerAnswers | None, target: ThresholdTarget
+        self, held_back: IntegerAnswers, test: IntegerAnswers | None, target: ThresholdTarget, never: int
     ) -> PolicyRecord | None:
         """Return the best whole thresholds for integer outputs; None if no thresholds reach the target.
 
@@ -123,9 +121,10 @@ class ThresholdChoice:
             held_back: What the exits answer in integers to held-back examples.
             test: The same for test examples.
             target: What they are chosen for.
+            never: A threshold above every difference of two outputs.
         """
         answers = held_back.with_costs(self.costs.passing)
-        choice = chosen_policy(ThresholdSearch(answers, is_integer=True, never=NEVER_INTEGER), target)
+        choice = chosen_policy(ThresholdSearch(answers, is_integer=True, never=float(never)), target)
         if choice is None:
             return None
         tested = None if test is None else test.with_costs(self.costs.passing)

@@ -15,8 +15,6 @@ Measure = Literal["margin", "entropy", "calibrated"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """The difference between the two largest probabilities; 1 minus the entropy as a share of the largest possible one; the
 largest probability, with a temperature."""
-HIGHEST_MARGIN = 255
-"""The largest difference of two outputs in int8."""
 
 _LEAST = 1e-12
 """Probabilities below it count as this one, since their logarithm may not exist."""

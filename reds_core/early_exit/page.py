@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from reds_core.early_exit.against_static import AccuracyDifference
 from reds_core.early_exit.costs import COST_NOUNS
 from reds_core.early_exit.pictures import curve_picture, shares_picture
-from reds_core.early_exit.record import ExitRecord, ExitThresholds, GroupShares, PolicyFigures, PolicyRecord
+from reds_core.early_exit.policy import NEVER
+from reds_core.early_exit.record import ExitThresholds, GroupShares, MeasuredExit, PolicyFigures, PolicyRecord
 from reds_core.report import units
 from reds_core.report.comparison import Opening
 from reds_core.report.page import render
@@ -21,7 +22,6 @@ MEASURE_TITLES = {
     "calibrated": "Calibrated",
     "integer-margin": "Integer margin",
 }
-_NEVER = {True: 256.0, False: 2.0}
 
 
 def early_exit_page(found: ExitThresholds) -> str:
@@ -130,12 +130,13 @@ def policies_table(found: ExitThresholds, *, with_comparison: bool = True) -> Ta
 
 
 def _thresholds(found: ExitThresholds) -> Table:
+    own, never = (None, 0) if found.integers is None else (found.integers.policy, found.integers.never)
     policies = [*found.policies, *([] if found.integers is None else [found.integers.policy])]
     rows = [
         Row(
             Cell(MEASURE_TITLES[each.measure]),
             (
-                *(_threshold(each.measure, threshold) for threshold in each.thresholds),
+                *(_threshold(each is own, threshold, never) for threshold in each.thresholds),
                 Cell("yes" if each.is_optimal else "of those tried"),
             ),
         )
@@ -145,15 +146,14 @@ def _thresholds(found: ExitThresholds) -> Table:
     return Table("Thresholds of each exit", "Measure", columns, one_block(rows))
 
 
-def _threshold(measure: str, threshold: float) -> Cell:
-    is_integer = measure == "integer-margin"
-    if threshold >= _NEVER[is_integer]:
+def _threshold(is_integer: bool, threshold: float, never: int) -> Cell:
+    if threshold >= (never if is_integer else NEVER):
         return Cell("never", threshold)
     return Cell(f"{threshold:.0f}" if is_integer else f"{threshold:.4f}", threshold)
 
 
 def _exits(found: ExitThresholds) -> Table:
-    def costs(exit_: ExitRecord) -> tuple[float, float]:
+    def costs(exit_: MeasuredExit) -> tuple[float, float]:
         return exit_.cost, exit_.cost_alone
 
     last = found.exits[-1].cost_alone

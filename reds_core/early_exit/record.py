@@ -18,7 +18,7 @@ THRESHOLDS_FILE = "thresholds.json"
 
 
 @dataclass(frozen=True)
-class ExitRecord:
+class MeasuredExit:
     """One exit.
 
     Attributes:
@@ -83,7 +83,7 @@ class PolicyRecord:
     Attributes:
         measure: "margin", "entropy" or "calibrated"; "integer-margin" for integer outputs.
         thresholds: One for each exit but the last. An example leaves at the first exit whose confidence is at least
-            its threshold. A threshold of 2, or of 256 for integers, is never reached.
+            its threshold. A threshold of 2, or for integers of `never` beside them, is not reached.
         is_optimal: Whether no other thresholds are better on the held-back examples. Otherwise none of those that were
             tried is, and none that differs from these in one or two exits.
         held_back: What they reach on the examples on which they were chosen.
@@ -99,16 +99,18 @@ class PolicyRecord:
 
 @dataclass(frozen=True)
 class IntegerRecord:
-    """Thresholds for a file with int8 outputs, such as one that the C engine runs.
+    """Thresholds for a file with integer outputs, such as one that the C engine runs.
 
     Attributes:
         file: The name of the file.
         steps: The distance between neighbouring values of the output of each exit.
-        policy: The thresholds, on the difference between the two largest int8 outputs of an exit.
+        never: A threshold that is never reached: 256 for outputs in int8, 65536 for int16.
+        policy: The thresholds, on the difference between the two largest integer outputs of an exit.
     """
 
     file: str
     steps: tuple[float, ...]
+    never: int
     policy: PolicyRecord
 
 
@@ -158,7 +160,7 @@ class ExitThresholds:
         network: The name of the network.
         model: The hexadecimal SHA-256 of the model file, or of the layers and weights of a model object.
         data: The hexadecimal SHA-256 of the data.
-        cost: The kind of cost: "macs", "energy" in picojoules or "latency" in nanoseconds.
+        cost: The kind of cost: "macs", "energy" in picojoules, "latency" in nanoseconds or "instructions".
         cost_source: Where the costs come from.
         exits: All exits by depth, the last one included.
         target: What thresholds were chosen for.
@@ -168,7 +170,7 @@ class ExitThresholds:
             exit, the hardest first; of held-back examples without test data.
         by_class: The same by class.
         curve: The best thresholds of each measure at evenly spaced mean costs, the cheapest first.
-        integers: Thresholds for int8 outputs; None if no such file was given.
+        integers: Thresholds for integer outputs; None if no such file was given.
         examples: The number of held-back examples.
         seed: The seed of the split and of resampling.
         versions: The versions of the software.
@@ -179,7 +181,7 @@ class ExitThresholds:
     data: str
     cost: str
     cost_source: str
-    exits: tuple[ExitRecord, ...]
+    exits: tuple[MeasuredExit, ...]
     target: ThresholdTarget
     measure: str
     policies: tuple[PolicyRecord, ...]

@@ -29,10 +29,20 @@ def write_early_exit(found: ExitThresholds, folder: Path, warn: Callable[[str], 
     write_text(folder / CURVE_FILE, curve_text(found))
     write_text(folder / SHARES_FILE, shares_text(found))
     try:
-        write_text(folder / REPORT_FILE, early_exit_page(found))
+        write_early_exit_report(found, folder)
     except UnavailableError as error:
         warn(f"no report is written: {error}")
     save_thresholds(found, folder / THRESHOLDS_FILE)
+
+
+def write_early_exit_report(found: ExitThresholds, folder: Path) -> Path:
+    """Write the page of chosen thresholds to a folder, and return its path.
+
+    Raises:
+        UnavailableError: If Jinja2 or Plotly is not installed.
+    """
+    write_text(folder / REPORT_FILE, early_exit_page(found))
+    return folder / REPORT_FILE
 
 
 def curve_text(found: ExitThresholds) -> str:

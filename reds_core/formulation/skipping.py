@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from reds_core.errors import argument
 from reds_core.formulation.width_rules import SkippingWidths, WidthRules
-from reds_core.network.branches import branches
+from reds_core.network.branches import residual_branches
 from reds_core.network.description import Network
 
 
@@ -18,13 +18,13 @@ def unskippable(network: Network, rules: WidthRules) -> dict[str, str]:
         network: The description of the network.
         rules: Rules for widths, which may keep layers.
     """
-    found = branches(network)
+    found = residual_branches(network)
     reasons = {whole.sum: whole.reason for whole in found.whole}
     for branch in found.found.values():
         names = {network.layers[call].name for call in (*branch.calls, branch.sum)}
         kept = sorted(n for n in names if any(fnmatchcase(n, pattern) for pattern in rules.keep))
         if kept:
-            reasons[network.layers[branch.sum].name] = f"{argument('keep')} keeps layer '{kept[0]}'"
+            reasons[network.layers[branch.sum].name] = f"layer '{kept[0]}' is among those of {argument('keep')}"
     return reasons
 
 
@@ -36,9 +36,8 @@ def with_skipping(network: Network, rules: WidthRules) -> tuple[Network, WidthRu
     if not rules.skip_blocks:
         return network, rules
     reasons = unskippable(network, rules)
-    groups = tuple(
-        group for group, branch in branches(network).found.items() if network.layers[branch.sum].name not in reasons
-    )
+    found = residual_branches(network).found
+    groups = tuple(group for group, branch in found.items() if network.layers[branch.sum].name not in reasons)
     if not groups:
         return network, rules
     own = {each.name: getattr(rules, each.name) for each in fields(WidthRules)}

@@ -121,6 +121,19 @@ class Statement:
         """The network with its layers at the levels of `settings`."""
         return self.network if self.space is None else self.space.described(settings)
 
+    def executed(self, widths: Mapping[str, int], settings: LevelSettings = UNTOUCHED) -> Network:
+        """The network with its layers at the levels of `settings`, without the residual blocks that are skipped.
+
+        Forms of the whole network may count a little more than what is left, see `reds_core.cost.executed`.
+
+        Args:
+            widths: The number of channels of each group, 0 for those of skipped blocks.
+            settings: The levels of layers.
+        """
+        network = self.described(settings)
+        skipped = without_channels(widths)
+        return replace(without_branches(network, skipped).network, skippable=()) if skipped else network
+
     def full_usage(self, resource: str) -> int:
         """How much of a resource the full network uses, of which budgets may be fractions.
 
@@ -199,12 +212,9 @@ class Statement:
         )
 
     def _usage(self, names: Iterable[str], widths: Mapping[str, int], settings: LevelSettings | None) -> dict[str, int]:
-        skipped = without_channels(widths) if self.network.skippable else ()
-        if not settings and not skipped:
+        if not settings and not (self.network.skippable and without_channels(widths)):
             return {resource: self.form(resource).at(widths) for resource in names}
-        network = self.described(settings or UNTOUCHED)
-        if skipped:  # forms of the whole network may count a little more than what is left
-            network = replace(without_branches(network, skipped).network, skippable=())
+        network = self.executed(widths, settings or UNTOUCHED)
         return {r: form.at(widths) for r, form in resources.resource_forms(network, names, self.costs).items()}
 
     @cached_property

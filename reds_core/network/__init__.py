@@ -6,6 +6,7 @@ Costs, scores and slicing all refer to the channels along the dimensions of tens
 from __future__ import annotations
 
 from reds_core.network.axis import Axis, Channels, Fixed, Kept
+from reds_core.network.branches import ResidualBranch, residual_branches, without_branches, without_channels
 from reds_core.network.builder import NetworkBuilder, Value
 from reds_core.network.description import Buffer, ChannelGroup, Layer, MacsTerm, Network, Tensor, Weight, WeightKind
 from reds_core.network.dims import Dims, blocks, fixed_dims, reshaped
@@ -24,6 +25,7 @@ __all__ = [
     "MacsTerm",
     "Network",
     "NetworkBuilder",
+    "ResidualBranch",
     "Tensor",
     "Value",
     "Weight",
@@ -36,5 +38,8 @@ __all__ = [
     "fixed_dims",
     "repeat",
     "reshaped",
+    "residual_branches",
     "tile",
+    "without_branches",
+    "without_channels",
 ]

@@ -15,7 +15,7 @@ from reds_core.network.description import Network
 
 
 @dataclass(frozen=True)
-class Branch:
+class ResidualBranch:
     """A residual branch that is not executed if its group has no channels.
 
     Attributes:
@@ -41,7 +41,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeBranch:
     """A residual branch that is always executed.
 
     Attributes:
@@ -64,11 +64,11 @@ class Branches:
         whole: the others that have groups of their own.
     """
 
-    found: Mapping[str, Branch]
-    whole: tuple[Whole, ...]
+    found: Mapping[str, ResidualBranch]
+    whole: tuple[WholeBranch, ...]
 
 
-def branches(network: Network) -> Branches:
+def residual_branches(network: Network) -> Branches:
     """Return the residual branches of a network.
 
     A branch is what is executed only for one of the two operands of a sum. The network can do without it if exactly one
@@ -76,8 +76,8 @@ def branches(network: Network) -> Branches:
     nothing else.
     """
     maker = {tensor: call for call, layer in enumerate(network.layers) for tensor in layer.outputs}
-    found: dict[str, Branch] = {}
-    whole: list[Whole] = []
+    found: dict[str, ResidualBranch] = {}
+    whole: list[WholeBranch] = []
     taken: set[int] = set()
     for index, layer in enumerate(network.layers):
         if not layer.is_sum or len(layer.inputs) != 2 or layer.inputs[0] == layer.inputs[1]:
@@ -90,21 +90,21 @@ def branches(network: Network) -> Branches:
                 continue
             branch = _branch(network, index, calls, groups, output, other)
             if isinstance(branch, str):
-                whole.append(Whole(layer.name, groups, branch))
+                whole.append(WholeBranch(layer.name, groups, branch))
             elif index in taken:
                 reason = f"the other operand of '{layer.name}' is the branch that can be left out"
-                whole.append(Whole(layer.name, groups, reason))
+                whole.append(WholeBranch(layer.name, groups, reason))
             elif branch.group not in found:
                 found[branch.group] = branch
                 taken.add(index)
     return Branches(found, tuple(whole))
 
 
-def skippable_branches(network: Network) -> Mapping[str, Branch]:
+def skippable_branches(network: Network) -> Mapping[str, ResidualBranch]:
     """Return the branches of the groups in `network.skippable`."""
     if not network.skippable:
         return {}
-    return {group: branch for group, branch in branches(network).found.items() if group in network.skippable}
+    return {group: branch for group, branch in residual_branches(network).found.items() if group in network.skippable}
 
 
 def without_channels(widths: Mapping[str, int]) -> tuple[str, ...]:
@@ -131,9 +131,11 @@ def without_branches(network: Network, groups: Collection[str]) -> Reduced:
 
     Args:
         network: the network.
-        groups: names of groups for which `branches` finds a branch.
+        groups: names of groups for which `residual_branches` finds a branch.
     """
-    gone = [branch for group, branch in branches(network).found.items() if group in groups]
+    if not groups:
+        return Reduced(network, tuple(range(len(network.layers))))
+    gone = [branch for group, branch in residual_branches(network).found.items() if group in groups]
     sums = {branch.sum: branch for branch in gone}
     dead = {call for branch in gone for call in branch.calls}
     calls = tuple(call for call in range(len(network.layers)) if call not in dead)
@@ -198,7 +200,7 @@ def _inside(network: Network, calls: frozenset[int]) -> tuple[str, ...]:
 
 def _branch(
     network: Network, index: int, calls: frozenset[int], groups: tuple[str, ...], output: int, other: int
-) -> Branch | str:
+) -> ResidualBranch | str:
     """The branch of a sum, or why it cannot be left out."""
     if len(groups) > 1:
         named = ", ".join(f"'{group}'" for group in groups)
@@ -231,4 +233,4 @@ def _branch(
     axes += [term.factors for call in constant for term in network.layers[call].macs]
     if any(len([a for a in each if a.groups()]) > 1 and not any(vanishes(a, group) for a in each) for each in axes):
         return f"its last layers mix channels of other groups than '{group}'"
-    return Branch(group, index, tuple(inner), tuple(constant), output, other)
+    return ResidualBranch(group, index, tuple(inner), tuple(constant), output, other)

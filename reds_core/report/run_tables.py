@@ -176,9 +176,14 @@ def channels_table(plan: Plan, family: FamilyFacts) -> Table:
     for group in plan.groups:
         widths = (m.record.widths.get(group.name) if m.record else None for m in members)
         cells = [Cell(units.listed(group.layers)), _figure(group.channels, units.count)]
-        rows.append(Row(Cell(group.name), (*cells, *(_figure(w, units.count) for w in widths))))
+        rows.append(Row(Cell(group.name), (*cells, *(_figure(w, _kept_channels) for w in widths))))
     columns = ("Layers", family.full.label, *(m.label for m in members))
     return Table("Channels kept in each group", "Group", columns, one_block(rows), is_sortable=True)
+
+
+def _kept_channels(width: float) -> str:
+    """A number of channels; groups of skipped blocks have none."""
+    return units.count(width) if width else "skipped"
 
 
 def steps_table(plan: Plan) -> Table:

@@ -12,10 +12,9 @@ import numpy as np
 
 from reds_core.audit.records import AUDIT_FILE
 from reds_core.cost.budget import parse_amount
-from reds_core.cost.energy_models import energy_model as model_named
 from reds_core.early_exit.choosing import IntegerAnswers, ThresholdChoice
 from reds_core.early_exit.confidence import MEASURES, Measure, integer_margins
-from reds_core.early_exit.costs import COST_KINDS, ExitCosts, counted_costs, given_costs
+from reds_core.early_exit.costs import COST_KINDS, ExitCosts, amounts_of
 from reds_core.early_exit.record import THRESHOLDS_FILE, ExitThresholds, IntegerRecord, ThresholdTarget
 from reds_core.early_exit.writing import write_early_exit
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError, argument
@@ -29,6 +28,7 @@ from reds_core.registry import Registry, given_registry
 from reds_core.report import units
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.evaluating import target_of
+from reds_core.runs.exit_cost_sources import CostSources, exit_costs_of
 from reds_core.runs.exit_outputs import (
     ExitData,
     ExitNetwork,
@@ -46,7 +46,6 @@ from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, TARGETS, check_options
 from reds_core.runs.provenance import versions_of
 from reds_core.runs.settings import RunSettings
-from reds_core.runtime.family import DEFAULT_MODEL
 from reds_core.system.files import given_path
 from reds_core.system.folder_lock import locked_folder
 from reds_core.system.record_lines import RECORDS_FILE
@@ -66,6 +65,8 @@ def choose_thresholds(
     measure: str = "margin",
     cost: str = "macs",
     exit_costs: str | Sequence[str] | None = None,
+    on: str | None = None,
+    config: str | None = None,
     energy_model: str | None = None,
     device_file: str | PathLike[str] | None = None,
     holdout: float | None = None,
@@ -82,8 +83,8 @@ def choose_thresholds(
     """Choose at which confidence an example leaves a network with early exits.
 
     This is what `reds thresholds` does. Thresholds are chosen on held-back examples for each measure of confidence, and
-    tried on test examples, which choose nothing. The results are written to `out` as thresholds.json (format
-    `reds-thresholds/1`), curve.csv, shares.csv and report.html.
+    tried on test examples, which are not used for any choice. The results are written to `out` as thresholds.json
+    (format `reds-thresholds/1`), curve.csv, shares.csv and report.html.
 
     Args:
         model: The path of a model file whose outputs are exits, a model object, or the folder of a finished run.
@@ -96,11 +97,16 @@ def choose_thresholds(
         measure: How sure an exit is of its answer: "margin", the difference between the two largest probabilities;
             "entropy", 1 minus the entropy as a share of the largest possible one; or "calibrated", the largest
             probability with a temperature for each exit.
-        cost: What exits cost: "macs", "energy" or "latency".
+        cost: What exits cost: "macs", "energy", "latency" or "instructions".
         exit_costs: What an example has used that leaves at each exit, as amounts with units by depth, such as
-            `["1.2ms", "2ms", "3.1ms"]`. By default it is counted, or follows from `energy_model`.
+            `["1.2ms", "2ms", "3.1ms"]`. By default it is counted, or taken from a profile, or follows from
+            `energy_model`.
+        on: The target from whose profile of the full network energies, latencies or instructions are taken. By default
+            it is the first one in the run's profile.json that states them for each exit. Without any, energies and
+            latencies are modelled.
+        config: The configuration of that target.
         energy_model: The model of a board by which energies and latencies are multiples of the multiply-accumulates.
-        device_file: A file of the network with int8 outputs, for which integer thresholds are chosen as well. For the
+        device_file: A file of the network with integer outputs, for which integer thresholds are chosen, too. For the
             folder of a run it is by default the int8 file of the full network, if there is one.
         holdout: The share of the training data that is held back. None means that of the run, or else 0.1.
         validation_data: Held-back examples, in place of a part of the training data.
@@ -137,9 +143,8 @@ def choose_thresholds(
     if how is Mode.RESUME:
         raise InputError("thresholds cannot be resumed", f"give {argument('mode', 'overwrite')}")
     _check_targets(target_cost, target_accuracy)
-    if energy_model is not None and (kind == "macs" or exit_costs is not None):
-        other = f"{argument('cost')} is macs" if kind == "macs" else f"{argument('exit_costs')} is given"
-        raise InputError(f"{argument('energy_model')} has no effect, since {other}", "leave one of them out")
+    sources = CostSources(exit_costs, on, config, energy_model)
+    sources.check(kind)
     check_options(registry, options, (FRAMEWORKS, TARGETS))
     source = given_data(data)
     if source is None:
@@ -154,11 +159,7 @@ def choose_thresholds(
                 f"the run in '{subject.run}' has held back {units.percent(subject.settings.holdout, 0)} of its data",
                 f"leave out {argument('holdout')}, so that no training example is used",
             )
-        if exit_costs is None:
-            costs = counted_costs(subject.network, kind, model_named(energy_model or DEFAULT_MODEL))
-        else:
-            listed = exit_costs.split(",") if isinstance(exit_costs, str) else [str(each) for each in exit_costs]
-            costs = given_costs(subject.network, kind, listed)
+        costs = exit_costs_of(subject, kind, sources)
         _check_depth(subject, costs)
         followed.stage("running the exits")
         parts = read_exit_data(subject, source, validation_data)
@@ -220,7 +221,7 @@ def _check_depth(subject: ExitNetwork, costs: ExitCosts) -> None:
 def _target(cost: float | str | None, accuracy: float | None, costs: ExitCosts, last: float) -> ThresholdTarget:
     """Return the target, which is by default the accuracy of the last exit on held-back examples."""
     if cost is not None:
-        amount = parse_amount(costs.kind, str(cost))
+        amount = parse_amount(amounts_of(costs.kind), str(cost))
         limit = float(amount.number) * (costs.alone[-1] if amount.is_fraction else 1)
         share = f", {units.percent(float(amount.number), 0)} of the whole network" if amount.is_fraction else ""
         return ThresholdTarget(limit, None, f"a mean cost of at most {units.amount(costs.kind, limit)}{share}")
@@ -299,7 +300,7 @@ def _integers(
     registry: Registry,
     watcher: Watcher,
 ) -> IntegerRecord | None:
-    """Choose thresholds for a file with int8 outputs; None if none is given and the run has none that can be used.
+    """Choose thresholds for a file with integer outputs; None if none is given and the run has none that can be used.
 
     Raises:
         InputError: If a file that is given has other outputs.
@@ -321,8 +322,9 @@ def _int8_file(subject: ExitNetwork, registry: Registry) -> Path | None:
     """The int8 file of the full network of a run; None if it has none."""
     assert subject.run is not None
     assert subject.plan is not None
-    targets = registry.targets_of(subject.framework)
-    names = [name for kind, name in subject.plan.full.files.items() if kind in targets and targets[kind].file.is_int8]
+    kinds = {t.file.name: t.file for t in registry.targets_of(subject.framework).values() if t.file.is_int8}
+    known = {*kinds, *(kind.in_version_1.name for kind in kinds.values())}
+    names = [name for kind, name in subject.plan.full.files.items() if kind in known]
     return subject.run / names[0] if names else None
 
 
@@ -331,11 +333,12 @@ def _integer_record(
 ) -> IntegerRecord:
     name = target_of(path, subject.framework, registry)
     if name is None:
-        raise InputError(f"'{path}' is not a file of an installed target", "give a file with int8 outputs")
-    file = registry.create(Target, name, subject.settings.options).load(subject.framework, path)
+        raise InputError(f"'{path}' is not a file of an installed target", "give a file with integer outputs")
+    device = registry.create(Target, name, subject.settings.options)
+    file, never = device.load(subject.framework, path), 1 << (8 if device.file.is_int8 else 16)
     steps = tuple(each for each in file.output_steps if each is not None)
     if len(steps) != len(file.output_steps):
-        raise InputError(f"the outputs of '{path}' are real numbers", "give a file with int8 outputs")
+        raise InputError(f"the outputs of '{path}' are real numbers", "give a file with integer outputs")
     watcher.stage(f"running {path.name}")
     held_back, test = (
         None if data is None else _integer_answers(file, steps, choice, data, what)
@@ -345,12 +348,12 @@ def _integer_record(
     target = choice.target
     if target.is_of_last_exit:
         target = accuracy_of_last(float(held_back.outputs.right[-1].mean()))
-    policy = choice.integer_policy(held_back, test, target)
+    policy = choice.integer_policy(held_back, test, target, never)
     if policy is None:
         raise InfeasibleError(
             f"no integer thresholds of '{path}' have {target.about}", "give a target that is easier to reach"
         )
-    return IntegerRecord(path.name, steps, policy)
+    return IntegerRecord(path.name, steps, never, policy)
 
 
 def _integer_answers(

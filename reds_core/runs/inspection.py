@@ -13,6 +13,7 @@ from reds_core.cost.energy_models import EnergySource
 from reds_core.errors import UnsupportedError, argument
 from reds_core.formulation.space import DecisionSpace, decision_space
 from reds_core.framework.framework import Framework
+from reds_core.network.branches import residual_branches
 from reds_core.network.description import Layer, Network
 from reds_core.plan import GroupRecord
 from reds_core.plugin import PluginOptions
@@ -20,7 +21,7 @@ from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.forms import Imports
 from reds_core.runs.input_shapes import InputShape, with_input_shape
-from reds_core.runs.inspection_records import Inspection, LayerRecord, LevelsRecord, NotOfferedRecord
+from reds_core.runs.inspection_records import BlockRecord, Inspection, LayerRecord, LevelsRecord, NotOfferedRecord
 from reds_core.runs.offered_levels import prepared, refusal_of, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
@@ -78,7 +79,18 @@ def describe(
         layers.append(LayerRecord(layer.name, layer.kind, layer.output_shape, used))
     groups = tuple(GroupRecord(g.name, g.channels, g.layers) for g in network.groups)
     used = {name: form.at(network.channels) for name, form in forms.items()}
-    return Inspection(groups, tuple(layers), used, energy_source=energy)
+    return Inspection(groups, tuple(layers), used, energy_source=energy, blocks=describe_blocks(network) or None)
+
+
+def describe_blocks(network: Network) -> tuple[BlockRecord, ...]:
+    """Describe the residual blocks of a network that have channels of their own, in execution order."""
+    found, names = residual_branches(network), [layer.name for layer in network.layers]
+    blocks = [
+        (branch.sum, BlockRecord(names[branch.sum], (group,), tuple(names[call] for call in sorted(branch.calls))))
+        for group, branch in found.found.items()
+    ]
+    blocks += [(names.index(each.sum), BlockRecord(each.sum, each.groups, (), each.reason)) for each in found.whole]
+    return tuple(block for _, block in sorted(blocks, key=lambda block: block[0]))
 
 
 def _alone(network: Network, layer: Layer, weights: list[int]) -> Network:
@@ -180,8 +192,8 @@ def inspect(
         An `Inspection` with the attributes `groups`, `layers` and `usage`, a mapping with the `macs`
         (multiply-accumulates of one inference), `params` (bytes of all weights) and `peak_ram` (bytes of live
         activations). With transforms it also has `levels`: the levels that can be chosen for each layer, and why others
-        cannot. With an energy model, `usage` has the energy in picojoules, and `energy_source`
-        says where it comes from.
+        cannot. If the network has residual blocks, `blocks` says which of them can be skipped. With an energy model,
+        `usage` has the energy in picojoules, and `energy_source` says where it comes from.
         `print` shows it as tables.
 
     Raises:

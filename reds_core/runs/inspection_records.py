@@ -69,6 +69,24 @@ class LevelsRecord:
 
 
 @dataclass(frozen=True)
+class BlockRecord:
+    """A residual block with channels of its own: what is computed only for one operand of a sum.
+
+    Attributes:
+        sum: The name of the layer that adds it.
+        groups: The channel groups inside it. A block that can be skipped has one, and is skipped if that has no
+            channels.
+        layers: The layers that are not executed if it is skipped; empty if it cannot be.
+        reason: Why it cannot be skipped, as a clause; empty if it can be.
+    """
+
+    sum: str
+    groups: tuple[str, ...]
+    layers: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Inspection:
     """A network, its channel groups and its costs at full width.
 
@@ -78,6 +96,7 @@ class Inspection:
         usage: The use of each resource, in base units.
         levels: What transforms can decide about each layer; None if no transforms were given.
         energy_source: Where the energy comes from; None if it is not counted.
+        blocks: The residual blocks with channels of their own; None if there are none.
     """
 
     groups: tuple[GroupRecord, ...]
@@ -85,6 +104,7 @@ class Inspection:
     usage: Mapping[str, int] = field(metadata={INLINE: True})
     levels: tuple[LevelsRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
     energy_source: EnergySource | None = field(default=None, metadata={LEFT_OUT: True})
+    blocks: tuple[BlockRecord, ...] | None = field(default=None, metadata={LEFT_OUT: True})
 
     def __str__(self) -> str:
         tables = [table_text(table) for table in self.tables()]
@@ -93,7 +113,7 @@ class Inspection:
         return "\n\n".join([*tables, *["\n".join(lines)] * bool(lines), "\n".join([self.totals, *sources])])
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the layers, the groups and, if there are any, the levels to choose from as tables."""
+        """Return the layers, the groups and, if there are any, the residual blocks and the levels as tables."""
         layers = [
             Row(Cell(each.name), tuple(map(Cell, (each.kind, _shape_text(each), *_amounts(each)))))
             for each in self.layers
@@ -105,7 +125,7 @@ class Inspection:
             Table("Layers", "layer", ("kind", "output", "MACs", "params"), one_block(layers)),
             Table("Channel groups", "group", ("channels", "layers"), one_block(groups), is_prose=True),
         ]
-        return (*found, *levels_tables(self.levels or ()))
+        return (*found, *_block_tables(self.blocks or ()), *levels_tables(self.levels or ()))
 
     @property
     def totals(self) -> str:
@@ -125,6 +145,19 @@ def _amount_of(resource: str) -> str:
     """The text after an amount of a resource in base units, such as "bytes peak RAM"."""
     short = {"macs": "MACs", "params": "bytes of params", "peak_ram": "bytes peak RAM"}
     return short.get(resource, f"{units.scale_of(resource).units[0]} {units.resource_noun(resource)}".lstrip())
+
+
+def _block_tables(blocks: Sequence[BlockRecord]) -> tuple[Table, ...]:
+    """Return a table of the residual blocks, and what is not executed without each. There is none without blocks."""
+    rows = [
+        Row(
+            Cell(each.sum),
+            (Cell(", ".join(each.groups)), Cell(", ".join(each.layers) or f"cannot be skipped, because {each.reason}")),
+        )
+        for each in blocks
+    ]
+    columns = ("group inside", "skipped layers")
+    return (Table("Residual blocks", "added by", columns, one_block(rows), is_prose=True),) if rows else ()
 
 
 def levels_tables(levels: Sequence[LevelsRecord]) -> tuple[Table, ...]:

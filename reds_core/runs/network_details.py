@@ -11,6 +11,7 @@ from reds_core.cost.resources import CostModel
 from reds_core.formulation.statement import Statement
 from reds_core.knapsack.levels import UNTOUCHED, LevelSettings
 from reds_core.network.axis import Channels
+from reds_core.network.branches import without_branches, without_channels
 from reds_core.network.description import Layer, Network
 from reds_core.plan_details import LayerCost, LayerDetails, MemoryStep, NetworkDetails
 
@@ -35,7 +36,7 @@ def layers_of(network: Network) -> tuple[LayerDetails, ...]:
 def network_details(
     statement: Statement, name: str, widths: Mapping[str, int], settings: LevelSettings = UNTOUCHED
 ) -> NetworkDetails:
-    """What each layer of one network costs, counted as its budget counts it.
+    """What each layer of one network costs, counted as its budget counts it. Layers of skipped blocks cost nothing.
 
     Args:
         statement: The network, and how its resources are counted.
@@ -44,12 +45,14 @@ def network_details(
         settings: The levels of its layers.
     """
     network, costs = statement.described(settings), statement.costs
-    usage = _usage_by_call(network, costs, widths)
+    left = without_branches(network, without_channels(widths))
+    executed = dict(zip(left.calls, _usage_by_call(left.network, costs, widths), strict=True))
+    unused = dict.fromkeys(next(iter(executed.values()), {}), 0)
     layers = tuple(
-        LayerCost(layer.name, _output_shape(network, layer, widths), usage[call])
+        LayerCost(layer.name, _output_shape(network, layer, widths), executed.get(call, unused))
         for call, layer in enumerate(network.layers)
     )
-    return NetworkDetails(name, layers, _memory(network, costs, widths))
+    return NetworkDetails(name, layers, _memory(left.network, costs, widths))
 
 
 def _usage_by_call(network: Network, costs: CostModel, widths: Mapping[str, int]) -> list[dict[str, int]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reds_core.errors import InputError
 from reds_core.framework.framework import WeightArrays
-from reds_core.network.branches import Branch, skippable_branches, vanishes
+from reds_core.network.branches import ResidualBranch, skippable_branches, vanishes
 from reds_core.network.description import Network
 from reds_core.scoring.exchange_rate import value_unit
 from reds_core.scoring.loss_measurement import LossMeasurement
@@ -75,7 +75,7 @@ def with_skipping_values(
     return replace(scores, skipped={group: 0.0 - rate * rise for group, rise in rises.items()})
 
 
-def _masked(network: Network, weights: WeightArrays, branch: Branch) -> WeightArrays:
+def _masked(network: Network, weights: WeightArrays, branch: ResidualBranch) -> WeightArrays:
     """Weights with which a branch computes what it does without any channels of its group."""
     masked = list(weights)
     for index in {index for call in branch.constant for index in network.layers[call].weights}:

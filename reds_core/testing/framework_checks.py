@@ -25,6 +25,7 @@ from reds_core.testing.model_checks import (
     OF_MODELS,
     describes_every_weight,
     offers_samples_that_can_tell,
+    skipped_blocks_equal_masked,
 )
 from reds_core.testing.model_subject import TRAINED, ModelSubject, Trial, hold_alike, sliced
 from reds_core.testing.plugin_checks import check_declaration, imports_nothing_heavy
@@ -373,6 +374,7 @@ FRAMEWORK_CHECKS: tuple[Check[FrameworkSubject], ...] = (
     Check(assigned_weights_take_effect, (*GROUND, "losses_follow_the_weights")),
     Check(gradients_are_those_of_the_loss, (*GROUND, "losses_follow_the_weights")),
     *(Check(check.run, (*check.after, *_BEFORE.get(check.name, ()))) for check in OF_MODELS),
+    Check(skipped_blocks_equal_masked, (*GROUND, "removed_equals_masked")),
     *(
         Check(run, GROUND)
         for run in (

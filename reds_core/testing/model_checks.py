@@ -15,6 +15,7 @@ import numpy as np
 from reds_core.cost import counting, resources
 from reds_core.framework.data import Arrays
 from reds_core.framework.family import member_kept
+from reds_core.network.branches import residual_branches, without_branches
 from reds_core.network.description import Network, WeightKind
 from reds_core.testing.isolation import captured_stdout
 from reds_core.testing.model_subject import (
@@ -147,6 +148,37 @@ def removed_equals_masked(subject: Subject) -> None:
                     raise Failure(f"{trial} cut to {widths} has loss {loss:.6g}, but {wanted:.6g} where it is masked")
         if network.groups and not changed:
             raise Failure(f"no loss of {trial} changes when channels are removed: give it larger weights")
+
+
+def skipped_blocks_equal_masked(subject: Subject) -> None:
+    """A residual block of which no channels are kept computes a constant, which its removal must not change.
+
+    Each block that can be skipped is removed from each sample by itself, and then all of them. Losses are compared with
+    those of the full network with zeros in the weights of the removed channels, and the resources with those of the
+    description without these blocks.
+    """
+    framework = subject.framework
+    if not framework.skips_blocks:
+        raise Skip("the framework does not remove residual blocks")
+    has_blocks = False
+    for trial in subject.trials:
+        network, blocks = trial.network, list(residual_branches(trial.network).found)
+        has_blocks |= bool(blocks)
+        for gone in [[block] for block in blocks] + [blocks] * (len(blocks) > 1):
+            kept = dict.fromkeys(gone, np.zeros(0, np.int64))
+            small = framework.extract(trial.model, network, kept)
+            masked = without(network, subject.weights(trial), kept)
+            (wanted,) = framework.losses(trial.model, network, [masked], trial.data, trial.task)
+            loss = framework.loss(small, trial.data, trial.task)
+            if not abs(loss - wanted) <= TOLERANCE * max(1.0, abs(wanted)):
+                raise Failure(f"{trial} without {gone} has loss {loss:.6g}, but {wanted:.6g} where it is masked")
+            widths, again = {**network.channels, **dict.fromkeys(gone, 0)}, framework.inspect(small)
+            planned = resources.usage(without_branches(network, gone).network, widths)
+            counted = resources.usage(again, again.channels)
+            if planned != counted:
+                raise Failure(f"{trial} without {gone} uses {counted}, but {planned} by its description")
+    if not has_blocks:
+        raise Failure("sets skips_blocks, but no sample has a residual block that can be skipped")
 
 
 def costs_equal_an_independent_count(subject: Subject) -> None:

@@ -88,7 +88,7 @@ class _Describing:
     def add(self, name: str, other: Value) -> Value:
         """Add an earlier value."""
         self.builder.tie(self.value.dims[-1], other.dims[-1], f"layer '{name}'")
-        (self.value,) = self.builder.call(name, "Add", (other, self.value), (self.value.dims,))
+        (self.value,) = self.builder.call(name, "Add", (other, self.value), (self.value.dims,), is_sum=True)
         return self.value
 
     def _length(self, axis: Axis) -> int:

@@ -184,6 +184,14 @@ def test_a_resumed_run_takes_its_settings_from_the_folder(reds: Reds, place: Wor
     reds("prune", "--resume", "--out", place.out, "--no-int8").check_error(2, "started with int8 shared, not")
 
 
+def test_prune_skips_blocks_only_where_framework_and_strategy_can(reds: Reds, place: Workplace) -> None:
+    cannot = "framework 'toy' does not remove residual blocks from models; leave out --skip-blocks"
+    pruned(reds, place, "--skip-blocks").check_error(2, cannot)
+    pruned(reds, place, "--skip-blocks", "--pruner", "uniform").check_error(2, "pruner 'uniform' cannot skip")
+    assert pruned(reds, place, "--skip-blocks", "--no-skip-blocks").status == 0
+    assert "skip_blocks" not in load_plan(place.out).options["widths"]
+
+
 def test_prune_exit_statuses(reds: Reds, place: Workplace) -> None:
     pruned(reds, place, "--budget", "macs=0.001").check_error(
         3, "the least that can be reached is .*; raise the budget"

@@ -26,6 +26,8 @@ from reds_core.early_exit.policy import ExitAnswers
 from reds_core.early_exit.record import ExitThresholds, load_thresholds
 from reds_core.errors import InfeasibleError, InputError
 from reds_core.framework.data import Arrays
+from reds_core.framework.device import Energy, ExitFigures
+from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.runs.splitting import split_validation
 
 REGISTRY = toy_registry(framework=ExitsFramework)
@@ -122,7 +124,7 @@ def test_the_figures_of_test_examples_are_those_of_the_thresholds(found: tuple[E
 def test_integer_thresholds_are_the_best_for_the_file(found: tuple[ExitThresholds, Path]) -> None:
     integers = found[0].integers
     assert integers is not None
-    assert (integers.file, integers.steps) == ("model-int8.tflite", (1 / 16,) * 3)
+    assert (integers.file, integers.steps, integers.never) == ("model-int8.tflite", (1 / 16,) * 3, 256)
     known = answers(held_back(), 1 / 16)
     best = ThresholdSearch(known, is_integer=True, never=256.0).most_accurate(0.5 * ALONE[-1])
     assert best is not None
@@ -209,6 +211,7 @@ def test_targets_that_nothing_reaches_are_infeasible(folder: Path, tmp_path: Pat
         ({"target_cost": "much"}, "is malformed"),
         ({"energy_model": "nucleo-l4r5zi"}, "energy_model has no effect, since cost is macs"),
         ({"exit_costs": ["5", "6"]}, "holds 2 costs"),
+        ({"cost": "instructions"}, "no profile states the instructions up to each exit"),
         ({"holdout": 0.0}, "no examples are held back"),
         ({"holdout": 2.0}, "holdout 2.0 is not a share"),
         ({"mode": "resume"}, "cannot be resumed"),
@@ -285,7 +288,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     ExitsFramework().save_model(exits_model(), place.out / "nested.keras")
     ExitsFramework().save_model(exits_model(), place.out / "full-int8.tflite")
     plan = json.loads((place.out / "plan.json").read_text())
-    plan["full"]["files"] = {"tflite-int8": "full-int8.tflite"}
+    plan["full"]["files"] = {"tflite_int8": "full-int8.tflite"}  # as plans of version 1 name the kind
     (place.out / "plan.json").write_text(json.dumps(plan))
     return place
 
@@ -301,6 +304,39 @@ def test_a_run_holds_back_what_it_held_back_in_training(run: Workplace, tmp_path
     assert found.integers.file == "full-int8.tflite"
     with pytest.raises(InputError, match=r"has held back 40.% of its data; leave out holdout"):
         reds_core.choose_thresholds(run.out, run.data, tmp_path / "u", holdout=0.2, registry=REGISTRY, verbose=0)
+
+
+def test_costs_are_taken_from_the_profile_of_a_run(run: Workplace, tmp_path: Path) -> None:
+    """The first record has no latencies of exits, the third is of another network."""
+    counted = tuple(ExitFigures(name, instructions=count) for name, count in zip(EXITS, (10, 25, 40), strict=True))
+    timed = tuple(ExitFigures(name, ns) for name, ns in zip(EXITS, (1e3, 3e3, 9e3), strict=True))
+    used = Energy(0.9, "rapl", "here")
+    records = (
+        ProfileRecord("full-int8.tflite", "full", "c-engine", "cortex-m4", instructions=40, exits=counted),
+        ProfileRecord("full-int8.tflite", "full", "c-engine", "host", 9e3, energy=used, exits=timed),
+        ProfileRecord("subnet-50-int8.tflite", "50", "c-engine", "other", 9e3, exits=timed),
+    )
+    save_profiles(run.out, records)
+
+    def costs(**changes: Any) -> tuple[list[float], str]:
+        given: dict[str, Any] = {"registry": REGISTRY, "verbose": 0, "mode": "overwrite"}
+        found = reds_core.choose_thresholds(run.out, run.data, tmp_path / "t", **(given | changes))
+        return [each.cost for each in found.exits], found.cost_source
+
+    assert costs(cost="latency") == ([1e3, 3e3, 9e3], "profile on c-engine, host")
+    assert costs(cost="instructions", target_cost="30") == ([10, 25, 40], "profile on c-engine, cortex-m4")
+    assert costs(cost="energy") == ([1e5, 3e5, 9e5], "profile on c-engine, host, rapl")
+    assert costs(cost="latency", energy_model="nucleo-l4r5zi")[1].startswith("modelled")
+    assert costs()[0] == list(COSTS)
+    for changes, why in (
+        ({"cost": "latency", "on": "litert"}, "no profile on litert states the latency up to each exit"),
+        ({"cost": "latency", "on": "c-engine", "config": "other"}, "no profile on c-engine other states"),
+        ({"on": "c-engine"}, "on has no effect, since cost is macs"),
+        ({"cost": "instructions", "energy_model": "nucleo-l4r5zi"}, "energy_model has no effect, since cost is instr"),
+        ({"cost": "latency", "on": "c-engine", "exit_costs": "1ms,2ms,3ms"}, "exit_costs and on both state costs"),
+    ):
+        with pytest.raises(InputError, match=why):
+            costs(**changes)
 
 
 def test_other_data_than_that_of_the_run_is_refused(run: Workplace, folder: Path, tmp_path: Path) -> None:
@@ -327,6 +363,15 @@ def test_the_command_prints_what_thresholds_reach(exits_reds: Reds, folder: Path
     exits_reds("thresholds", *given, "--out", tmp_path / "t").check_error(2, "add --overwrite")
     low = (*given[:4], "1%", "--out", tmp_path / "u")
     exits_reds("thresholds", *low).check_error(3, "give a higher --target-cost")
+
+
+def test_the_report_is_written_again(found: tuple[ExitThresholds, Path]) -> None:
+    path = found[1] / "report.html"
+    before = path.read_text()
+    path.unlink()
+    assert reds_core.write_report(found[1]) == path
+    assert path.read_text() == "a page" != before
+    path.write_text(before)
 
 
 def test_damaged_files_are_refused(found: tuple[ExitThresholds, Path], tmp_path: Path) -> None:

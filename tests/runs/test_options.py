@@ -61,6 +61,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         "keep": "stem*",
         "align": "auto",
         "min_width": np.int64(4),
+        "skip_blocks": True,
         "score_level": "kernel",
         "time_limit": 2,
         "memory_limit": 2**20,
@@ -78,7 +79,7 @@ def test_values_are_converted_to_the_types_of_the_settings(tmp_path: Path) -> No
         "finetune_epochs": 3,
     }
     assert changed(RunSettings(widths=WidthRules(align=8)), given) == RunSettings(
-        widths=WidthRules(("stem*",), None, 4),
+        widths=WidthRules(("stem*",), None, 4, skip_blocks=True),
         score_level=ScoreLevel.KERNEL,
         time_limit_s=2.0,
         memory_limit="1048576",

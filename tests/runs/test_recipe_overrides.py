@@ -44,6 +44,7 @@ BACK: dict[str, tuple[str, tuple[str, ...]]] = {
     "align": ("widths: {align: 8}", ("--align", "auto")),
     "min_width": ("widths: {min_width: 8}", ("--min-width", "1")),
     "max_options": ("widths: {max_options: 8}", ("--max-options", "512")),
+    "skip_blocks": ("widths: {skip_blocks: true}", ("--no-skip-blocks",)),
     "loss": ("task: {loss: mean_squared_error}", ("--loss", "none")),
     "loss_weights": ("task: {loss_weights: all}", ("--loss-weights", "none")),
     "class_weight": ("class_weight: balanced", ("--class-weight", "none")),

@@ -53,7 +53,7 @@ _ELSEWHERE: dict[str, tuple[str, ...] | None] = {
 _SMALL = tuple(n for n in NUMBERS if not n.startswith("9") and n != "1_000")
 _EPOCHS = ("0", "-1", "nan", "0.5", "x", "", "½")
 _WIDTH_RULES = {"--keep": ("*", "conv", "no*", "", "[", "слой"), "--align": NUMBERS, "--min-width": NUMBERS}
-_WIDTH_RULES |= {"--max-options": NUMBERS}
+_WIDTH_RULES |= {"--max-options": NUMBERS, "--skip-blocks": None}
 _SHARED = {"--option": OPTIONS, "--element-size": NUMBERS, "--seed": NUMBERS, "--strict": None}
 _SHARED |= {"--energy-model": ENERGY_MODELS}
 TASKS = (*WORDS, "supervised", "embedding", "reconstruction")
@@ -72,6 +72,7 @@ _TRAINING |= {"--realise": (*NAMES, "drop", "fold", "best")}
 _TRAINING |= {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--calibrate": _EPOCHS}
 _TRAINING |= {"--qat": None, "--no-qat": None, "--qat-activations": None, "--no-qat-activations": None}
 _TRAINING |= {"--loss-weights": (*WORDS, "1,2", "0,nan"), "--stream": None, "--no-stream": None}
+_TRAINING |= {"--no-skip-blocks": None}
 _TRAINING |= {"--calibration": (*NUMBERS, *PATHS)}
 _TRAINING |= {"--int8-drop": NUMBERS, "--fallback": (*WORDS, "float", "16x8")}
 _TRAINING |= {"--max-drop": NUMBERS, "--max-drop-resource": WORDS, "--max-drop-epochs": _EPOCHS}
@@ -167,7 +168,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
     "thresholds": (
-        ("m.keras",),
+        ("e.keras",),
         (("--data", "d.npz"), ("--out", "new")),
         {
             "--data": PATHS,
@@ -177,6 +178,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
             "--target-accuracy": NUMBERS,
         }
         | {"--measure": WORDS, "--cost": WORDS, "--exit-costs": AMOUNTS, "--energy-model": ENERGY_MODELS}
+        | {"--on": NAMES, "--config": WORDS}
         | {"--holdout": NUMBERS, "--option": OPTIONS, "--import": IMPORTS, "--input-shape": SHAPES}
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),

@@ -15,7 +15,7 @@ import pytest
 
 from reds_core import cli
 
-INPUTS = ("m.keras", "m.h5", "d.npz", "p.npz", "t.json", "done", "unfinished", "recipe.yaml", "images")
+INPUTS = ("m.keras", "m.h5", "e.keras", "d.npz", "p.npz", "t.json", "done", "unfinished", "recipe.yaml", "images")
 """Names of the files and folders that `build` makes."""
 
 
@@ -35,6 +35,12 @@ def build(folder: Path) -> None:
     )
     for name in ("m.keras", "m.h5"):
         model.save(folder / name)
+    exit_ = layers.Dense(3, activation="softmax", name="exit_1")(
+        layers.GlobalAveragePooling2D()(model.layers[0].output)
+    )
+    deep = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="deep")(model.layers[0].output))
+    last = layers.Dense(3, activation="softmax", name="last")(deep)
+    keras.Model(model.inputs, [exit_, last]).save(folder / "e.keras")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(18, 6, 6, 1)).astype(np.float32), np.arange(18) % 3
     np.savez(folder / "d.npz", x_train=x, y_train=y, x_test=x[:6], y_test=y[:6])

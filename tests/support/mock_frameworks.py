@@ -280,6 +280,10 @@ class Rescaling(ToyFramework):
         return small
 
 
+class Boastful(ToyFramework):
+    skips_blocks = True
+
+
 class FixedCosts(ToyFramework):
     """Counts the multiply-accumulates of the head as if all channels stayed."""
 

@@ -104,7 +104,7 @@ def _output_of(model: Any, name: str) -> Any:
     """Return the tensor that a layer of the outermost graph computes."""
     found = [layer for layer in model.layers if layer.name == name]
     if not found:
-        raise InputError(f"model '{model.name}' has no layer '{name}'", "`reds inspect` lists the layers")
+        raise InputError(f"model '{model.name}' has no layer '{name}'", "choose one of those that `reds inspect` lists")
     if len(found[0]._inbound_nodes) != 1:
         raise InputError(f"layer '{name}' is called several times", "give a layer that is called once")
     outputs = found[0]._inbound_nodes[0].output_tensors

@@ -9,8 +9,7 @@ import numpy as np
 
 from reds_core.errors import InputError
 from reds_core.framework import WeightArrays
-from reds_core.network import Kept, Network
-from reds_core.network.branches import branches, without_channels
+from reds_core.network import Kept, Network, residual_branches, without_channels
 from reds_tensorflow.names import named_variables
 from reds_tensorflow.reading import STOCK, Reading
 from reds_tensorflow.rebuilding import Rebuild
@@ -118,7 +117,7 @@ def _of_another_model(model: Any) -> InputError:
 
 def _check_kept(network: Network, kept: Kept) -> None:
     """Check that each entry is a choice of distinct channels of a group, and empty only inside a residual branch."""
-    found = branches(network).found if any(np.size(indices) == 0 for indices in kept.values()) else {}
+    found = residual_branches(network).found if any(np.size(indices) == 0 for indices in kept.values()) else {}
     for group, indices in kept.items():
         if group not in network.channels:
             raise InputError(f"network '{network.name}' has no channel group '{group}'", "inspect the model again")

@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from reds_core.arrays import IntArray
 from reds_core.framework import Family, Projection, member_kept, parts_of_whole
-from reds_core.network import Kept, Network, WeightKind
-from reds_core.network.branches import without_channels
+from reds_core.network import Kept, Network, WeightKind, without_channels
 from reds_tensorflow.activation_ranges import ActivationRanges, Rounding
 from reds_tensorflow.extraction import variables_by_index
 from reds_tensorflow.probing import second_moments

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers as L
 
-from reds_core.network import Kept
-from reds_core.network.branches import branches, without_branches
+from reds_core.network import Kept, residual_branches, without_branches
 from reds_tensorflow.names import graph_of
 from reds_tensorflow.rebuilding import Rebuild
 from reds_tensorflow.tracing import Trace
@@ -43,7 +42,7 @@ class RebuildSkipping(Rebuild):
         # layers of the branches are copied like all others, which needs a width, but are not called
         super().__init__(traced, {group: width or 1 for group, width in widths.items()})
         network = traced.network
-        gone = [branch for group, branch in branches(network).found.items() if group in skipped]
+        gone = [branch for group, branch in residual_branches(network).found.items() if group in skipped]
         self._inner = {call for branch in gone for call in branch.inner}
         self._constant = {call for branch in gone for call in branch.constant}
         self._sums = {branch.sum: branch for branch in gone}
@@ -112,7 +111,7 @@ class RebuildSkipping(Rebuild):
         return L.Rescaling(1.0, offset=constant.astype(other.dtype), name=source.name, dtype=other.dtype)(other)
 
     def _constant_of(self, call: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return what a branch adds to the channels that are kept: (channels,) if it is the same everywhere."""
+        """Return what a branch adds to the channels that are kept, as an array (channels,) if it is so everywhere."""
         tensor = self._network.tensors[self._sums[call].output]
         positions = tensor.axis.positions(self._kept, self._network.channels)
         values = np.take(values, positions, axis=tensor.dimension).astype(np.float64)

@@ -11,7 +11,6 @@ from keras import layers
 
 import reds_core
 from reds_core.framework import Arrays, ExportSource, Target
-from reds_core.registry import Registry
 
 
 def network_with_exits() -> keras.Model:
@@ -35,7 +34,7 @@ HEADS = [3 * 4, 3 * 6, 3 * 8]
 def test_thresholds_of_a_keras_network_and_its_int8_file(tmp_path: Path) -> None:
     model, rng = network_with_exits(), np.random.default_rng(0)
     x, y = rng.normal(size=(200, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 200)
-    registry = Registry()
+    registry = reds_core.Registry()
     framework = registry.framework_of(model)
     target = registry.create(Target, "tflite-int8")
     source = ExportSource(framework, model, framework.inspect(model), calibration=Arrays(x[:50], y[:50]))

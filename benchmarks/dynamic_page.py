@@ -1,0 +1,141 @@
+"""Writes the tables and the figure of docs/results/dynamic.md from the records of benchmarks/dynamic.py."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from dynamic_records import ALL, ARMS, WIDTH, WIDTH_BITS, DynamicRecord, EarlyExit
+from page_sections import put
+
+from reds_core.report.drawing import drawing, new_figure, save_figure
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "dynamic.md"
+TITLES = {WIDTH: "widths", WIDTH_BITS: "widths and bits", ALL: "exits, widths and bits"}
+COST_SHARES = (0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
+"""The mean costs at which early exit is tabulated, as shares of the MACs of the given network."""
+
+
+def write_page(records: Sequence[DynamicRecord], page: Path) -> None:
+    """Replace the tables of the page, and draw its figure beside it."""
+    put(page, "members", members_table(records))
+    put(page, "early", early_table(records))
+    put(page, "store", store_table(records))
+    draw(records, page.with_suffix(".svg"))
+
+
+def mean_text(values: Iterable[float]) -> str:
+    """Return the mean in percent, and the standard deviation if there are several values."""
+    known = [100 * value for value in values]
+    return f"{fmean(known):.1f}" if len(known) < 2 else f"{fmean(known):.1f} ± {stdev(known):.1f}"
+
+
+def members_table(records: Sequence[DynamicRecord]) -> str:
+    """Return the members of each kind of family: what they use, where they end, and their accuracy."""
+    lines = [
+        "| network | decided | member | MACs (%) | ends at | kernels of 4 bits | accuracy (%) | seeds |",
+        "| --- | --- | --- | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for network, arm, own in _families(records):
+        for place, member in enumerate(own[0].members):
+            found = [record.members[place] for record in own]
+            macs = fmean(100 * each.macs / record.full_macs for each, record in zip(found, own, strict=True))
+            ends = ", ".join(sorted({each.exit or "the end" for each in found}))
+            bits = "-" if arm == WIDTH else f"{sum(f.fewer_bits for f in found)} of {sum(f.kernels for f in found)}"
+            accuracy = mean_text(each.accuracy for each in found)
+            cells = (network, TITLES[arm], member.name, f"{macs:.1f}", ends, bits, accuracy, str(len(own)))
+            lines.append(f"| {' | '.join(cells)} |")
+        after = mean_text(record.after for record in own)
+        lines.append(f"| {network} | {TITLES[arm]} | full | 100 | the end | - | {after} | {len(own)} |")
+    return "\n".join(lines)
+
+
+def at_cost(points: Sequence[EarlyExit], macs: float) -> EarlyExit | None:
+    """Return the most expensive thresholds of a curve within a mean cost; None if all are above it."""
+    within = [point for point in points if point.macs <= macs * 1.005]
+    return max(within, key=lambda point: point.macs) if within else None
+
+
+def early_table(records: Sequence[DynamicRecord]) -> str:
+    """Return the accuracy of early exit at some mean costs, by each measure of confidence."""
+    lines = [
+        f"| network | confidence | {' | '.join(f'{share:.0%}' for share in COST_SHARES)} |",
+        "| --- | --- |" + " ---: |" * len(COST_SHARES),
+    ]
+    for network, _, own in _families(records, (ALL,)):
+        for measure in dict.fromkeys(point.measure for point in own[0].early):
+            cells = []
+            for share in COST_SHARES:
+                curves = ([p for p in record.early if p.measure == measure] for record in own)
+                found = [at_cost(c, share * r.full_macs) for c, r in zip(curves, own, strict=True)]
+                known = [point.accuracy for point in found if point is not None]
+                cells.append(mean_text(known) if len(known) == len(own) else "-")
+            lines.append(f"| {network} | {measure} | {' | '.join(cells)} |")
+        cells = []
+        for exit_ in range(len(own[0].exits)):
+            macs = fmean(record.exits[exit_].macs / record.full_macs for record in own)
+            cells.append(f"{macs:.0%}: {mean_text(record.exits[exit_].accuracy for record in own)}")
+        lines.append(f"| {network} | every example at one exit | {'; '.join(cells)} |" + " |" * (len(COST_SHARES) - 1))
+    return "\n".join(lines)
+
+
+def store_table(records: Sequence[DynamicRecord]) -> str:
+    """Return the bytes of one store beside those of a store for each network."""
+    lines = ["| network | decided | one store (KiB) | apart (KiB) | ratio |", "| --- | --- | ---: | ---: | ---: |"]
+    for network, arm, own in _families(records):
+        known = [(r.store_bytes, r.apart_bytes) for r in own if r.store_bytes and r.apart_bytes]
+        if known:
+            one, apart = (fmean(column) / 1024 for column in zip(*known, strict=True))
+            lines.append(f"| {network} | {TITLES[arm]} | {one:.1f} | {apart:.1f} | {apart / one:.2f} |")
+    return "\n".join(lines)
+
+
+def draw(records: Sequence[DynamicRecord], path: Path) -> None:
+    """Draw accuracy against mean MACs: members, exits that all examples take, and early exit by confidence."""
+    networks = list(dict.fromkeys(record.network for record in records))
+    with drawing():
+        figure = new_figure(5.2 * len(networks), 4.0)
+        for column, network in enumerate(networks):
+            axes = figure.add_subplot(1, len(networks), column + 1)
+            axes.set_title(network)
+            axes.set_xlabel("mean MACs (% of the given network)")
+            axes.set_ylabel("accuracy on test data (%)")
+            for _, arm, own in _families([r for r in records if r.network == network]):
+                x = [fmean(100 * r.members[i].macs / r.full_macs for r in own) for i in range(len(own[0].members))]
+                y = [fmean(100 * r.members[i].accuracy for r in own) for i in range(len(own[0].members))]
+                axes.plot([*x, 100], [*y, fmean(100 * r.after for r in own)], marker="o", label=TITLES[arm])
+                if arm == ALL:
+                    _draw_early(axes, own)
+            axes.legend(loc="lower right", fontsize="small")
+        save_figure(figure, path)
+
+
+def _draw_early(axes: object, own: Sequence[DynamicRecord]) -> None:
+    """Draw early exit by the margin, averaged over seeds at equal mean costs."""
+    shares = [share / 100 for share in range(30, 101, 2)]
+    points = []
+    for share in shares:
+        curves = ([p for p in record.early if p.measure == "margin"] for record in own)
+        found = [at_cost(c, share * r.full_macs) for c, r in zip(curves, own, strict=True)]
+        known = [100 * point.accuracy for point in found if point is not None]
+        if len(known) == len(own):
+            points.append((100 * share, fmean(known)))
+    axes.plot(*zip(*points, strict=True), linestyle="--", label="early exit by margin")  # type: ignore[attr-defined]
+    exits = [
+        (fmean(100 * r.exits[i].macs / r.full_macs for r in own), fmean(100 * r.exits[i].accuracy for r in own))
+        for i in range(len(own[0].exits))
+    ]
+    axes.plot(*zip(*exits, strict=True), "x", label="every example at one exit")  # type: ignore[attr-defined]
+
+
+def _families(
+    records: Sequence[DynamicRecord], arms: Sequence[str] = ARMS
+) -> list[tuple[str, str, list[DynamicRecord]]]:
+    """Return the records of each network and arm that has any, in the order of the page."""
+    found = defaultdict(list)
+    for record in records:
+        found[record.network, record.arm].append(record)
+    networks = dict.fromkeys(record.network for record in records)
+    return [(network, arm, found[network, arm]) for network in networks for arm in arms if found[network, arm]]

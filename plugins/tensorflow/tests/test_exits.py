@@ -1,0 +1,230 @@
+"""Early exits of Keras models: heads, parts that end at an exit, and families whose members end at different ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+from reds_tensorflow.exits import ending_at, finetune_exits, with_exits
+from reds_tensorflow.tracing import inspect
+
+import reds_core
+from reds_core.cost import resources
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.framework import FinetuneSettings, Teacher, Training
+from reds_core.framework.data import Arrays
+from reds_core.network import exit_names
+from reds_core.runs.exit_points import chosen_points, exit_points
+
+COUNT, TESTED, CLASSES = 192, 64, 3
+BLOCKS = ("relu0", "sum1", "relu2")
+
+
+def labelled(count: int, seed: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Images whose class is the channel of the brightest corner."""
+    x = np.random.default_rng(seed).uniform(0, 1, (count, 8, 8, 3)).astype(np.float32)
+    return x, x[:, :4, :4].mean(axis=(1, 2)).argmax(axis=1).astype(np.int64)
+
+
+TRAIN, TEST = labelled(COUNT, 0), labelled(TESTED, 1)
+
+
+def residual(last: str | None = "softmax") -> Any:
+    """conv - relu, a residual block, conv - relu, and a classifier."""
+    image = keras.Input((8, 8, 3), name="image")
+    x = image
+    for index, channels in enumerate((6, 6, 10)):
+        start = keras.initializers.HeNormal(seed=index)
+        y = keras.layers.Conv2D(channels, 3, 1, "same", name=f"conv{index}", kernel_initializer=start)(x)
+        y = keras.layers.BatchNormalization(name=f"norm{index}")(y)
+        y = keras.layers.ReLU(name=f"relu{index}")(y)
+        x = keras.layers.Add(name="sum1")([x, y]) if index == 1 else y
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    start = keras.initializers.GlorotUniform(seed=5)
+    x = keras.layers.Dense(CLASSES, activation=last, name="classes", kernel_initializer=start)(x)
+    return keras.Model(image, x, name="small")
+
+
+def with_two(last: str | None = "softmax") -> Any:
+    return with_exits(residual(last), ("relu0", "sum1"), 3)
+
+
+def test_exits_do_not_change_the_output_and_end_with_its_activation() -> None:
+    model = residual()
+    exits = with_exits(model, ("relu0", "sum1"), 3)
+    first, second, last = exits.predict(TEST[0], verbose=0)
+    assert np.array_equal(last, model.predict(TEST[0], verbose=0))
+    assert np.allclose(first.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(second.sum(axis=1), 1, atol=1e-6)
+    assert exit_names(inspect(exits)) == ("exit_1", "exit_2")
+    logits = with_two(None).predict(TEST[0], verbose=0)[0]
+    assert not np.allclose(logits.sum(axis=1), 1)
+
+
+def test_a_head_is_the_mean_over_positions_and_a_dense_layer() -> None:
+    exits = with_two(None)
+    features = keras.Model(exits.input, exits.get_layer("sum1").output).predict(TEST[0], verbose=0).astype(np.float64)
+    kernel, bias = (np.asarray(w, np.float64) for w in exits.get_layer("exit_2").weights)
+    wanted = features.mean(axis=(1, 2)) @ kernel + bias
+    assert np.allclose(exits.predict(TEST[0], verbose=0)[1], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("exit", "place"), [("exit_1", 0), ("exit_2", 1), (None, 2)])
+def test_a_part_computes_its_exit_with_the_layers_that_it_needs(exit: str | None, place: int) -> None:
+    exits = with_two()
+    part = ending_at(exits, exit)
+    assert np.array_equal(part.predict(TEST[0], verbose=0), exits.predict(TEST[0], verbose=0)[place])
+    whole, own = inspect(exits), inspect(part)
+    needed = {"exit_1": {"conv0"}, "exit_2": {"conv0", "conv1"}, None: {"conv0", "conv1", "conv2"}}[exit]
+    assert {layer.name for layer in own.layers if layer.name.startswith("conv")} == needed
+    heads = {layer.name for layer in own.layers if layer.kind == "Dense"}
+    assert heads == {exit or "classes"}
+    assert set(own.channels.items()) <= set(whole.channels.items())
+    used = resources.usage(own, own.channels)
+    assert used["params"] == part.count_params()
+
+
+def test_the_ends_of_blocks_are_where_one_tensor_is_all_that_is_left() -> None:
+    """Inside the residual block two tensors are needed; after the last convolution only one layer with MACs follows."""
+    points = exit_points(inspect(residual()))
+    assert [point.layer for point in points] == ["relu0", "sum1"]
+    macs = [8 * 8 * 9 * n for n in (3 * 6, 6 * 6, 6 * 10)]
+    total = sum(macs) + 10 * CLASSES
+    assert [point.macs_share for point in points] == [macs[0] / total, sum(macs[:2]) / total]
+    assert chosen_points(inspect(residual()), "auto") == points
+    assert [point.layer for point in chosen_points(inspect(residual()), ["relu2", "relu0"])] == ["relu0", "relu2"]
+
+
+@pytest.mark.parametrize(
+    ("at", "why"), [(["nowhere"], "has no layer 'nowhere'"), (["relu0", "relu0"], "layer 'relu0' is named twice")]
+)
+def test_places_that_cannot_be_exits_are_refused(at: list[str], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        chosen_points(inspect(residual()), at)
+
+
+def test_models_that_cannot_have_exits_are_refused() -> None:
+    image = keras.Input((8, 8, 3))
+    features = keras.Model(image, keras.layers.Conv2D(2, 1, name="conv")(image), name="features")
+    with pytest.raises(UnsupportedError, match="does not have one output that is a vector for each example"):
+        with_exits(features, ("conv",))
+    with pytest.raises(UnsupportedError, match="does not have one output"):
+        with_exits(with_two(), ("relu2",))
+    with pytest.raises(InputError, match="has no exit 'exit_7'"):
+        ending_at(with_two(), "exit_7")
+
+
+def test_training_heads_changes_nothing_else() -> None:
+    model = residual()
+    exits = with_exits(model, ("relu0", "sum1"), 3)
+    before = {v.path: np.asarray(v) for v in exits.weights}
+    settings = FinetuneSettings(epochs=2, learning_rate=0.05, distill=Teacher.INPUT, batch_size=32)
+    finetune_exits(exits, Training(Arrays(*TRAIN), settings, 0, lambda _: None, teacher=model))
+    changed = {v.path.split("/")[-2] for v in exits.weights if not np.array_equal(before[v.path], np.asarray(v))}
+    assert changed == {"exit_1", "exit_2"}
+    assert all(layer.trainable for layer in exits.layers)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A run whose smaller budget is below what the last exit can meet."""
+    folder = tmp_path_factory.mktemp("exits")
+    with_two().save(folder / "model.keras")
+    return reds_core.prune(
+        folder / "model.keras",
+        (TRAIN, TEST),
+        {"macs": ["2k", 0.5]},
+        out=folder / "run",
+        finetune_epochs=1,
+        targets="tflite",
+        batch_size=64,
+        verbose=0,
+    )
+
+
+def test_a_budget_that_only_an_early_exit_meets_is_met_by_one(finished: Any) -> None:
+    """Two thousand MACs are less than the narrowest networks take that end later."""
+    small = finished["2k"]
+    assert small.exit == "exit_1"
+    assert set(small.widths) == {"conv0"}
+    assert small.usage["macs"] <= 2000
+    model = small.load()
+    assert [layer.name for layer in model.layers if layer.name.startswith("conv")] == ["conv0"]
+    network = inspect(model)
+    assert resources.usage(network, network.channels).items() <= dict(small.usage).items()
+
+
+def test_members_have_the_weights_of_the_full_network_that_their_exit_needs(finished: Any) -> None:
+    full = keras.models.load_model(finished.folder / "nested.keras")
+    assert len(full.outputs) == 3
+    for member in finished.subnetworks:
+        model = member.load()
+        for layer in model.layers:
+            if hasattr(layer, "kernel"):
+                own, whole = np.asarray(layer.kernel), np.asarray(full.get_layer(layer.name).kernel)
+                assert np.array_equal(own, whole[tuple(slice(n) for n in own.shape)])
+        outputs = model.predict(TEST[0], verbose=0)
+        assert member.accuracy.after == pytest.approx((outputs.argmax(axis=1) == TEST[1]).mean())
+
+
+def test_the_full_network_is_measured_at_its_last_exit(finished: Any) -> None:
+    full = keras.models.load_model(finished.folder / "nested.keras")
+    answers = full.predict(TEST[0], verbose=0)[-1].argmax(axis=1)
+    assert finished.full.accuracy.after == pytest.approx((answers == TEST[1]).mean())
+
+
+def test_shared_groups_only_grow(finished: Any) -> None:
+    smaller, larger = finished.subnetworks
+    for group in smaller.widths.keys() & larger.widths.keys():
+        assert smaller.widths[group] <= larger.widths[group]
+        kept = smaller.kept[group]
+        assert larger.kept[group][: len(kept)] == kept
+
+
+def test_the_plan_states_the_exit_and_only_where_there_is_one(finished: Any) -> None:
+    plan = json.loads((finished.folder / "plan.json").read_text())
+    stated = [member.get("exit") for member in plan["subnetworks"]]
+    assert stated == [member.exit for member in finished.subnetworks]
+    assert "exit" not in plan["subnetworks"][1] or plan["subnetworks"][1]["exit"] is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"pruner": "progressive"}, "pruner 'progressive' does not decide at which exit"),
+        ({"options": {"nested": {"family": "joint"}}}, "a joint family are decided together"),
+    ],
+)
+def test_strategies_that_decide_no_exits_are_refused(tmp_path: Path, settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        reds_core.prune(
+            with_two(), (TRAIN, TEST), {"macs": 0.5}, out=tmp_path / "run", finetune_epochs=0, verbose=0, **settings
+        )
+
+
+def test_a_budget_below_every_exit_is_refused(tmp_path: Path) -> None:
+    from reds_core.errors import InfeasibleError
+
+    with pytest.raises(InfeasibleError, match="the least that can be reached is"):
+        reds_core.prune(with_two(), (TRAIN, TEST), {"macs": "1k"}, out=tmp_path / "run", finetune_epochs=0, verbose=0)
+
+
+def test_exits_are_added_to_a_file(tmp_path: Path) -> None:
+    residual().save(tmp_path / "model.keras")
+    given: dict[str, Any] = {"data": (TRAIN, TEST), "epochs": 1, "verbose": 0}
+    found = reds_core.exits(tmp_path / "model.keras", "auto", tmp_path / "exits.keras", **given)
+    assert [exit.after for exit in found] == ["relu0", "sum1", None]
+    assert [exit.name for exit in found] == ["exit_1", "exit_2", "classes"]
+    assert found[-1].macs_share == 1
+    model = keras.models.load_model(tmp_path / "exits.keras")
+    for exit, outputs in zip(found, model.predict(TEST[0], verbose=0), strict=True):
+        assert exit.accuracy == pytest.approx((outputs.argmax(axis=1) == TEST[1]).mean())
+    with pytest.raises(InputError, match=r"exits\.keras' exists already"):
+        reds_core.exits(tmp_path / "model.keras", "auto", tmp_path / "exits.keras", **given)
+    with pytest.raises(InputError, match="has early exits already"):
+        reds_core.exits(tmp_path / "exits.keras", "auto", tmp_path / "more.keras", verbose=0)
