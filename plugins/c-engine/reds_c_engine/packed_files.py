@@ -13,7 +13,6 @@ from reds_litert.targets import DEPTHWISE, INT8_BITS, WEIGHT_BITS, Int8Target, l
 from reds_c_engine.engine_device import CEngine
 from reds_c_engine.family import check_runs
 from reds_core.arrays import FloatArray
-from reds_core.errors import UnsupportedError
 from reds_core.framework import ExportSource
 from reds_core.network import Network
 
@@ -67,27 +66,14 @@ class PackedFiles(Int8Target):
         return int4.with_packings(content, kernels, packings)
 
     def _truncated(self, source: ExportSource) -> tuple[str, ...]:
-        """Return the layers that have truncated codes.
-
-        Raises:
-            UnsupportedError: If something else is decided about the weights of such a layer.
-        """
-        found = []
-        for site, levels in source.settings.levels.items():
-            if levels.get(TRUNCATED, INT8_BITS) == INT8_BITS or self.refusal(source.network, site, TRUNCATED, 4):
-                continue
-            if levels.get(WEIGHT_BITS, INT8_BITS) < INT8_BITS or not self._is_plain(levels):
-                raise UnsupportedError(
-                    f"the C engine cannot truncate the weights of layer '{site}', which are also changed otherwise",
-                    "give transform 'truncated-bits' without others that change kernels",
-                )
-            found.append(site)
-        return tuple(found)
-
-    @staticmethod
-    def _is_plain(levels: Mapping[str, int]) -> bool:
-        """Whether a kernel has neither a codebook nor a mask."""
-        return levels.get(CLUSTERS, ANY_WEIGHTS) >= ANY_WEIGHTS and levels.get(DENSITY, ALL) >= ALL
+        """Return the layers that have truncated codes: not those whose weights are also changed otherwise."""
+        return tuple(
+            site
+            for site, levels in source.settings.levels.items()
+            if levels.get(TRUNCATED, INT8_BITS) < INT8_BITS
+            and self.refusal(source.network, site, TRUNCATED, levels[TRUNCATED]) is None
+            and _is_plain(levels)
+        )
 
     def _packings(self, source: ExportSource) -> dict[str, KernelPacking]:
         """Return how the kernel of each layer is packed that has codebooks or a mask in the file, by its levels.
@@ -108,6 +94,12 @@ class PackedFiles(Int8Target):
             elif density < ALL:
                 found[site] = KernelPacking(bits, density_percent=density)
         return found
+
+
+def _is_plain(levels: Mapping[str, int]) -> bool:
+    """Whether a kernel has 8 bits, and neither a codebook nor a mask."""
+    has_fewer_bits = levels.get(WEIGHT_BITS, INT8_BITS) < INT8_BITS
+    return not has_fewer_bits and levels.get(CLUSTERS, ANY_WEIGHTS) >= ANY_WEIGHTS and levels.get(DENSITY, ALL) >= ALL
 
 
 def _with_density_of(values: FloatArray, packing: KernelPacking) -> KernelPacking:
