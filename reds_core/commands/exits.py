@@ -43,9 +43,8 @@ def exits_command(
         typer.Option(metavar="N", help="The epochs for which the heads are trained on the data.", min=0),
     ] = 5,
     learning_rate: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="The learning rate of that training.", show_default="that of reds prune"),
-    ] = None,
+        float, typer.Option(metavar="RATE", help="The learning rate of that training, in which nothing else learns.")
+    ] = 0.1,
     option: OptionTexts = None,
     imports: Imports = None,
     input_shape: InputShapes = None,

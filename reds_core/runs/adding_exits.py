@@ -33,6 +33,8 @@ from reds_core.watcher import Watcher
 
 DEFAULT_EPOCHS = 5
 """The epochs for which heads are trained where data is given."""
+LEARNING_RATE = 0.1
+"""The learning rate at which heads are trained. They are linear, so a large one does no harm."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def exits(
     *,
     data: str | PathLike[str] | Dataset | DataObject = None,
     epochs: int = DEFAULT_EPOCHS,
-    learning_rate: float | None = None,
+    learning_rate: float = LEARNING_RATE,
     overwrite: bool = False,
     options: PluginOptions | None = None,
     imports: Imports = (),
@@ -86,7 +88,7 @@ def exits(
         out: The path of the model file to write.
         data: The data as `prune` takes it. Without data the weights of the heads are random.
         epochs: The epochs for which the heads are trained.
-        learning_rate: The learning rate of this training; None for that of `prune`.
+        learning_rate: The learning rate of this training.
         overwrite: Whether to replace a file that is there already.
         options: Options of plugins, as `{plugin: {key: text}}`.
         imports: One or several Python files or names of modules that define custom layers.
@@ -115,8 +117,7 @@ def exits(
     path = given_path(out, "out")
     if path.exists() and not overwrite:
         raise InputError(f"'{path}' exists already", f"add {argument('overwrite', True)}, or choose another file")
-    finetune = FinetuneSettings(epochs=epochs, distill=Teacher.INPUT)
-    finetune = finetune if learning_rate is None else replace(finetune, learning_rate=learning_rate)
+    finetune = FinetuneSettings(epochs=epochs, learning_rate=learning_rate, distill=Teacher.INPUT)
     settings = replace(RunSettings(), options=options, seed=seed, finetune=finetune)
     source = given_data(data)
     with following(verbose, watcher) as followed:
