@@ -133,7 +133,8 @@ def _static(thresholds: Any) -> tuple[MemberFigures, ...]:
 
 def _early(thresholds: Any) -> tuple[EarlyExit, ...]:
     return tuple(
-        EarlyExit(point.measure, point.cost_test or 0.0, point.accuracy_test or 0.0) for point in thresholds.curve
+        EarlyExit(point.measure, point.cost_held_back, point.cost_test or 0.0, point.accuracy_test or 0.0)
+        for point in thresholds.curve
     )
 
 

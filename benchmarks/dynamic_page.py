@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from dynamic_records import ALL, ARMS, WIDTH, WIDTH_BITS, DynamicRecord, EarlyExit
+from dynamic_records import ALL, ARMS, WIDTH, WIDTH_BITS, DynamicRecord, EarlyExit, MemberFigures
 from page_sections import put
-
-from reds_core.report.drawing import drawing, new_figure, save_figure
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "dynamic.md"
 TITLES = {WIDTH: "widths", WIDTH_BITS: "widths and bits", ALL: "exits, widths and bits"}
@@ -53,9 +51,9 @@ def members_table(records: Sequence[DynamicRecord]) -> str:
 
 
 def at_cost(points: Sequence[EarlyExit], macs: float) -> EarlyExit | None:
-    """Return the most expensive thresholds of a curve within a mean cost; None if all are above it."""
-    within = [point for point in points if point.macs <= macs * 1.005]
-    return max(within, key=lambda point: point.macs) if within else None
+    """Return the most expensive thresholds of a curve within a mean cost on held-back data, or None."""
+    within = [point for point in points if point.macs_held_back <= macs]
+    return max(within, key=lambda point: point.macs_held_back) if within else None
 
 
 def early_table(records: Sequence[DynamicRecord]) -> str:
@@ -94,40 +92,54 @@ def store_table(records: Sequence[DynamicRecord]) -> str:
 
 def draw(records: Sequence[DynamicRecord], path: Path) -> None:
     """Draw accuracy against mean MACs: members, exits that all examples take, and early exit by confidence."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = "reds"  # names in the file are the same each time
     networks = list(dict.fromkeys(record.network for record in records))
-    with drawing():
-        figure = new_figure(5.2 * len(networks), 4.0)
-        for column, network in enumerate(networks):
-            axes = figure.add_subplot(1, len(networks), column + 1)
-            axes.set_title(network)
-            axes.set_xlabel("mean MACs (% of the given network)")
-            axes.set_ylabel("accuracy on test data (%)")
-            for _, arm, own in _families([r for r in records if r.network == network]):
-                x = [fmean(100 * r.members[i].macs / r.full_macs for r in own) for i in range(len(own[0].members))]
-                y = [fmean(100 * r.members[i].accuracy for r in own) for i in range(len(own[0].members))]
-                axes.plot([*x, 100], [*y, fmean(100 * r.after for r in own)], marker="o", label=TITLES[arm])
-                if arm == ALL:
-                    _draw_early(axes, own)
-            axes.legend(loc="lower right", fontsize="small")
-        save_figure(figure, path)
+    figure, panels = pyplot.subplots(
+        1, len(networks), figsize=(5.4 * len(networks), 4.2), squeeze=False, layout="constrained"
+    )
+    for axes, network in zip(panels[0], networks, strict=True):
+        axes.set_title(network)
+        axes.set_xlabel("mean MACs (% of the given network)")
+        axes.set_ylabel("accuracy on test data (%)")
+        axes.grid(alpha=0.3)
+        for _, arm, own in _families([record for record in records if record.network == network]):
+            points = [_mean_point(own, [record.members[i] for record in own]) for i in range(len(own[0].members))]
+            points.append((100.0, fmean(100 * record.after for record in own)))
+            axes.plot(*zip(*points, strict=True), marker="o", label=TITLES[arm])
+            if arm == ALL:
+                axes.plot(*zip(*_early_points(own), strict=True), linestyle="--", label="early exit by margin")
+                axes.plot(*zip(*_exit_points(own), strict=True), "x", label="every example at one exit")
+        axes.legend(loc="lower right", fontsize="small")
+    figure.savefig(path, metadata={"Date": None})
 
 
-def _draw_early(axes: object, own: Sequence[DynamicRecord]) -> None:
-    """Draw early exit by the margin, averaged over seeds at equal mean costs."""
-    shares = [share / 100 for share in range(30, 101, 2)]
+def _early_points(own: Sequence[DynamicRecord]) -> list[tuple[float, float]]:
+    """Return mean cost and accuracy of early exit by the margin, averaged over seeds at equal held-back costs."""
     points = []
-    for share in shares:
+    for share in range(30, 101, 2):
         curves = ([p for p in record.early if p.measure == "margin"] for record in own)
-        found = [at_cost(c, share * r.full_macs) for c, r in zip(curves, own, strict=True)]
-        known = [100 * point.accuracy for point in found if point is not None]
+        found = [at_cost(c, share / 100 * r.full_macs) for c, r in zip(curves, own, strict=True)]
+        known = [each for each in found if each is not None]
         if len(known) == len(own):
-            points.append((100 * share, fmean(known)))
-    axes.plot(*zip(*points, strict=True), linestyle="--", label="early exit by margin")  # type: ignore[attr-defined]
-    exits = [
-        (fmean(100 * r.exits[i].macs / r.full_macs for r in own), fmean(100 * r.exits[i].accuracy for r in own))
-        for i in range(len(own[0].exits))
-    ]
-    axes.plot(*zip(*exits, strict=True), "x", label="every example at one exit")  # type: ignore[attr-defined]
+            macs = fmean(100 * each.macs / r.full_macs for each, r in zip(known, own, strict=True))
+            points.append((macs, fmean(100 * each.accuracy for each in known)))
+    return points
+
+
+def _exit_points(own: Sequence[DynamicRecord]) -> list[tuple[float, float]]:
+    """Return the cost and accuracy of each exit of the full network that all examples take."""
+    return [_mean_point(own, [record.exits[i] for record in own]) for i in range(len(own[0].exits))]
+
+
+def _mean_point(own: Sequence[DynamicRecord], found: Sequence[MemberFigures]) -> tuple[float, float]:
+    """Return the mean cost, in percent of the given network, and the mean accuracy in percent."""
+    macs = fmean(100 * each.macs / record.full_macs for each, record in zip(found, own, strict=True))
+    return macs, fmean(100 * each.accuracy for each in found)
 
 
 def _families(

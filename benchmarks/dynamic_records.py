@@ -95,11 +95,13 @@ class EarlyExit:
 
     Attributes:
         measure: The confidence.
+        macs_held_back: The mean MACs of a held-back example, by which thresholds are chosen.
         macs: The mean MACs of a test example.
         accuracy: The accuracy on test data.
     """
 
     measure: str
+    macs_held_back: float
     macs: float
     accuracy: float
 

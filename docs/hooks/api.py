@@ -17,12 +17,12 @@ import reds_core
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Pruning": ("prune", "extract", "export", "evaluate", "profile", "inspect", "sensitivity", "measure_latency",
-                "choose_thresholds", "run_audit", "simulate", "write_report"),
+                "exits", "choose_thresholds", "run_audit", "simulate", "write_report"),
     "Plans and results": ("Plan", "SavedPlan", "SavedSubnetwork", "load_plan", "Details", "load_details",
                           "HistoryRow", "load_history",
                           "ModelEvaluation", "ProfileRecord",
                           "FamilyExport", "Simulation", "SensitivityTable", "load_sensitivity", "Audit",
-                          "load_audit", "ExitThresholds", "load_thresholds", "load_scores"),
+                          "load_audit", "ExitRecord", "ExitThresholds", "load_thresholds", "load_scores"),
     "Settings and recipes": ("PruneOptions", "RunSettings", "FinetuneSettings", "WidthOptions", "LatencyOptions",
                              "Search", "Task", "Mode", "Recipe", "load_recipe", "recipe_text"),
     "Data": ("Dataset", "load_data", "split_validation"),

@@ -36,21 +36,16 @@ class CostSources:
         Raises:
             InputError: If an argument has no effect.
         """
-        has_device = self.on is not None or self.config is not None
-        given = {
-            "exit_costs": self.exit_costs is not None,
-            "on" if self.on is not None else "config": has_device,
-            "energy_model": self.energy_model is not None,
-        }
-        names = [name for name, is_given in given.items() if is_given]
-        if len(names) > 1:
-            first, second = (argument(name) for name in names[:2])
-            raise InputError(f"{first} and {second} both state costs", "leave one of them out")
-        counted = {"macs": {"on", "config", "energy_model"}, "instructions": {"energy_model"}}.get(kind, set())
-        if names and names[0] in counted:
-            raise InputError(
-                f"{argument(names[0])} has no effect, since {argument('cost')} is {kind}", "leave one of them out"
-            )
+        costs, model = argument("exit_costs"), argument("energy_model")
+        device = argument("on") if self.on is not None else argument("config")
+        named = [costs] if self.exit_costs is not None else []
+        named += [device] if self.on is not None or self.config is not None else []
+        named += [model] if self.energy_model is not None else []
+        if len(named) > 1:
+            raise InputError(f"{named[0]} and {named[1]} both state costs", "leave one of them out")
+        unused = {"macs": {device, model}, "instructions": {model}}.get(kind, set())
+        if named and named[0] in unused:
+            raise InputError(f"{named[0]} has no effect, since {argument('cost')} is {kind}", "leave one of them out")
 
 
 def exit_costs_of(subject: ExitNetwork, kind: CostKind, sources: CostSources) -> ExitCosts:

@@ -136,7 +136,7 @@ def read_exit_data(subject: ExitNetwork, source: str | Dataset | Splits, validat
     if plan is not None and VALIDATION in plan.options and validation is None:
         raise InputError(
             f"the run in '{subject.run}' was given validation data, which it does not keep",
-            f"give the same as {argument('validation_data')} to `reds_core.choose_thresholds` in Python",
+            "give the same as validation_data to `reds_core.choose_thresholds` in Python",
         )
     if not settings.task.is_labelled:
         raise InputError(f"the run in '{subject.run}' has no labels", "give the run of a classifier")
@@ -150,7 +150,7 @@ def read_exit_data(subject: ExitNetwork, source: str | Dataset | Splits, validat
     elif not isinstance(dataset.train, Arrays):
         raise InputError(
             "nothing can be held back from training data that is a stream",
-            f"give {argument('validation_data')} to `reds_core.choose_thresholds` in Python",
+            "give validation_data to `reds_core.choose_thresholds` in Python",
         )
     elif not settings.holdout:
         raise InputError(

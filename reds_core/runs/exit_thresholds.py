@@ -139,7 +139,7 @@ def choose_thresholds(
     options = with_input_shape(given_options(options), input_shape, model, registry)
     folder, how = given_path(out, "out"), mode_of(mode)
     model = given_path(model, "model") if isinstance(model, str | PathLike) else model
-    asked, kind = _one_of("measure", measure, MEASURES), _one_of("cost", cost, COST_KINDS)
+    asked, kind = _one_of(argument("measure"), measure, MEASURES), _one_of(argument("cost"), cost, COST_KINDS)
     if how is Mode.RESUME:
         raise InputError("thresholds cannot be resumed", f"give {argument('mode', 'overwrite')}")
     _check_targets(target_cost, target_accuracy)
@@ -184,7 +184,7 @@ def choose_thresholds(
 
 def _one_of(name: str, given: str, choices: Sequence[Any]) -> Any:
     if given not in choices:
-        raise InputError(f"{argument(name)} cannot be '{given}'", f"choose from: {', '.join(choices)}")
+        raise InputError(f"{name} cannot be '{given}'", f"choose from: {', '.join(choices)}")
     return given
 
 

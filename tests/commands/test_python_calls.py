@@ -43,6 +43,7 @@ CALLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "formulate": ("formulate_model", ("m.keras", "--budget", "macs=0.5", "--out", "p.npz")),
     "latency": ("measure_latency", ("m.keras", "--out", "t.json")),
     "sensitivity": ("sensitivity", ("m.keras", "--data", "d.npz", "--transform", "t", "--out", "s")),
+    "exits": ("exits", ("m.keras", "--out", "e.keras")),
     "thresholds": ("choose_thresholds", ("m.keras", "--data", "d.npz", "--out", "t")),
     "solve": ("solve", ("p.npz",)),
     "convert": ("convert_problem", ("p.npz", "p.mps")),

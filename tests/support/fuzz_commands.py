@@ -167,6 +167,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         }
         | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
     ),
+    "exits": (
+        ("m.keras",),
+        (("--out", "new.keras"),),
+        {"--data": PATHS, "--out": PATHS, "--at": WORDS, "--epochs": NUMBERS, "--learning-rate": NUMBERS}
+        | {"--option": OPTIONS, "--import": IMPORTS, "--input-shape": SHAPES}
+        | {"--seed": NUMBERS, "--overwrite": None, "--json": None},
+    ),
     "thresholds": (
         ("e.keras",),
         (("--data", "d.npz"), ("--out", "new")),

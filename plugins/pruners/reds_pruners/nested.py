@@ -60,7 +60,7 @@ class NestedPruner(AtOncePruner):
             raise UnsupportedError(
                 f"the subnetworks of a {self.options.family} family are decided together, but those of a model with "
                 "early exits one by one",
-                f"leave out {argument('option', 'nested.family')}, or give a model without exits",
+                f"give {argument('options', {self.name: {'family': 'bottom-up'}})}, or a model without exits",
             )
         return type(self)(NestedOptions("bottom-up")).steps(network, budgets, finetune_epochs)
 

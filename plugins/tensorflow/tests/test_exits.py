@@ -14,12 +14,10 @@ from reds_tensorflow.exits import ending_at, finetune_exits, with_exits
 from reds_tensorflow.tracing import inspect
 
 import reds_core
-from reds_core.cost import resources
-from reds_core.errors import InputError, UnsupportedError
-from reds_core.framework import FinetuneSettings, Teacher, Training
-from reds_core.framework.data import Arrays
+from reds_core.cost import usage
+from reds_core.errors import InfeasibleError, InputError, UnsupportedError
+from reds_core.framework import Arrays, FinetuneSettings, Teacher, Training
 from reds_core.network import exit_names
-from reds_core.runs.exit_points import chosen_points, exit_points
 
 COUNT, TESTED, CLASSES = 192, 64, 3
 BLOCKS = ("relu0", "sum1", "relu2")
@@ -85,27 +83,7 @@ def test_a_part_computes_its_exit_with_the_layers_that_it_needs(exit: str | None
     heads = {layer.name for layer in own.layers if layer.kind == "Dense"}
     assert heads == {exit or "classes"}
     assert set(own.channels.items()) <= set(whole.channels.items())
-    used = resources.usage(own, own.channels)
-    assert used["params"] == part.count_params()
-
-
-def test_the_ends_of_blocks_are_where_one_tensor_is_all_that_is_left() -> None:
-    """Inside the residual block two tensors are needed; after the last convolution only one layer with MACs follows."""
-    points = exit_points(inspect(residual()))
-    assert [point.layer for point in points] == ["relu0", "sum1"]
-    macs = [8 * 8 * 9 * n for n in (3 * 6, 6 * 6, 6 * 10)]
-    total = sum(macs) + 10 * CLASSES
-    assert [point.macs_share for point in points] == [macs[0] / total, sum(macs[:2]) / total]
-    assert chosen_points(inspect(residual()), "auto") == points
-    assert [point.layer for point in chosen_points(inspect(residual()), ["relu2", "relu0"])] == ["relu0", "relu2"]
-
-
-@pytest.mark.parametrize(
-    ("at", "why"), [(["nowhere"], "has no layer 'nowhere'"), (["relu0", "relu0"], "layer 'relu0' is named twice")]
-)
-def test_places_that_cannot_be_exits_are_refused(at: list[str], why: str) -> None:
-    with pytest.raises(InputError, match=why):
-        chosen_points(inspect(residual()), at)
+    assert usage(own, own.channels)["params"] == part.count_params()
 
 
 def test_models_that_cannot_have_exits_are_refused() -> None:
@@ -156,7 +134,7 @@ def test_a_budget_that_only_an_early_exit_meets_is_met_by_one(finished: Any) -> 
     model = small.load()
     assert [layer.name for layer in model.layers if layer.name.startswith("conv")] == ["conv0"]
     network = inspect(model)
-    assert resources.usage(network, network.channels).items() <= dict(small.usage).items()
+    assert usage(network, network.channels).items() <= dict(small.usage).items()
 
 
 def test_members_have_the_weights_of_the_full_network_that_their_exit_needs(finished: Any) -> None:
@@ -208,8 +186,6 @@ def test_strategies_that_decide_no_exits_are_refused(tmp_path: Path, settings: d
 
 
 def test_a_budget_below_every_exit_is_refused(tmp_path: Path) -> None:
-    from reds_core.errors import InfeasibleError
-
     with pytest.raises(InfeasibleError, match="the least that can be reached is"):
         reds_core.prune(with_two(), (TRAIN, TEST), {"macs": "1k"}, out=tmp_path / "run", finetune_epochs=0, verbose=0)
 
