@@ -10,7 +10,7 @@ from reds_core.formulation.space import DecisionSpace, Refusal, decision_space
 from reds_core.framework.framework import Framework
 from reds_core.framework.target import Target
 from reds_core.knapsack.levels import LevelSettings
-from reds_core.network.description import Network
+from reds_core.network.description import Network, Weight, WeightKind
 from reds_core.plugin import guarded
 from reds_core.registry import Registry
 from reds_core.runs.settings import RunSettings
@@ -18,12 +18,16 @@ from reds_core.runs.targets import refusal_by
 from reds_core.transforms.describing import layer_parts
 from reds_core.transforms.transform import Stage, Transform
 
+_KERNEL = Weight("kernel", "layer", WeightKind.KERNEL, (), 0, True)
+"""A kernel, by which transforms say whether they change kernels."""
+
 
 def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform, ...]:
     """Create the transforms of a run.
 
     Raises:
-        InputError: If a plugin or an option is unknown, or two transforms decide the same.
+        InputError: If a plugin or an option is unknown, two transforms decide the same, or one that projects whole
+            kernels is not the only one that changes them.
         UnavailableError: If a library that a plugin needs is not installed.
     """
     transforms = tuple(registry.create(Transform, name, settings.options) for name in settings.transforms)
@@ -32,6 +36,13 @@ def transforms_of(registry: Registry, settings: RunSettings) -> tuple[Transform,
         other = deciding.setdefault(each.what, each)
         if other is not each:
             raise InputError(f"transforms '{other.name}' and '{each.name}' both decide {each.what}", "use one of them")
+    changing = [each for each in transforms if each.projects(_KERNEL)]
+    whole = next((each for each in changing if each.projects_whole), None)
+    beside = next((each for each in changing if each is not whole), None)
+    if whole is not None and beside is not None:
+        raise InputError(
+            f"transform '{whole.name}' cannot change kernels that '{beside.name}' changes", "use one of them"
+        )
     return transforms
 
 

@@ -6,6 +6,7 @@ Each check is one function, and the first paragraph of its docstring is printed 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -242,11 +243,11 @@ def holds_the_levels_that_it_accepts(subject: TargetSubject) -> None:
     that the transform makes of it. The file must answer like the model with these weights.
     """
     tried = False
-    for trial, _ in subject.expressed:
-        settings = subject.lowest_levels(trial.network)
+    for (trial, _), transforms in itertools.product(subject.expressed, subject.together):
+        settings = subject.lowest_levels(trial.network, transforms)
         if not settings:
             continue
-        tried, lower = True, subject.projected(trial, settings)
+        tried, lower = True, subject.projected(trial, transforms, settings)
         with tempfile.TemporaryDirectory() as folder:
             path = subject.path(lower, Path(folder))
             try:
@@ -254,7 +255,7 @@ def holds_the_levels_that_it_accepts(subject: TargetSubject) -> None:
                 subject.plugin.export(source, path)
             except UnsupportedError as error:
                 raise Failure(f"refuses to export {trial} at levels that it accepts: {error.what}") from error
-            _check_usage(subject, lower, described(lower.network, subject.transforms, settings), path)
+            _check_usage(subject, lower, described(lower.network, transforms, settings), path)
             _check_answers(subject, lower, path)
     if not tried:
         raise Skip("accepts no level of the installed transforms")

@@ -93,20 +93,27 @@ class TargetSubject(ModelSubject[Target]):
         model = self.framework.extract(trial.model, trial.network, chosen(trial.network, 0.5, 0))
         return replace(trial, model=model, network=self.framework.inspect(model))
 
-    def lowest_levels(self, network: Network) -> LevelSettings:
+    @property
+    def together(self) -> list[list[Transform]]:
+        """The transforms that a run can have together: those of whole kernels are not combined with others."""
+        combined = [transform for transform in self.transforms if not transform.projects_whole]
+        alone = [[transform] for transform in self.transforms if transform.projects_whole]
+        return [*([combined] if combined else []), *alone]
+
+    def lowest_levels(self, network: Network, transforms: Sequence[Transform]) -> LevelSettings:
         """The lowest level that files can have of each layer and transform, without layers that stay as they are."""
         found = []
-        for transform in self.transforms:
+        for transform in transforms:
             for site in dict.fromkeys(call.name for call in network.layers):
                 levels = map(int, transform.offered(network, site).levels[:-1])
                 accepted = (n for n in levels if self.plugin.refusal(network, site, transform.what, n) is None)
                 found += [(Dimension(site, transform.what), level) for level in itertools.islice(accepted, 1)]
         return LevelSettings.of(found)
 
-    def projected(self, trial: Trial, settings: LevelSettings) -> Trial:
+    def projected(self, trial: Trial, transforms: Sequence[Transform], settings: LevelSettings) -> Trial:
         """The trial with a model whose weights are projected onto the levels of `settings`."""
         model, weights = self.framework.extract(trial.model, trial.network, {}), self.weights(trial)
-        for index, projection in projections(trial.network, self.transforms, settings).items():
+        for index, projection in projections(trial.network, transforms, settings).items():
             weights[index] = projection.function(weights[index].astype(np.float64)).astype(weights[index].dtype)
         self.framework.assign(model, trial.network, weights)
         return replace(trial, model=model)

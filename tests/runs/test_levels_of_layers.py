@@ -274,6 +274,18 @@ class SameBits(ToyBits):
     name = "same-bits"
 
 
+class WholeBits(ToyBits):
+    name = "whole-bits"
+    what = "whole_bits"
+    projects_whole = True
+
+
+def test_projections_of_whole_kernels_are_not_combined_with_others(place: Workplace) -> None:
+    asked = settings(transforms=("toy-bits", "whole-bits"), targets=("toy-device",))
+    with pytest.raises(InputError, match="'whole-bits' cannot change kernels that 'toy-bits' changes; use one of them"):
+        prune(place, settings=asked, registry=toy_registry(ToyBits, WholeBits))
+
+
 def test_two_transforms_that_decide_the_same_are_refused(place: Workplace) -> None:
     asked = settings(transforms=("toy-bits", "same-bits"), targets=("toy-device",))
     with pytest.raises(InputError, match="'toy-bits' and 'same-bits' both decide weight_bits; use one of them"):
