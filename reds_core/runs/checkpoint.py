@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -253,13 +253,16 @@ def pending_folder(folder: Path) -> Path:
     return folder / FOLDER / _PENDING
 
 
-def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -> Checkpoint | None:
+def load_checkpoint(
+    folder: Path, framework: Framework, initial: PruningState, skippable: Collection[str] = ()
+) -> Checkpoint | None:
     """Read the latest checkpoint in FOLDER/.checkpoint, or return None if there is none.
 
     Args:
         folder: The folder of the run.
         framework: Reads the models.
         initial: The state before the first step, from which the parts that were not saved are taken.
+        skippable: The names of the groups that may have no channels.
 
     Raises:
         InputError: If the checkpoint is damaged.
@@ -276,7 +279,7 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
         if not (source / name).exists():
             raise _damaged(source / name, FileNotFoundError(name))
     channels = {group: len(ranking) for group, ranking in initial.order.items()}
-    if not _is_sound(saved, channels):
+    if not _is_sound(saved, channels, skippable):
         raise _damaged(source / _STATE, "what it holds does not fit the network")
     scores, order, family = initial.scores, initial.order, initial.family
     if (source / _SCORES).exists():
@@ -306,13 +309,17 @@ def load_checkpoint(folder: Path, framework: Framework, initial: PruningState) -
     return Checkpoint(state, saved.steps, saved.passes, saved.history)
 
 
-def _is_sound(saved: _SavedState, channels: Mapping[str, int]) -> bool:
+def _is_sound(saved: _SavedState, channels: Mapping[str, int], skippable: Collection[str]) -> bool:
     """Whether every choice has a valid width for each group, and every member has a choice."""
     return (
         0 <= saved.members <= len(saved.choices)
         and all(c.widths.keys() == channels.keys() or c.exit is not None for c in saved.choices)
         and all(choice.widths.keys() <= channels.keys() for choice in saved.choices)
-        and all(1 <= width <= channels[g] for choice in saved.choices for g, width in choice.widths.items())
+        and all(
+            (0 if g in skippable else 1) <= width <= channels[g]
+            for choice in saved.choices
+            for g, width in choice.widths.items()
+        )
         and all(group in channels for group in saved.sequence)
         and len(saved.realised) in (0, saved.members)
         and all(each.keys() == channels.keys() for each in saved.realised)

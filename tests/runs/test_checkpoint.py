@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -219,6 +220,17 @@ def test_a_byte_that_is_lost_is_found_or_does_no_harm(tmp_path: Path, name: str)
             else:
                 assert found is not None
                 check_same(found.state, state())
+
+
+def test_only_groups_that_may_be_skipped_have_no_channels(tmp_path: Path) -> None:
+    skipping = Decision({"stem": 1, "inside": 0})
+    choices = (skipping, *state().choices[1:])
+    save_checkpoint(tmp_path, Checkpoint(dataclasses.replace(state(), choices=choices), STEPS), TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL, ("inside",))
+    assert found is not None
+    assert found.state.choices[0].widths == skipping.widths
+    with pytest.raises(InputError, match="does not fit the network"):
+        load_checkpoint(tmp_path, TOY, INITIAL, ("stem",))
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "order.npz"])
