@@ -11,7 +11,7 @@ import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.tables import notes_of
-from reds_core.errors import InputError, argument, command
+from reds_core.errors import InputError, UnsupportedError, argument, command
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.data import Arrays
@@ -20,6 +20,7 @@ from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.target import FullExport
 from reds_core.knapsack.option_rows import choice_of
 from reds_core.knapsack.problem import KnapsackProblem
+from reds_core.network.exits import exit_names
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan
 from reds_core.plan_details import load_details
 from reds_core.pruning.pruner import Decision
@@ -93,6 +94,7 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         settings.check_countable([budget])
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework, registry, targets, budget)
+        _refuse_exits(family)
         check_reachable(family.statement, [budget])
         for warning in (*notes_of(family.latencies), *slack_warnings(family.statement, [budget])):
             watcher.warn(warning)
@@ -217,6 +219,19 @@ def _without_member(plan: Plan, name: str, folder: Path) -> Companions:
 
 def _curves_of_others(folder: Path, name: str) -> tuple[HistoryRow, ...]:
     return tuple(row for row in load_history(folder) if row.step != training_step(name))
+
+
+def _refuse_exits(family: FinishedFamily) -> None:
+    """Refuse families of networks with early exits, whose members may end at different ones.
+
+    Raises:
+        UnsupportedError: If the network has early exits.
+    """
+    if exit_names(family.statement.network):
+        raise UnsupportedError(
+            "the exit at which one more subnetwork ends would have to be chosen with those of the whole family",
+            f"prune again with this budget among {argument('budgets')}",
+        )
 
 
 def _one_budget(texts: tuple[str, ...]) -> SubnetworkBudget:

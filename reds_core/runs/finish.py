@@ -152,7 +152,7 @@ def _export(session: Session, exporter: Exporter, state: PruningState, member: i
     planned.check(framework, model)
     raw = None if inputs.test is None else _untrained(session, planned)
     if raw is not None:
-        session.levels.project(framework, raw, planned.decision.settings, inputs.examples)
+        planned.levels.project(framework, raw, planned.decision.settings, inputs.examples)
     before = None if raw is None else exporter.accuracy(raw)
     shared = full.shared if session.settings.int8 == SHARED and session.plugins.realiser is None else {}
     return exporter.save_member(planned.rewritten(framework, model, inputs.examples), planned, before, shared)
@@ -173,8 +173,7 @@ def _planned(session: Session, state: PruningState, member: int) -> PlannedMembe
     """One subnetwork as it was decided."""
     realised = state.family.realised[member] if state.family.realised else None
     decision = state.choices[member]
-    part = session.statement.part(decision.exit)
-    levels = replace(session.levels, space=part.space)
+    part, levels = session.statement.part(decision.exit), session.levels_of(decision.exit)
     return PlannedMember(session.budgets[member], decision, state.order, part, levels, realised)
 
 

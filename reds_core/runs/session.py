@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reds_core.cost.budget import SubnetworkBudget
@@ -158,6 +158,14 @@ class Session:
     def levels(self) -> LayerLevels:
         """What the run does with the levels of layers."""
         return LayerLevels(self.statement.space, self.settings.qat, self.settings.qat_activations)
+
+    def levels_of(self, exit: str | None) -> LayerLevels:
+        """What the run does with the levels of the layers of a part that ends at an exit, or of a network without any.
+
+        Args:
+            exit: The exit; None for the last output.
+        """
+        return replace(self.levels, space=self.statement.part(exit).space)
 
     @property
     def settings(self) -> RunSettings:

@@ -95,14 +95,18 @@ def _project(session: Session, state: PruningState) -> None:
     nested = realiser is None  # networks with merged channels have no weights in common
     is_measured = settings.finetune.recalibrate and (realiser is None or realiser.measures_statistics)
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
-        projected = levels.project(
+        exit = state.choices[place].exit
+        whole = state.family.full if nested else None
+        if whole is not None and session.statement.parts:
+            whole = framework.ending_at(whole, exit)
+        projected = session.levels_of(exit).project(
             framework,
             model,
             own.settings,
             inputs.examples,
             widths=own.widths,
             smaller=networks[:place] if nested else (),
-            full=state.family.full if nested else None,
+            full=whole,
         )
         if projected is None:
             continue

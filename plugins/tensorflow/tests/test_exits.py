@@ -185,6 +185,34 @@ def test_strategies_that_decide_no_exits_are_refused(tmp_path: Path, settings: d
         )
 
 
+def test_one_more_member_of_a_family_with_exits_is_refused(finished: Any) -> None:
+    with pytest.raises(UnsupportedError, match="the exit at which one more subnetwork ends"):
+        reds_core.extract(finished.folder, {"macs": 0.4}, data=(TRAIN, TEST), verbose=0)
+
+
+@pytest.mark.slow
+def test_a_member_that_ends_early_has_its_own_levels(tmp_path: Path) -> None:
+    """Bits are decided of the layers that a member executes, and its file holds the weights that they leave."""
+    plan = reds_core.prune(
+        with_two(),
+        (TRAIN, TEST),
+        {"macs": ["2k", 0.5], "weight_bytes": [0.2, 0.5]},
+        out=tmp_path / "run",
+        transforms="weight-bits",
+        targets="tflite-int8",
+        finetune_epochs=1,
+        verbose=0,
+    )
+    small = plan["2k"]
+    assert small.exit == "exit_1"
+    assert small.settings is not None
+    assert set(small.settings) == {"conv0"}
+    for name, levels in small.settings.items():
+        kernel = np.asarray(small.load().get_layer(name).kernel, np.float64)
+        columns = kernel.reshape(-1, kernel.shape[-1]).T
+        assert all(len(np.unique(np.abs(column))) <= 2 ** (levels["weight_bits"] - 1) for column in columns)
+
+
 def test_a_budget_below_every_exit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InfeasibleError, match="the least that can be reached is"):
         reds_core.prune(with_two(), (TRAIN, TEST), {"macs": "1k"}, out=tmp_path / "run", finetune_epochs=0, verbose=0)
