@@ -253,12 +253,16 @@ class Tools(ABC):
         Use it for networks that were cut and are scored or measured before they are trained.
         """
 
-    def trial_loss(self, model: Any, epochs: int) -> float:
-        """The mean loss of `model` on held-back data after it was trained by itself for some epochs, on a trial basis.
+    def trial_loss(self, model: Any, decision: Decision, epochs: int) -> float:
+        """The mean loss of a network on held-back data after some epochs of training by itself, on a trial basis.
 
-        `model` may be changed. It is for comparisons of networks of which only one is kept, in a form that was cut
-        anew, so that its epochs do not count as those of a subnetwork. By default only its batch-norm statistics are
-        measured.
+        It is for comparisons of networks of which only one is kept, in a form that is cut anew, so that its epochs do
+        not count as those of a subnetwork. By default only its batch-norm statistics are measured.
+
+        Args:
+            model: the network as it was cut, which may be changed.
+            decision: what was decided of it. Its layers have the levels of this decision.
+            epochs: the epochs.
         """
         return self.loss(self.recalibrate(model))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray
 from reds_core.audit.answers import Answers, answers_of, class_count, true_classes
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, Data, each_batch, joined, sampled
+from reds_core.framework.data import Arrays, Data, columns, each_batch, joined, sampled
 from reds_core.framework.framework import Framework
 from reds_core.plan_details import load_details
 from reds_core.runs.audited_runs import AuditedRun
@@ -139,7 +139,7 @@ def read_audit_data(
     few = sampled(test, _FEW_EXAMPLES, 0)
     if framework.figures(model, few, settings.task).classes is None:
         raise _without_classes(runs[0])
-    count = class_count(framework.predict(model, few.x))
+    count = class_count(columns(framework.predict(model, few.x))[-1])  # of exits, the last one
     truth = true_classes(np.concatenate([part.y for part in each_batch(test, _BATCH_SIZE)]), count)
     places = np.flatnonzero(truth >= 0)
     if not len(places):

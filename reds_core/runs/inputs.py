@@ -9,7 +9,7 @@ from typing import Any
 
 from reds_core.cost.resources import CostModel
 from reds_core.cost.tables import CostTable, notes_of
-from reds_core.errors import InputError, argument
+from reds_core.errors import InputError, UnsupportedError, argument
 from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
@@ -233,6 +233,11 @@ class InputReader:
         statement = self._statement_of(network, model, latencies)
         check_skippable(self.framework, statement.network, statement.rules)
         early = exit_names(network)
+        if early and latencies is not None:
+            raise UnsupportedError(
+                "a table of a device knows no network that ends at an early exit",
+                f"leave out {argument('latency_table')}, or give a model without exits",
+            )
         if early:
             statement = statement.with_parts({exit: self._part(model, exit, latencies) for exit in (*early, None)})
         self.accept(statement)

@@ -116,7 +116,7 @@ class Run:
                 remove_checkpoints(folder.path)
             return finished
         accept(inputs.statement)
-        check_exits(plugins, inputs.statement)
+        check_exits(plugins, inputs.statement, request.settings)
         budgets = inputs.statement.smallest_first(budgets)
         record = RunRecord(request.options, inputs.hashes)
         if known is None and request.model is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,14 +100,21 @@ def check_realiser(plugins: RunPlugins, budgets: int, has_data: bool) -> None:
     realiser.check_data(has_data)
 
 
-def check_exits(plugins: RunPlugins, statement: Statement) -> None:
-    """Refuse a strategy that does not decide at which exit subnetworks end, for a model with early exits.
+def check_exits(plugins: RunPlugins, statement: Statement, settings: RunSettings) -> None:
+    """Refuse what does not go with models with early exits.
 
     Raises:
-        UnsupportedError: If the model has early exits and the strategy does not, or channels would be merged.
+        UnsupportedError: If the model has early exits, and the strategy does not decide at which of them a subnetwork
+            ends, channels would be merged, or each output has a loss or a metric of its own.
     """
     if not statement.parts:
         return
+    for what, name, given in (("loss", "loss", settings.task.loss), ("metric", "metrics", settings.task.metric)):
+        if isinstance(given, Mapping | list | tuple) or (isinstance(given, str) and "," in given):
+            raise UnsupportedError(
+                f"the {what} is given for each output, but early exits all have that of the last output",
+                f"give a single {argument(name)}",
+            )
     if plugins.realiser is not None:
         raise UnsupportedError(
             "channels of models with early exits can only be dropped, not merged",

@@ -21,7 +21,7 @@ from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Limit, Solution
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
-from reds_core.pruning.pruner import PruningState, Step, Tools
+from reds_core.pruning.pruner import Decision, PruningState, Step, Tools
 from reds_core.run_history import HistoryRow
 from reds_core.runs.alignment import choose
 from reds_core.runs.epoch_store import TrainingSlots
@@ -60,6 +60,7 @@ class RunTools(Tools):
         self.history: tuple[HistoryRow, ...] = ()
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
+        self._levels, self._objects = session.levels, session.request.objects
 
     @property
     def has_data(self) -> bool:
@@ -124,18 +125,25 @@ class RunTools(Tools):
             )
         return inputs.framework.loss(model, held_back, self._settings.task)
 
-    def trial_loss(self, model: Any, epochs: int) -> float:
-        if not epochs:
-            return self.loss(self.recalibrate(model))
-        trainer = self._on_trial(epochs)
-        trained = trainer.finetune(Family(model, (), ()))
-        self.finetune_s = trainer.finetune_s
-        return self.loss(trained.full)
+    def trial_loss(self, model: Any, decision: Decision, epochs: int) -> float:
+        trainer, levels = self._on_trial(epochs), self._session.levels_of(decision.exit)
+        trainer._levels = levels
+        if epochs:
+            trainer.finetune(Family(model, (), (), full_settings=decision.settings))
+            self.finetune_s = trainer.finetune_s
+        found = levels.project(self._inputs.framework, model, decision.settings, self._inputs.examples)
+        if not epochs or (found is not None and not levels.trains_all_projected([decision.settings])):
+            self.recalibrate(model)
+        return self.loss(model)
 
     def _on_trial(self, epochs: int) -> RunTools:
-        """The same tools for trainings whose networks are not kept, so that they are not in the history of the run."""
+        """The same tools for trainings whose networks are not kept.
+
+        They are not in the history of the run, and the callbacks of the user do not see them.
+        """
         trainer = copy.copy(self)
         trainer._step = dataclasses.replace(self._step, epochs=epochs)
+        trainer._objects = dataclasses.replace(self._objects, callbacks=())
         return trainer
 
     def formulate(
@@ -209,7 +217,7 @@ class RunTools(Tools):
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)
-        training = self._session.levels.applied_to(training, family)
+        training = self._levels.applied_to(training, family)
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs
@@ -245,7 +253,7 @@ class RunTools(Tools):
             task,
             validation,
             teacher=inputs.model,
-            objects=self._session.request.objects,
+            objects=self._objects,
             first_pass=self.passes,
         )
 

@@ -67,3 +67,14 @@ def test_codes_are_recovered_from_parts_of_channels() -> None:
 def test_other_numbers_of_bits_are_refused() -> None:
     with pytest.raises(InputError, match="codes cannot be truncated to 2 bits; give 4"):
         TruncatedQuantiser(2)
+
+
+def test_a_channel_of_zeros_stays_next_to_nothing() -> None:
+    """No truncated code is 0, and the scale of such a channel is not 1."""
+    weight = np.random.default_rng(0).normal(0, 0.1, (6, 4)).astype(np.float32)
+    weight[:, 2] = 0
+    found = TruncatedQuantiser().quantised(weight, 1)
+    assert np.abs(found[:, 2]).max() < 1e-4 * np.abs(weight).max()
+    assert np.array_equal(TruncatedQuantiser().quantised(found.astype(np.float32), 1), found)
+    assert np.array_equal(found[:, [0, 1, 3]], TruncatedQuantiser().quantised(weight[:, [0, 1, 3]], 1))
+    assert np.abs(TruncatedQuantiser().quantised(np.zeros((3, 1), np.float32), 1)).max() < 1e-4

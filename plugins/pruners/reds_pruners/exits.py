@@ -37,7 +37,8 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> Pruning
     if len(found) > 1 and tools.has_data:
         cut = dataclasses.replace(state, order=order, choices=tuple(found))
         models = tools.extract_family(cut).members
-        losses = [tools.trial_loss(model, min(TRIAL_EPOCHS, tools.finetune_epochs)) for model in models]
+        epochs = min(TRIAL_EPOCHS, tools.finetune_epochs)
+        losses = [tools.trial_loss(*each, epochs) for each in zip(models, found, strict=True)]
         best = found[losses.index(min(losses))]
     return dataclasses.replace(state, order=order, choices=(*state.choices, best))
 

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Data, Stream, Task, as_examples, columns
-from reds_core.network import are_exits
 from reds_tensorflow.evaluation import as_tensors, called, measure, resolve
 from reds_tensorflow.messages import first_sentence
-from reds_tensorflow.task import Objective, input_names, names_of_layers, output_names
+from reds_tensorflow.task import Objective, are_exit_outputs, input_names, names_of_layers, output_names
 
 TRIED_EXAMPLES = 2
 
@@ -40,10 +39,10 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
     if isinstance(data, Stream):
         stream, aim = resolve(model, data.mapped(lambda batch: shaped(interface, batch, what)), task, what)
         _try(model, stream.sample(TRIED_EXAMPLES), aim)
-        return stream.mapped(_labelled_once) if are_exits(interface.outputs) else stream
+        return stream.mapped(_labelled_once) if interface.are_exits else stream
     arrays, aim = resolve(model, shaped(interface, data, what), task, what)
     _try(model, arrays, aim)
-    return _labelled_once(arrays) if are_exits(interface.outputs) else arrays
+    return _labelled_once(arrays) if interface.are_exits else arrays
 
 
 def _labelled_once(data: Arrays) -> Arrays:
@@ -79,6 +78,7 @@ class Interface:
         shapes: the shape of each input, without the batch dimension.
         outputs: the names of the outputs, in their order.
         other_outputs: what else a dict of labels may call them.
+        are_exits: whether the outputs are early exits and the output of the whole network, which share their labels.
     """
 
     inputs: Sequence[str]
@@ -86,20 +86,25 @@ class Interface:
     shapes: Sequence[tuple[int | None, ...]]
     outputs: Sequence[str]
     other_outputs: Sequence[str]
+    are_exits: bool = False
 
     @classmethod
     def of(cls, model: Any) -> Interface:
         """The interface of a Keras model."""
         shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
         others = names_of_layers(model.inputs), names_of_layers(model.outputs)
-        return cls(input_names(model), others[0], shapes, output_names(model), others[1])
+        return cls(input_names(model), others[0], shapes, output_names(model), others[1], are_exit_outputs(model))
 
     @classmethod
     def named(
-        cls, inputs: Sequence[str], shapes: Sequence[tuple[int | None, ...]], outputs: Sequence[str]
+        cls,
+        inputs: Sequence[str],
+        shapes: Sequence[tuple[int | None, ...]],
+        outputs: Sequence[str],
+        exits: bool = False,
     ) -> Interface:
-        """The interface of a file, whose inputs and outputs have one name each."""
-        return cls(inputs, inputs, shapes, outputs, outputs)
+        """The interface of a file, whose inputs and outputs have one name each, and whose outputs may be exits."""
+        return cls(inputs, inputs, shapes, outputs, outputs, exits)
 
 
 def shaped(interface: Interface, data: Arrays, what: str) -> Arrays:
@@ -148,10 +153,23 @@ def shaped_inputs(interface: Interface, values: Any, what: str) -> list[npt.NDAr
 
 
 def _labels_in_order(y: Any, interface: Interface, what: str) -> list[npt.NDArray[Any]]:
-    """Return an array for each output, in their order; those of exits, which have the same labels, only once."""
-    if are_exits(interface.outputs) and not isinstance(y, list | tuple | Mapping):
+    """Return an array for each output, in their order; those of exits, which have the same labels, only once.
+
+    Raises:
+        InputError: if exits are given labels that differ.
+    """
+    if interface.are_exits and not isinstance(y, list | tuple | Mapping):
         return [np.asarray(y)]
-    return _in_order(y, interface.outputs, interface.other_outputs, "output", what)
+    found = _in_order(y, interface.outputs, interface.other_outputs, "output", what)
+    if interface.are_exits:
+        if not all(np.array_equal(each, found[-1]) for each in found):
+            raise InputError(
+                f"the {what} has labels that differ between outputs, but outputs named exit_1 and so on are taken for "
+                "early exits, which have the same labels",
+                "give the layers of these outputs other names if they have tasks of their own",
+            )
+        return found[-1:]
+    return found
 
 
 def _in_order(

@@ -24,12 +24,20 @@ from reds_core.framework import (
     each,
     each_batch,
 )
-from reds_core.network import are_exits
 from reds_tensorflow.class_counts import class_counts
 from reds_tensorflow.labels import computed_labels, normalise_labels, normalise_labels_as
 from reds_tensorflow.objectives import ignored_class, objective, of_each_output, of_exits
 from reds_tensorflow.scopes import scopes_named_plainly
-from reds_tensorflow.task import Labels, Objective, Outputs, inputs_for, output_names, outputs_in_order, outputs_of
+from reds_tensorflow.task import (
+    Labels,
+    Objective,
+    Outputs,
+    are_exit_outputs,
+    inputs_for,
+    output_names,
+    outputs_in_order,
+    outputs_of,
+)
 
 D = TypeVar("D", bound=Data)
 BATCH_SIZE = 256
@@ -135,19 +143,19 @@ def resolve(model: Any, data: D, task: Task, what: str = "data") -> tuple[D, Obj
     Raises:
         InputError: if labels do not fit the outputs, or the task names an unknown loss or metric.
     """
-    return resolve_outputs(outputs_of(model), output_names(model), data, task, what)
+    return resolve_outputs(outputs_of(model), output_names(model), data, task, what, are_exit_outputs(model))
 
 
 def resolve_outputs(
-    outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data"
+    outputs: Sequence[Outputs], names: Sequence[str], data: D, task: Task, what: str = "data", exits: bool = False
 ) -> tuple[D, Objective]:
-    """`resolve` for a network that is described by its outputs and their names."""
-    task, exits = task.filled, are_exits(names)
+    """`resolve` for a network that is described by its outputs and their names, and whether they are exits."""
+    task = task.filled
     losses, metrics = of_each_output("loss", task.loss, names), of_each_output("metric", task.metric, names)
     ignored = [ignored_class(*given) for given in zip(losses, metrics, outputs, strict=True)]
     titles = label_titles(names, what)
     first = data.sample(SAMPLED_EXAMPLES) if isinstance(data, Stream) else data
-    y = labels_of_outputs(first.y, names, what)
+    y = labels_of_outputs(first.y, names, what, exits)
     kinds: Sequence[Labels]
     if task.is_labelled:
         plain, kinds = zip(*map(normalise_labels, y, outputs, titles, ignored), strict=True)
@@ -155,7 +163,7 @@ def resolve_outputs(
         plain, kinds = tuple(map(computed_labels, y, outputs, titles)), [Labels.REAL] * len(outputs)
 
     def normalised(batch: Arrays) -> Arrays:
-        found = labels_of_outputs(batch.y, names, what)
+        found = labels_of_outputs(batch.y, names, what, exits)
         if not task.is_labelled:
             return _with_labels(batch, tuple(map(computed_labels, found, outputs, titles)))
         return _with_labels(batch, tuple(map(normalise_labels_as, kinds, found, outputs, titles, ignored)))
@@ -172,14 +180,14 @@ def label_titles(names: Sequence[str], what: str) -> list[str]:
     return [f"labels for output '{name}' of the {what}" for name in names]
 
 
-def labels_of_outputs(y: Any, names: Sequence[str], what: str) -> tuple[npt.NDArray[Any], ...]:
+def labels_of_outputs(y: Any, names: Sequence[str], what: str, exits: bool = False) -> tuple[npt.NDArray[Any], ...]:
     """Return the labels of each output. Exits all have the labels of the network.
 
     Raises:
         InputError: if their number differs from that of the outputs.
     """
     found = columns(y)
-    if len(found) == 1 and are_exits(names):
+    if len(found) == 1 and exits:
         found = found * len(names)
     if len(found) != len(names):
         raise InputError(

@@ -20,6 +20,8 @@ from reds_tensorflow.training import finetune
 
 _POOLING = {2: "GlobalAveragePooling1D", 3: "GlobalAveragePooling2D", 4: "GlobalAveragePooling3D"}
 """The pooling of a feature map, by its number of dimensions without that of the batch."""
+_POOLED = "_pooling"
+"""How the names of the pooling layers of heads end."""
 _ACTIVATIONS = {Activation.SOFTMAX: "softmax", Activation.SIGMOID: "sigmoid", Activation.OTHER: "linear"}
 
 
@@ -47,6 +49,10 @@ def with_exits(model: Any, layers: Sequence[str], seed: int = 0, reading: Readin
             f"model '{model.name}' does not have one output that is a vector for each example",
             "give a classifier without exits",
         )
+    taken = {layer.name for layer in functional.layers}
+    for name in [f"{exit_name(number)}{end}" for number in range(1, len(layers) + 1) for end in ("", _POOLED)]:
+        if name in taken:
+            raise InputError(f"model '{model.name}' has a layer named '{name}' already", "give this layer another name")
     copy = as_functional(extract(functional, inspect(functional, reading), {}, reading))
     activation = _ACTIVATIONS[shapes[0].activation]
     exits = []
@@ -55,7 +61,7 @@ def with_exits(model: Any, layers: Sequence[str], seed: int = 0, reading: Readin
         units, name = shapes[0].shape[0], exit_name(number)
         initializer = keras.initializers.GlorotUniform(seed + number)
         head = keras.layers.Dense(units, activation=activation, kernel_initializer=initializer, name=name)
-        exits.append(head(_pooled(features, copy, layer, f"{name}_pooling")))
+        exits.append(head(_pooled(features, copy, layer, f"{name}{_POOLED}")))
     return keras.Model(copy.input, [*exits, *copy.outputs], name=model.name)
 
 
@@ -68,14 +74,14 @@ def finetune_exits(model: Any, training: Training, reading: Reading = STOCK) -> 
         reading: how the model is read.
     """
     heads = {exit_name(number) for number in range(1, len(model.outputs))}
-    layers = [layer for layer in all_layers(model) if layer.trainable and layer.name not in heads]
+    flags = [(layer, layer.trainable) for layer in all_layers(model) if layer.name not in heads]
     try:
-        for layer in layers:
+        for layer, _ in flags:
             layer.trainable = False
         finetune(Family(model, (), ()), training, reading)
     finally:
-        for layer in layers:
-            layer.trainable = True
+        for layer, is_trainable in flags:  # what contains a layer comes before it, and sets its flag as well
+            layer.trainable = is_trainable
 
 
 def ending_at(model: Any, exit: str | None, reading: Reading = STOCK) -> Any:

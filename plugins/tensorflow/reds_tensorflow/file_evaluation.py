@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reds_core.framework import Data, ExportedFigures, FileInterface, RunFile, Stream, Task, TaskKind, columns
+from reds_core.network import are_exits
 from reds_tensorflow.checking import Interface, shaped
 from reds_tensorflow.device_tracing import plain_names
 from reds_tensorflow.evaluation import evaluated_batches, resolve_outputs
@@ -18,7 +19,8 @@ from reds_tensorflow.task import Activation, Outputs
 def check_file_data(interface: FileInterface, data: Data, what: str) -> Data:
     """Convert `data` to the form that a file takes; the batches of a stream are converted as they are read."""
     names = [output.name for output in interface.outputs]
-    taken = Interface.named([each.name for each in interface.inputs], [each.shape for each in interface.inputs], names)
+    inputs, shapes = [each.name for each in interface.inputs], [each.shape for each in interface.inputs]
+    taken = Interface.named(inputs, shapes, names, _has_exits(interface))
     if isinstance(data, Stream):
         shaped(taken, data.sample(1), what)
         return data.mapped(lambda batch: shaped(taken, batch, what))
@@ -29,7 +31,8 @@ def evaluated(interface: FileInterface, run: RunFile, data: Data, task: Task) ->
     """Compute the task's metric and mean loss from the outputs of a file on `data`."""
     names = [output.name for output in interface.outputs]
     outputs = [Outputs(output.shape, Activation(output.activation)) for output in interface.outputs]
-    data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names), "test data")
+    exits = _has_exits(interface)
+    data, aim = resolve_outputs(outputs, names, data, _task_of_file(task, names), "test data", exits)
     metrics = aim.new_metrics()
     total, count, answers = 0.0, 0, list[npt.NDArray[np.int64]]()
     rates = None if task.kind is TaskKind.EMBEDDING else _rating(interface)
@@ -41,6 +44,12 @@ def evaluated(interface: FileInterface, run: RunFile, data: Data, task: Task) ->
         if rates is not None:
             answers.append(rates(found[0]))
     return ExportedFigures(aim.figure(metrics), total / count, count, np.concatenate(answers) if answers else None)
+
+
+def _has_exits(interface: FileInterface) -> bool:
+    """Whether the outputs of a file are early exits, followed by the output of the whole network."""
+    shapes = {output.shape for output in interface.outputs}
+    return len(shapes) == 1 and are_exits(output.name for output in interface.outputs)
 
 
 def _rating(interface: FileInterface) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]] | None:

@@ -45,7 +45,8 @@ def objective(
     """
     losses = of_each_output("loss", task.loss, names)
     metrics = of_each_output("metric", task.metric, names)
-    factors = of_each_output("loss weight", task.loss_weights, names)
+    # The factor of an only output changes nothing, and those of exits are not meant for a part that ends at one.
+    factors = of_each_output("loss weight", task.loss_weights if len(names) > 1 else None, names)
     titles = [f"the labels for output '{name}'" for name in names] if len(names) > 1 else ["the labels"]
     given = zip(losses, outputs, labels, titles, strict=True)
     losses = [loss or _default_loss(output, kind, title) for loss, output, kind, title in given]

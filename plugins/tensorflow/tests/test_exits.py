@@ -10,13 +10,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+from reds_tensorflow.checking import check_data
 from reds_tensorflow.exits import ending_at, finetune_exits, with_exits
 from reds_tensorflow.tracing import inspect
 
 import reds_core
 from reds_core.cost import usage
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError
-from reds_core.framework import Arrays, FinetuneSettings, Teacher, Training
+from reds_core.framework import Arrays, FinetuneSettings, Task, Teacher, Training
 from reds_core.network import exit_names
 
 COUNT, TESTED, CLASSES = 192, 64, 3
@@ -232,3 +233,57 @@ def test_exits_are_added_to_a_file(tmp_path: Path) -> None:
         reds_core.exits(tmp_path / "model.keras", "auto", tmp_path / "exits.keras", **given)
     with pytest.raises(InputError, match="has early exits already"):
         reds_core.exits(tmp_path / "exits.keras", "auto", tmp_path / "more.keras", verbose=0)
+
+
+def test_outputs_with_tasks_of_their_own_are_not_taken_for_exits() -> None:
+    other = (TRAIN[1] + 1) % CLASSES
+    with pytest.raises(InputError, match="taken for early exits, which have the same labels"):
+        check_data(with_two(), Arrays(TRAIN[0], (other, TRAIN[1], TRAIN[1])), Task(), "training data")
+    once = check_data(with_two(), Arrays(TRAIN[0], (TRAIN[1],) * 3), Task(), "training data")
+    assert np.array_equal(once.y, TRAIN[1])
+
+
+def test_frozen_layers_stay_frozen_after_heads_were_trained() -> None:
+    exits = with_two()
+    exits.get_layer("conv1").trainable = False
+    finetune_exits(exits, Training(Arrays(*TRAIN), FinetuneSettings(epochs=1), 0, lambda _: None))
+    frozen = [layer.name for layer in exits.layers if not layer.trainable]
+    assert frozen == ["conv1"]
+
+
+def test_a_layer_with_the_name_of_an_exit_is_named() -> None:
+    image = keras.Input((8,))
+    hidden = keras.layers.Dense(4, name="exit_1")(image)
+    model = keras.Model(image, keras.layers.Dense(3, name="classes")(keras.layers.Dense(4, name="next")(hidden)))
+    with pytest.raises(InputError, match="has a layer named 'exit_1' already"):
+        with_exits(model, ("next",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "why"),
+    [
+        ({"loss": ["sparse_categorical_crossentropy"] * 3}, UnsupportedError, "the loss is given for each output"),
+        ({"metrics": "accuracy,accuracy,accuracy"}, UnsupportedError, "the metric is given for each output"),
+    ],
+)
+def test_losses_of_each_output_are_refused(
+    tmp_path: Path, settings: dict[str, Any], error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why):
+        reds_core.prune(
+            with_two(), (TRAIN, TEST), {"macs": 0.5}, out=tmp_path / "run", finetune_epochs=0, verbose=0, **settings
+        )
+
+
+def test_losses_of_exits_may_be_weighted(tmp_path: Path) -> None:
+    plan = reds_core.prune(
+        with_two(),
+        (TRAIN, TEST),
+        {"macs": "2k"},
+        out=tmp_path / "run",
+        loss_weights=[0.2, 0.3, 0.5],
+        finetune_epochs=0,
+        targets="keras",
+        verbose=0,
+    )
+    assert plan["2k"].exit == "exit_1"
