@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ def check_family(
         for excess in part.excesses(budget, choice.widths, choice.settings):
             above = f"{excess.resource} {excess.used}, which is above {excess.capacity}"
             raise violated(f"gave subnetwork '{budget.name}' {above}")
-    for (small, smaller), (large, larger) in pairwise(zip(budgets, state.choices, strict=True)):
+    for (small, smaller), (large, larger) in combinations(zip(budgets, state.choices, strict=True), 2):
         shared = smaller.widths.keys() & larger.widths.keys()
         if any(smaller.widths[g] > larger.widths[g] for g in shared):
             raise violated(f"gave subnetwork '{small.name}' channels that '{large.name}' does not have")

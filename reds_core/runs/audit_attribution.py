@@ -21,6 +21,7 @@ from reds_core.network.description import Network
 from reds_core.plan import SubnetworkRecord
 from reds_core.runs.audit_data import AuditData, training_parts
 from reds_core.runs.audited_runs import AuditedMember, AuditedRun, InputModels
+from reds_core.runs.last_exit import to_the_end
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.watcher import Watcher
 
@@ -153,7 +154,7 @@ class LossAttribution:
         """The attributions of the channels of each input model; empty if one has no channels to remove."""
         found, settings, examples = [], self.settings, self.data.taken(chosen)
         for number, path in enumerate(self.inputs.files):
-            model: Any = self.framework.load_model(path)
+            model: Any = to_the_end(self.framework, self.framework.load_model(path))
             network = self.framework.inspect(model)
             channels = sum(network.channels.values())
             if not channels:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray
 from reds_core.audit.answers import Answers, answers_of, class_count, true_classes
 from reds_core.errors import InputError
-from reds_core.framework.data import Arrays, Data, columns, each_batch, joined, sampled
+from reds_core.framework.data import Arrays, Data, each_batch, joined, sampled
 from reds_core.framework.framework import Framework
 from reds_core.plan_details import load_details
 from reds_core.runs.audited_runs import AuditedRun
@@ -21,6 +21,7 @@ from reds_core.runs.dataset import Dataset
 from reds_core.runs.folder import VALIDATION
 from reds_core.runs.given_data import Splits, read_given
 from reds_core.runs.inputs import split_parts
+from reds_core.runs.last_exit import to_the_end
 from reds_core.system.archive import read_archive
 
 _BATCH_SIZE = 256
@@ -61,7 +62,7 @@ class AuditData:
         Raises:
             InputError: If it has another number of classes, or if the examples come in another order than before.
         """
-        predicted, labels = [], []
+        predicted, labels, model = [], [], to_the_end(framework, model)
         for part in each_batch(self.test, _BATCH_SIZE):
             predicted.append(framework.predict(model, part.x))
             labels.append(part.y)
@@ -139,7 +140,7 @@ def read_audit_data(
     few = sampled(test, _FEW_EXAMPLES, 0)
     if framework.figures(model, few, settings.task).classes is None:
         raise _without_classes(runs[0])
-    count = class_count(columns(framework.predict(model, few.x))[-1])  # of exits, the last one
+    count = class_count(framework.predict(to_the_end(framework, model), few.x))
     truth = true_classes(np.concatenate([part.y for part in each_batch(test, _BATCH_SIZE)]), count)
     places = np.flatnonzero(truth >= 0)
     if not len(places):

@@ -11,6 +11,8 @@ from reds_core.errors import InputError, UnsupportedError, argument, command
 from reds_core.network.description import Network
 
 AUTO = "auto"
+_INSIDE = "/"
+"""What the names of layers inside nested models contain, after which there can be no exit."""
 AUTO_SHARES = (0.25, 0.5, 0.75)
 """The shares of the MACs after which exits are placed automatically."""
 
@@ -33,7 +35,8 @@ def exit_points(network: Network) -> tuple[ExitPoint, ...]:
 
     After such a layer, everything that is computed later needs its output alone. Of several such layers in a row, such
     as a convolution, its batch norm and its activation, the last before the next layer with MACs counts. After it, at
-    least two layers with MACs follow, since an exit before the last of them would be the output of the network.
+    least two layers with MACs follow, since an exit before the last of them would be the output of the network. Layers inside
+    nested models are left out.
     """
     macs = _macs_by_call(network)
     total = max(sum(macs), 1)
@@ -42,7 +45,7 @@ def exit_points(network: Network) -> tuple[ExitPoint, ...]:
     for call, layer in enumerate(network.layers):
         before += macs[call]
         later = [at for at in range(call + 1, len(network.layers)) if macs[at]]
-        if len(later) > 1 and _is_alone(network, call):
+        if len(later) > 1 and _is_alone(network, call) and _INSIDE not in layer.name:
             if found and found[-1].macs_share == before / total:
                 found.pop()  # nothing with MACs lies between
             found.append(ExitPoint(layer.name, before / total))
@@ -80,6 +83,12 @@ def chosen_points(network: Network, at: str | Sequence[str]) -> tuple[ExitPoint,
         if names.count(name) > 1:
             raise InputError(f"layer '{name}' is named twice", "name each layer once")
     macs = _macs_by_call(network)
+    for name in names:
+        if not sum(macs[calls[name] + 1 :]):
+            raise InputError(
+                f"no layer with MACs follows '{name}', so an exit there would take as long as the whole network",
+                "give an earlier layer",
+            )
     order = sorted(names, key=lambda name: calls[name])
     return tuple(ExitPoint(name, sum(macs[: calls[name] + 1]) / max(sum(macs), 1)) for name in order)
 

@@ -36,7 +36,12 @@ def test_layers_that_are_named_are_ordered_by_depth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "why"), [(["nowhere"], "has no layer 'nowhere'"), (["relu0", "relu0"], "layer 'relu0' is named twice")]
+    ("at", "why"),
+    [
+        (["nowhere"], "has no layer 'nowhere'"),
+        (["relu0", "relu0"], "layer 'relu0' is named twice"),
+        (["head"], "no layer with MACs follows 'head'"),
+    ],
 )
 def test_places_that_cannot_be_exits_are_refused(at: list[str], why: str) -> None:
     with pytest.raises(InputError, match=why):

@@ -109,6 +109,11 @@ def ending_at(model: Any, exit: str | None, reading: Reading = STOCK) -> Any:
 def _output_of(model: Any, name: str) -> Any:
     """Return the tensor that a layer of the outermost graph computes."""
     found = [layer for layer in model.layers if layer.name == name]
+    if not found and "/" in name:
+        raise InputError(
+            f"layer '{name}' is inside another model, after whose layers there can be no exits",
+            "choose a layer of the outermost model",
+        )
     if not found:
         raise InputError(f"model '{model.name}' has no layer '{name}'", "choose one of those that `reds inspect` lists")
     if len(found[0]._inbound_nodes) != 1:
