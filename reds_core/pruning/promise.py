@@ -74,7 +74,7 @@ def check_family(
         part = statement.part(choice.exit)
         own = part.network.channels
         if choice.widths.keys() != own.keys() or any(
-            not options[g][0] <= w <= own[g] for g, w in choice.widths.items()
+            not min(1, options[g][0]) <= w <= own[g] for g, w in choice.widths.items()
         ):
             raise violated(f"did not give subnetwork '{budget.name}' a width of at least 1 for every group")
         for name, width in choice.widths.items():

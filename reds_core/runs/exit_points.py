@@ -35,8 +35,8 @@ def exit_points(network: Network) -> tuple[ExitPoint, ...]:
 
     After such a layer, everything that is computed later needs its output alone. Of several such layers in a row, such
     as a convolution, its batch norm and its activation, the last before the next layer with MACs counts. After it, at
-    least two layers with MACs follow, since an exit before the last of them would be the output of the network. Layers inside
-    nested models are left out.
+    least two layers with MACs follow, since an exit before the last of them would be the output of the network. Layers
+    inside nested models are left out.
     """
     macs = _macs_by_call(network)
     total = max(sum(macs), 1)
