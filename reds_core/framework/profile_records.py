@@ -90,7 +90,7 @@ class ProfileRecord:
     cpu_operators: Mapping[str, int] = field(default_factory=dict)
     macs: int | None = None
     energy: Energy | None = None
-    exits: tuple[ExitFigures, ...] = field(default=(), metadata={LEFT_OUT: True})
+    exits: tuple[ExitFigures, ...] = field(default_factory=tuple, metadata={LEFT_OUT: True})
     machine: str | None = field(default=None, metadata={LEFT_OUT: True})
     timing: TimingDetails | None = field(default=None, metadata={LEFT_OUT: True})
 

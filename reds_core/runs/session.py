@@ -109,11 +109,12 @@ def check_exits(plugins: RunPlugins, statement: Statement, settings: RunSettings
     """
     if not statement.parts:
         return
-    for what, name, given in (("loss", "loss", settings.task.loss), ("metric", "metrics", settings.task.metric)):
+    loss, metric = (settings.task.loss, argument("loss")), (settings.task.metric, argument("metrics"))
+    for what, (given, name) in (("loss", loss), ("metric", metric)):
         if isinstance(given, Mapping | list | tuple) or (isinstance(given, str) and "," in given):
             raise UnsupportedError(
                 f"the {what} is given for each output, but early exits all have that of the last output",
-                f"give a single {argument(name)}",
+                f"give a single {name}",
             )
     if plugins.realiser is not None:
         raise UnsupportedError(

@@ -58,8 +58,11 @@ def to_plain(value: Any) -> Any:
 
 
 def _is_left_out(value: Any, field: dataclasses.Field[Any]) -> bool:
-    factory = field.default_factory
-    return value is None or (factory is not dataclasses.MISSING and bool(value == factory()))
+    if value is None:
+        return True
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not dataclasses.MISSING and bool(value == field.default)
 
 
 def to_json(content: Any) -> str:

@@ -14,6 +14,7 @@ from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 from reds_core.transforms.truncation import (
     CODE_BITS,
     LARGEST_TRUNCATED,
+    NEGLIGIBLE_SCALE,
     TRUNCATED_BITS,
     TRUNCATION_GRID,
     TRUNCATION_STEP,
@@ -26,6 +27,7 @@ from reds_core.transforms.truncation import (
 __all__ = [
     "CODE_BITS",
     "LARGEST_TRUNCATED",
+    "NEGLIGIBLE_SCALE",
     "REFINEMENTS",
     "SMALLEST_SCALE",
     "TRUNCATED_BITS",

@@ -26,7 +26,7 @@ TRUNCATION_STEP = 1 << (CODE_BITS - TRUNCATED_BITS)
 """The difference between one truncated code and the next."""
 LARGEST_TRUNCATED = 127 // TRUNCATION_STEP * TRUNCATION_STEP + TRUNCATION_STEP // 2
 """The largest truncated code."""
-NEGLIGIBLE = 2.0**-20
+NEGLIGIBLE_SCALE = 2.0**-20
 """The scale of a channel of zeros, as a part of the largest scale of the weight."""
 TRUNCATION_GRID = 1e-3
 """How far weights that are truncated already may be from whole codes, in codes."""
@@ -109,7 +109,7 @@ class TruncatedQuantiser(UniformQuantiser):
         found = UniformQuantiser(CODE_BITS).scales(weight, axis)
         magnitudes = np.abs(np.asarray(weight, np.float64)).max(self._others(weight, axis), keepdims=True, initial=0)
         # No truncated code is 0, so a channel of zeros needs a scale that is next to nothing.
-        least = NEGLIGIBLE * np.max(found, where=magnitudes > 0, initial=NEGLIGIBLE)
+        least = NEGLIGIBLE_SCALE * np.max(found, where=magnitudes > 0, initial=NEGLIGIBLE_SCALE)
         return np.where(magnitudes > 0, found, least)
 
     def _others(self, weight: npt.NDArray[Any], axis: int | tuple[int, ...] | None) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from reds_core.framework import Projection
 from reds_core.transforms import (
     CODE_BITS,
     LARGEST_TRUNCATED,
+    NEGLIGIBLE_SCALE,
     REFINEMENTS,
     SMALLEST_SCALE,
     TRUNCATION_GRID,
@@ -95,6 +96,8 @@ def _truncated(weight: Any, others: list[int]) -> Any:
     codes, scales = _codes(weight, UniformQuantiser(CODE_BITS), others)
     largest = tf.reduce_max(tf.abs(weight), others, keepdims=True)
     present = weight / tf.where(largest > 0, largest * (1 / LARGEST_TRUNCATED), 1.0)
+    largest_scale = tf.reduce_max(tf.where(largest > 0, scales, tf.zeros_like(scales)))
+    scales = tf.where(largest > 0, scales, NEGLIGIBLE_SCALE * tf.maximum(largest_scale, NEGLIGIBLE_SCALE))
     differences = tf.reduce_max(tf.abs(present - _truncated_codes(present)), others, keepdims=True)
     return tf.where((differences <= TRUNCATION_GRID) & (largest > 0), weight, _truncated_codes(codes) * scales)
 
