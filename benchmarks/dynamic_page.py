@@ -12,6 +12,7 @@ from page_sections import put
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "dynamic.md"
 TITLES = {WIDTH: "widths", WIDTH_BITS: "widths and bits", ALL: "exits, widths and bits"}
+COLOURS = {WIDTH: "tab:blue", WIDTH_BITS: "tab:orange", ALL: "tab:green"}
 COST_SHARES = (0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 """The mean costs at which early exit is tabulated, as shares of the MACs of the given network."""
 
@@ -110,10 +111,17 @@ def draw(records: Sequence[DynamicRecord], path: Path) -> None:
         for _, arm, own in _families([record for record in records if record.network == network]):
             points = [_mean_point(own, [record.members[i] for record in own]) for i in range(len(own[0].members))]
             points.append((100.0, fmean(100 * record.after for record in own)))
-            axes.plot(*zip(*points, strict=True), marker="o", label=TITLES[arm])
+            axes.plot(*zip(*points, strict=True), marker="o", color=COLOURS[arm], label=TITLES[arm])
             if arm == ALL:
-                axes.plot(*zip(*_early_points(own), strict=True), linestyle="--", label="early exit by margin")
-                axes.plot(*zip(*_exit_points(own), strict=True), "x", label="every example at one exit")
+                axes.plot(
+                    *zip(*_early_points(own), strict=True),
+                    linestyle="--",
+                    color="tab:red",
+                    label="early exit by margin",
+                )
+                axes.plot(
+                    *zip(*_exit_points(own), strict=True), "x", color="tab:purple", label="every example at one exit"
+                )
         axes.legend(loc="lower right", fontsize="small")
     figure.savefig(path, metadata={"Date": None})
 
