@@ -119,7 +119,8 @@ class DynamicRecord:
         early: Thresholds for rising mean costs; empty without exits.
         store_bytes: What the weights of all members take in the C engine, which stores them once.
         apart_bytes: The same if the full network and each member had a store of its own.
-        cpu_s: Seconds of processor time.
+        cpu_s: Seconds of processor time since the cell was last started.
+        versions: The versions of the software.
     """
 
     network: str

@@ -162,8 +162,7 @@ def _untrained(session: Session, planned: PlannedMember) -> Any:
     """One subnetwork as it was cut from the input model, before any training."""
     inputs, realiser = session.inputs, session.plugins.realiser
     if realiser is None or planned.realised is None:
-        exit = planned.decision.exit
-        model = inputs.framework.ending_at(inputs.model, exit) if session.statement.parts else inputs.model
+        model = session.ending_at(inputs.model, planned.decision.exit)
         return inputs.framework.extract(model, planned.statement.network, planned.kept)
     source = FullModel(inputs.framework, inputs.model, inputs.network, planned.order)
     return realiser.repeated(source, planned.decision.widths, planned.realised)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reds_core.cost.budget import SubnetworkBudget
 from reds_core.errors import UnsupportedError, argument
@@ -175,6 +176,15 @@ class Session:
             exit: The exit; None for the last output.
         """
         return replace(self.levels, space=self.statement.part(exit).space)
+
+    def ending_at(self, model: Any, exit: str | None) -> Any:
+        """The part of a model that an exit needs; the model itself if the network has no early exits.
+
+        Args:
+            model: The input model, or a network cut from it that has all exits.
+            exit: The exit; None for the last output.
+        """
+        return self.inputs.framework.ending_at(model, exit) if self.statement.parts else model
 
     @property
     def settings(self) -> RunSettings:

@@ -96,9 +96,7 @@ def _project(session: Session, state: PruningState) -> None:
     is_measured = settings.finetune.recalibrate and (realiser is None or realiser.measures_statistics)
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         exit = state.choices[place].exit
-        whole = state.family.full if nested else None
-        if whole is not None and session.statement.parts:
-            whole = framework.ending_at(whole, exit)
+        whole = session.ending_at(state.family.full, exit) if nested else None
         projected = session.levels_of(exit).project(
             framework,
             model,

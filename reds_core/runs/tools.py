@@ -176,9 +176,7 @@ class RunTools(Tools):
         return self._inputs.framework.extract(model, self._described(model), kept)
 
     def ending_at(self, model: Any, exit: str | None) -> Any:
-        if self._session.statement.parts:
-            return self._inputs.framework.ending_at(model, exit)
-        return model
+        return self._session.ending_at(model, exit)
 
     def extract_family(self, state: PruningState) -> Family[Any]:
         realiser, model = self._session.plugins.realiser, self.model

@@ -62,7 +62,8 @@ class NestedPruner(AtOncePruner):
                 "early exits one by one",
                 f"give {argument('options', {self.name: {'family': 'bottom-up'}})}, or a model without exits",
             )
-        return type(self)(NestedOptions("bottom-up")).steps(network, budgets, finetune_epochs)
+        one_by_one = dataclasses.replace(self.options, family="bottom-up")
+        return type(self)(one_by_one).steps(network, budgets, finetune_epochs)
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
         return choose_next_above(budget, state, tools)
