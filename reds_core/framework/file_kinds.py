@@ -101,7 +101,7 @@ def file_kinds_of(names: Iterable[str], known: Iterable[FileKinds]) -> FileKinds
     with these titles and without suffixes.
 
     Args:
-        names: names of kinds from a plan, the model's first.
+        names: names of kinds, the model's first if it is among them.
         known: the kinds of files that each installed framework and the targets made from it write.
     """
     names = list(names)
@@ -109,7 +109,7 @@ def file_kinds_of(names: Iterable[str], known: Iterable[FileKinds]) -> FileKinds
         if not names:
             return kinds
         by_name = {kind.name: kind for kind in kinds.all}
-        if by_name.keys() >= set(names) and names[0] == kinds.model.name:
-            return FileKinds(kinds.model, tuple(by_name[name] for name in names[1:]))
+        if by_name.keys() >= set(names):
+            return FileKinds(kinds.model, tuple(by_name[name] for name in names if name != kinds.model.name))
     model, *exported = [FileKind(name, name, "") for name in names or ["model"]]
     return FileKinds(model, tuple(exported))

@@ -67,6 +67,7 @@ def test_names_that_nobody_declares_stand_for_themselves() -> None:
     known = [FileKinds(FileKind("keras", "Keras", ".keras")), KINDS]
     assert file_kinds_of(["torch", "onnx"], known) == FileKinds(MODEL, (ONNX,))
     assert file_kinds_of(["torch", "onnx", "onnx_int8"], known) == KINDS
+    assert file_kinds_of(["onnx", "onnx_int8"], known) == KINDS, "accuracies name exported kinds only"
     assert file_kinds_of([], known) == known[0]
     unknown = file_kinds_of(["own", "device"], [KINDS])
     assert [k.title for k in unknown.all] == ["own", "device"]

@@ -9,8 +9,9 @@ from reds_core.knapsack import WIDTH, Dimension
 from reds_core.knapsack.families import choose_containing
 from reds_core.pruning import Decision, PruningState, Tools
 
-TRIAL_EPOCHS = 1
-"""The epochs for which a network is trained before it is compared with those that end at other exits."""
+TRIAL_SHARE = 0.3
+"""How long a network is trained before it is compared with those that end at other exits, as a share of the epochs of
+the run. Deeper networks recover more slowly, and lose the comparison after too few steps."""
 
 
 def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
@@ -18,8 +19,8 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> Pruning
 
     The knapsack problem of each exit is solved by itself, with the costs of the layers that the exit needs. Of the
     networks that are found, the one with the smallest loss on held-back data is chosen, after each was trained by
-    itself for an epoch if the run trains at all: before, the losses of deep networks say little. Without data, the last
-    exit that meets the budget is chosen.
+    itself for a part of the run's epochs if the run trains at all: before, the losses of deep networks say little.
+    Without data, the last exit that meets the budget is chosen.
 
     Raises:
         InfeasibleError: if no exit meets the budget.
@@ -37,10 +38,13 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> Pruning
     if len(found) > 1 and tools.has_data:
         cut = dataclasses.replace(state, order=order, choices=tuple(found))
         models = tools.extract_family(cut).members
-        epochs = min(TRIAL_EPOCHS, tools.finetune_epochs)
-        losses = [tools.trial_loss(*each, epochs) for each in zip(models, found, strict=True)]
+        losses = [tools.trial_loss(*each, _trial_epochs(tools)) for each in zip(models, found, strict=True)]
         best = found[losses.index(min(losses))]
     return dataclasses.replace(state, order=order, choices=(*state.choices, best))
+
+
+def _trial_epochs(tools: Tools) -> int:
+    return min(max(1, round(TRIAL_SHARE * tools.finetune_epochs)), tools.finetune_epochs)
 
 
 def _best_at(exit: str | None, budget: int, state: PruningState, tools: Tools) -> Decision:
