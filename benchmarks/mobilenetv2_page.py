@@ -11,6 +11,7 @@ from mobilenetv2_base import ALPHA, BATCH_SIZE, EPOCHS, LEARNING_RATE, PENALTY, 
 from mobilenetv2_cells import ARMS, BUDGETS, FINETUNE, MASKED, OURS, SEEDS, seeds_of
 from study import CellRecord
 from study_tables import (
+    ABOUT_ENERGY,
     ARENA,
     FILE,
     LATENCY,
@@ -21,6 +22,7 @@ from study_tables import (
     budget_table,
     compared,
     comparison_cells,
+    energy_column,
     missing_note,
     reference,
     table,
@@ -62,9 +64,6 @@ that are not zero as `{ours}` has at this budget. Its file is an int8 .tflite fi
 bytes are those of an engine that stores masks ([c-engine.md](../guide/c-engine.md)). `slimming-threshold` and
 `slimming-knapsack` prune a second network, trained in the same way but with an L1 penalty of {penalty} on all
 batch-norm scales, as the paper demands."""
-NO_ENERGY = (
-    "Energy is not compared: without a measurement, it would be a multiple of the MACs ([energy](../guide/energy.md))."
-)
 
 
 def page(records: Sequence[CellRecord], folder: Path) -> str:
@@ -85,7 +84,7 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
         UNSTRUCTURED.format(masked=MASKED, ours=OURS, penalty=PENALTY),
         missing_note(len(shown), len(BUDGETS) * sum(len(seeds_of(arm)) for arm in ARMS.values())),
         READING,
-        NO_ENERGY,
+        ABOUT_ENERGY,
     ]
     for budget, percent in BUDGETS.items():
         at_budget = [record for record in shown if record.budget == budget]
@@ -110,6 +109,7 @@ def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
         ZIPPED,
         ARENA,
         LATENCY,
+        energy_column(reference(records, "macs")),
     ]
     parts = [budget_table(records, list(ARMS), columns)]
     reasons = {r.arm: r.infeasible for r in records if r.infeasible is not None}

@@ -11,6 +11,7 @@ from study import CellRecord
 from study_files import FileFigures
 from worth_records import PairedComparison, correct, paired
 
+from reds_core.cost import energy_model
 from reds_core.report import many
 
 MISSING = "–"
@@ -20,6 +21,11 @@ missing. Accuracy is that of the .tflite file on the test set, computed by LiteR
 archive, as it could be sent to a device. Arena is the memory for activations that tflite-micro asks for. Latency is
 that of LiteRT on one core of the machine that ran the study, divided by that of the file of the full network, which
 was timed in turn with it; it says little about a microcontroller."""
+BOARD = energy_model("nucleo-l4r5zi")
+ABOUT_ENERGY = f"""\
+Energy is modelled for a board, {BOARD.board}, from the MACs alone, ± {BOARD.macs_error_percent} %, which is the spread
+over the four published networks that the model comes from ([energy](../guide/energy.md)). It orders networks as their
+MACs do, and bits and zeros do not change it."""
 
 
 def mean_text(values: Sequence[float], digits: int = 1, scale: float = 1.0, expected: int | None = None) -> str:
@@ -113,6 +119,23 @@ LATENCY = _of_figures("latency", lambda figures: figures.latency_ratio, lambda v
 ENGINE_LATENCY = _of_figures(
     "latency of the C engine", lambda figures: figures.engine_latency_ratio, lambda value: f"{value:.2f}"
 )
+
+
+def energy_column(full_macs: int) -> Column:
+    """Energy of an inference on `BOARD` in mJ, modelled from the MACs.
+
+    Args:
+        full_macs: The MACs of the full network without any transform.
+    """
+
+    def shown(macs: float) -> str:
+        return f"{BOARD.of_macs(round(macs)).uJ / 1000:.2f}"
+
+    return Column(
+        "energy (mJ, model)",
+        lambda records: shown(fmean(record.usage["macs"] for record in records)),
+        lambda record: shown(full_macs),
+    )
 
 
 def budget_table(records: Sequence[CellRecord], arms: Sequence[str], columns: Sequence[Column]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from study import CellRecord
 from study_tables import (
+    ABOUT_ENERGY,
     ARENA,
     ENGINE_LATENCY,
     FILE,
@@ -18,6 +19,7 @@ from study_tables import (
     budget_table,
     compared,
     comparison_cells,
+    energy_column,
     missing_note,
     reference,
     table,
@@ -58,8 +60,7 @@ A difference is the accuracy of `{first}` less that of the other arm on the same
 % confidence interval, over the seeds of both. p is that of McNemar's exact test, which takes the runs of several
 seeds on one example for independent, so trust the interval where they disagree. Nothing is corrected for the number
 of comparisons."""
-NO_ENERGY = """\
-Energy is not compared: without a measurement, it would be a multiple of the MACs ([energy](../guide/energy.md)).
+NO_BOARD = """\
 Latency on a microcontroller was not measured here; [devices.md](devices.md) counts instructions of the C engine on
 emulated cores."""
 
@@ -73,7 +74,7 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
     """
     shown = with_most_epochs(records)
     arms = "\n".join(f"- `{name}`: {arm.about};" for name, arm in ARMS.items())[:-1] + "."
-    parts = [HEAD + "\n" + arms, missing_note(len(shown), len(cells())), READING, NO_ENERGY]
+    parts = [HEAD + "\n" + arms, missing_note(len(shown), len(cells())), READING, ABOUT_ENERGY, NO_BOARD]
     for name, network in NETWORKS.items():
         own = [record for record in shown if record.network == name]
         if not own:
@@ -104,6 +105,7 @@ def _budget(records: Sequence[CellRecord], budget: str, seeds: int, folder: Path
         ARENA,
         LATENCY,
         ENGINE_LATENCY,
+        energy_column(reference(records, "macs")),
     ]
     parts = [budget_table(records, arms, columns)]
     reasons = {r.arm: r.infeasible for r in records if r.infeasible is not None}

@@ -77,7 +77,11 @@ def test_transforms_that_save_no_macs_are_not_tried_at_a_budget_of_macs(modules:
     assert {cell.arm for cell in cells if cell.budget == "macs-50"} == {"widths", "low-rank", "widths-and-ranks"}
     assert {cell.seed for cell in cells if cell.network == "resnet8"} == {0, 1, 2}
     assert {cell.seed for cell in cells if cell.network == "ds-cnn-s"} == {0}
-    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    quarter = [cell for cell in cells if cell.budget == "bytes-25"]
+    others = [cell.seed for cell in cells if cell.budget != "bytes-25"]
+    assert others == sorted(others)
+    assert cells[len(others) :] == quarter
+    assert {cell.seed for cell in quarter} == {0}
     alone = next(cell for cell in cells if cell.arm == "sparsity")
     assert alone.settings.widths.keep == ("*",)
 
