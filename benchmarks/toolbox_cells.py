@@ -121,9 +121,14 @@ def cells(records: Sequence[CellRecord] = ()) -> list[Cell]:
                             _settings(network, arm, budget, seed),
                             on_engine=arm.target == TARGET,
                         )
-                        for seed in (network.seeds[:1] if budget in QUARTER else network.seeds)
+                        for seed in seeds_at(network, budget)
                     ]
     return sorted(found, key=lambda cell: (cell.budget in QUARTER, cell.seed, list(BUDGETS).index(cell.budget)))
+
+
+def seeds_at(network: ToolboxNetwork, budget: str) -> tuple[int, ...]:
+    """The seeds of the runs of a network at a budget."""
+    return network.seeds[:1] if budget in QUARTER else network.seeds
 
 
 def _settings(network: ToolboxNetwork, arm: Arm, budget: str, seed: int) -> RunSettings:

@@ -27,7 +27,7 @@ from study_tables import (
     verdict,
     with_most_epochs,
 )
-from toolbox_cells import ARMS, BUDGETS, NETWORKS, cells
+from toolbox_cells import ARMS, BUDGETS, NETWORKS, cells, seeds_at
 
 from reds_core.report import many
 
@@ -47,8 +47,8 @@ Each run makes a trained network smaller to a single budget, with the scores of 
 where several things are decided, and trains the result by itself with the weights that its levels leave. Weight bytes
 are those of the [C engine](../guide/c-engine.md), which stores bits, codebooks and masks of zeros; its files are int8
 .tflite files, which any interpreter runs, but whose own size does not fall by them. `joint-tflite` writes files of
-`tflite-int8` instead, which store weights of 4 bits. Budgets are shares of the full network with weights of 8 bits.
-The arms are:
+`tflite-int8` instead, which store weights of 4 bits. Budgets are shares of the full network with weights of 8 bits; a
+quarter of the weight bytes is tried with the first seed alone. The arms are:
 """
 BUDGET_TITLES = {
     "bytes-50": "Half of the weight bytes",
@@ -89,7 +89,7 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
         for budget, title in BUDGET_TITLES.items():
             at_budget = [record for record in own if record.budget == budget]
             if at_budget:
-                parts += [f"### {title}", *_budget(at_budget, budget, len(network.seeds), folder)]
+                parts += [f"### {title}", *_budget(at_budget, budget, len(seeds_at(network, budget)), folder)]
     parts += ["## What may be concluded", conclusions(shown, folder)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
