@@ -15,6 +15,7 @@ from study_tables import (
     ARENA,
     FILE,
     LATENCY,
+    MODEL_ACCURACY,
     READING,
     ZIPPED,
     Column,
@@ -102,6 +103,7 @@ def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
     )
     columns = [
         accuracy_column(len(SEEDS)),
+        MODEL_ACCURACY,
         usage_share("macs", "MACs (%)", reference(records, "macs")),
         nonzero,
         usage_share("weight_bytes", "weight bytes (%)", reference(records, "weight_bytes")),

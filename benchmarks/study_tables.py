@@ -17,10 +17,11 @@ from reds_core.report import many
 MISSING = "–"
 READING = """\
 Mean over seeds, with the standard deviation where there are several; in brackets the number of runs if some are
-missing. Accuracy is that of the .tflite file on the test set, computed by LiteRT. Zipped is the file in a ZIP
-archive, as it could be sent to a device. Arena is the memory for activations that tflite-micro asks for. Latency is
-that of LiteRT on one core of the machine that ran the study, divided by that of the file of the full network, which
-was timed in turn with it; it says little about a microcontroller."""
+missing. Accuracy is that of the .tflite file on the test set, computed by LiteRT, and *before int8* that of the Keras
+model that it was made from. Zipped is the file in a ZIP archive, as it could be sent to a device. Arena is the memory
+for activations that tflite-micro asks for. Latency is that of LiteRT on one core of the machine that ran the study,
+divided by that of the file of the full network, which was timed in turn with it; it says little about a
+microcontroller."""
 BOARD = energy_model("nucleo-l4r5zi")
 ABOUT_ENERGY = f"""\
 Energy is modelled for a board, {BOARD.board}, from the MACs alone, ± {BOARD.macs_error_percent} %, which is the spread
@@ -106,6 +107,14 @@ def accuracy_column(expected: int) -> Column:
         return MISSING if record.full_accuracy is None else f"{100 * record.full_accuracy:.1f}"
 
     return Column("accuracy (%)", cell, full)
+
+
+def _model_accuracy(records: Sequence[CellRecord]) -> str:
+    """The mean accuracy of the Keras models in percent."""
+    return mean_text([r.keras_accuracy for r in records if r.keras_accuracy is not None], 1, 100)
+
+
+MODEL_ACCURACY = Column("before int8 (%)", _model_accuracy, lambda record: MISSING)
 
 
 def _bytes(value: float) -> str:

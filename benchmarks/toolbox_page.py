@@ -12,6 +12,7 @@ from study_tables import (
     ENGINE_LATENCY,
     FILE,
     LATENCY,
+    MODEL_ACCURACY,
     READING,
     ZIPPED,
     Column,
@@ -98,6 +99,7 @@ def _budget(records: Sequence[CellRecord], budget: str, seeds: int, folder: Path
     arms = [name for name, arm in ARMS.items() if budget in arm.budgets]
     columns: list[Column] = [
         accuracy_column(seeds),
+        MODEL_ACCURACY,
         usage_share("weight_bytes", "weight bytes (%)", reference(records, "weight_bytes")),
         usage_share("macs", "MACs (%)", reference(records, "macs")),
         FILE,
