@@ -41,10 +41,10 @@ def modules() -> dict[str, ModuleType]:
 def record(modules: dict[str, ModuleType], network: str, arm: str, budget: str, **more: Any) -> Any:
     """A record of a finished cell."""
     figures = modules["study_files"].FileFigures(40_960, 20_480, 10_240, 0.5, None)
-    usage = {"usage": {"macs": 40, "weight_bytes": 50, "params": 30}}
-    full = {"full_usage": {"macs": 100, "weight_bytes": 100, "params": 100}, "full_figures": figures}
+    usage = {"usage": {"macs": 4_000_000, "weight_bytes": 50, "params": 30}}
+    full = {"full_usage": {"macs": 10_000_000, "weight_bytes": 100, "params": 100}, "full_figures": figures}
     made = modules["study"].CellRecord(network, arm, budget, 0, 20, "2026-01-01", wall_s=1.0, cpu_s=1.0)
-    found = {"accuracy": 0.75, "full_accuracy": 0.8, "figures": figures, "nonzero_weights": 38_100}
+    found = {"accuracy": 0.75, "keras_accuracy": 0.77, "full_accuracy": 0.8, "figures": figures, "nonzero_weights": 38_100}
     found |= {"full_nonzero_weights": 100_000, "full_vector_weights": 10_000}
     return dataclasses.replace(made, **(usage | full | found | more))
 
@@ -216,7 +216,7 @@ def test_the_toolbox_page_shows_what_the_records_say(modules: dict[str, ModuleTy
         record(modules, "resnet8", "sparsity", "bytes-50", infeasible="it is too large", accuracy=None, figures=None),
     ]
     text = modules["toolbox_page"].page(records, tmp_path)
-    assert "| `widths` | 50.0 (1) | 50.0 | 40.0 | 40.0 KiB | 20.0 KiB | 10.0 KiB | 0.50 | – |" in text
+    assert "| `widths` | 50.0 (1) | 77.0 | 50.0 | 40.0 | 40.0 KiB | 20.0 KiB | 10.0 KiB | 0.50 | – | 4.68 |" in text
     assert "| `sparsity` | infeasible |" in text
     assert "- `sparsity` is infeasible: it is too large." in text
     assert "| `clustering` | not run yet |" in text
@@ -234,7 +234,7 @@ def test_the_page_of_pruners_tests_each_statement(modules: dict[str, ModuleType]
         record(modules, "mobilenetv2", "l1-uniform", "macs-50", predictions="l1.npz", accuracy=0.0),
     ]
     text = modules["mobilenetv2_page"].page(records, tmp_path)
-    assert "| `l1-uniform` | 0.0 (1) | 40.0 | 38 | 50.0 |" in text
+    assert "| `l1-uniform` | 0.0 (1) | 77.0 | 40.0 | 38 | 50.0 |" in text
     assert "(`taylor-knapsack`, `l1-uniform`) | yes (+100.0 ± 0.0) | not run yet |" in text
     assert "(`fpgm-uniform`, `l1-uniform`) | not run yet | not run yet |" in text
     assert "2 of 38 runs are recorded so far" in text
