@@ -35,7 +35,8 @@ class Arm:
         target: The kind of file that is measured.
         transforms: The transforms of the run.
         widths: Rules for widths.
-        is_telling: Whether its runs come first, and with all seeds; others run with the first seed alone.
+        is_telling: Whether its runs come first among those of a seed, and with all seeds; others run with the first
+            seed alone.
     """
 
     about: str
@@ -114,7 +115,7 @@ ARMS: Mapping[str, Arm] = {
 
 
 def cells(records: Sequence[CellRecord] = (), models: Path = MODELS) -> list[Cell]:
-    """The cells of the cited methods and of ours first, one seed after the other.
+    """The cells of the first seed first, and of these those of the cited methods and of ours.
 
     Cells of `MASKED` exist once the record of `OURS` says how many weights they keep.
 
@@ -130,7 +131,7 @@ def cells(records: Sequence[CellRecord] = (), models: Path = MODELS) -> list[Cel
                 if amount is not None:
                     model, settings = str(models / f"{arm.model}.keras"), settings_of(arm, amount, seed)
                     found.append(Cell(NETWORK, name, budget, seed, model, DATA, settings))
-    return sorted(found, key=lambda cell: not ARMS[cell.arm].is_telling)
+    return sorted(found, key=lambda cell: (cell.seed, not ARMS[cell.arm].is_telling))
 
 
 def seeds_of(arm: Arm) -> tuple[int, ...]:
