@@ -31,7 +31,16 @@ from reds_core.formulation import DecisionSpace, Statement, WidthRules, decision
 from reds_core.framework import Framework, Task
 from reds_core.knapsack import Controls, solve
 from reds_core.network import Network
-from reds_core.scoring import LossMeasurement, Scorer, ScoreTable, level_losses, level_values, score
+from reds_core.scoring import (
+    LossMeasurement,
+    Scorer,
+    ScoreTable,
+    level_excesses,
+    level_losses,
+    level_pair_values,
+    level_values,
+    score,
+)
 from reds_core.transforms import LevelSettings, Transform
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "low-rank.md"
@@ -96,6 +105,8 @@ class Subject:
         self.model = self._model()
         self.network: Network = self.framework.inspect(self.model)
         self._known: dict[tuple[str, str], Any] = {}
+        self._rises: dict[tuple[str, str], Any] = {}
+        self._known_pairs: dict[tuple[str, str, str], Any] = {}
 
     def _model(self) -> Any:
         if self.is_trained:
@@ -130,8 +141,21 @@ class Subject:
         missing = [o for o in (() if space is None else space.offers) if (o.site, o.what) not in self._known]
         if missing:
             measuring = LossMeasurement.sampled(self.framework, self.model, self.network, self._train)
-            self._known |= level_values(level_losses(measuring, missing), self._table)
-        return ScoreTable(self._table.channels, curves=self._table.curves, level_values=self._known)
+            losses = level_losses(measuring, missing)
+            self._known |= level_values(losses, self._table)
+            self._rises |= losses.rises
+        pairs = () if space is None else space.replacing_pairs
+        unknown = [(a, b) for a, b in pairs if (a.site, a.what, b.what) not in self._known_pairs]
+        if unknown:
+            measuring = LossMeasurement.sampled(self.framework, self.model, self.network, self._train)
+            excesses = level_excesses(measuring, unknown, self._rises)
+            self._known_pairs |= level_pair_values(excesses, self._table)
+        return ScoreTable(
+            self._table.channels,
+            curves=self._table.curves,
+            level_values=self._known,
+            level_pair_values=self._known_pairs,
+        )
 
     def proof(self, decided: str, widths: int, time_limit_s: float) -> Proof:
         """State and solve one problem."""
@@ -143,6 +167,7 @@ class Subject:
             scores.channels,
             curves=scores.curves,
             level_values={key: values for key, values in scores.level_values.items() if key in wanted},
+            level_pair_values={k: v for k, v in scores.level_pair_values.items() if {k[:2], (k[0], k[2])} <= wanted},
         )
         started = time.process_time()
         statement = Statement(

@@ -159,7 +159,7 @@ def _values(
     node: OptionNode, order: Kept, scores: ScoreTable, kernels: Mapping[tuple[str, str], FloatArray]
 ) -> FloatArray:
     """The value of each option, in units of the scores: that of its width and those of its levels."""
-    levels = node.level_values(scores.level_values)
+    levels = node.level_values(scores.level_values, scores.level_pair_values)
     if not node.is_group:
         return levels
     values = _own_value(node.name, order[node.name], scores, kernels)

@@ -85,16 +85,28 @@ class OptionNode:
                 places = places * len(offer.levels) + np.searchsorted(offer.levels, self.rows[:, column])
         return places
 
-    def level_values(self, values: Mapping[tuple[str, str], FloatArray]) -> FloatArray:
+    def level_values(
+        self,
+        values: Mapping[tuple[str, str], FloatArray],
+        pair_values: Mapping[tuple[str, str, str], FloatArray],
+    ) -> FloatArray:
         """For each option, the sum of the values of its levels, float64 (options,). Levels without values are worth 0.
 
         Args:
             values: For a layer and what is decided, the value of each offered level.
+            pair_values: For a layer and two that are decided, what each two levels are worth beyond that.
         """
         total = np.zeros(len(self.rows))
-        for column, offer in enumerate(self.offers):
-            if (offer.site, offer.what) in values:
-                total += values[offer.site, offer.what][np.searchsorted(offer.levels, self.rows[:, column])]
+        places = {
+            (offer.site, offer.what): np.searchsorted(offer.levels, self.rows[:, column])
+            for column, offer in enumerate(self.offers)
+        }
+        for key, at in places.items():
+            if key in values:
+                total += values[key][at]
+        for (site, first, second), table in pair_values.items():
+            if (site, first) in places and (site, second) in places:
+                total += table[places[site, first], places[site, second]]
         spread: FloatArray = total[self.row_at]
         return spread
 

@@ -21,7 +21,7 @@ from reds_core.knapsack.levels import LevelSettings, Nesting
 from reds_core.network.axis import Axis
 from reds_core.network.description import Network
 from reds_core.transforms.describing import described, described_part, layer_parts
-from reds_core.transforms.transform import LayerPart, Transform
+from reds_core.transforms.transform import LayerPart, Stage, Transform
 
 Refusal = Callable[[str, str, int], str | None]
 """Why no file that is asked for can have a layer at a level, from the name of the layer, the name of what is decided
@@ -113,6 +113,18 @@ class DecisionSpace:
         """
         parts = layer_parts(self.network)
         return {site: _worthwhile(parts[site], offers) for site, offers in self.at.items()}
+
+    @property
+    def replacing_pairs(self) -> tuple[tuple[Offer, Offer], ...]:
+        """Two offers for one layer, the first of which replaces it, where both can change it at once."""
+        return tuple(
+            (first, second)
+            for site, offers in self.at.items()
+            for i, first in enumerate(offers)
+            for j, second in enumerate(offers)
+            if first.transform.stage is Stage.REWRITE and second.transform.stage is not Stage.REWRITE
+            and any(row[i] < first.levels[-1] and row[j] < second.levels[-1] for row in self.combinations[site])
+        )  # fmt: skip
 
     def described(self, settings: LevelSettings) -> Network:
         """Return the network with its layers at the levels of `settings`.

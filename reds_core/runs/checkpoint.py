@@ -38,7 +38,7 @@ _TRIALS = "max-drop"
 _PENDING = "pending"
 _STATE, _SCORES, _ORDER = "state.json", "scores.npz", "order.npz"
 _FULL, _MEMBER = "full", "member-"
-_GROUP, _CURVE, _LEVELS, _SKIPPED = "group/", "curve/", "levels", "skipped/"
+_GROUP, _CURVE, _LEVELS, _LEVEL_PAIRS, _SKIPPED = "group/", "curve/", "levels", "level_pairs", "skipped/"
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,26 @@ def _named_pairs(text: npt.NDArray[Any]) -> tuple[tuple[str, str], ...]:
     return found
 
 
+def _named_triples(text: npt.NDArray[Any]) -> tuple[tuple[str, str, str], ...]:
+    found: tuple[tuple[str, str, str], ...] = from_plain(tuple[tuple[str, str, str], ...], parse_json(str(text[()])))
+    return found
+
+
 def save_scores(path: Path, scores: ScoreTable) -> None:
     """Write a ScoreTable as .npz, keys `group/NAME`, `curve/NAME`, `kernel/K`, and the pairs of names in `header`.
 
-    If there are values of levels, their keys are `level/K`, and the layers and what is decided are in `levels`. Values
-    of groups without channels are `skipped/NAME`.
+    If there are values of levels, their keys are `level/K`, and the layers and what is decided are in `levels`; those
+    of two levels together are `level_pair/K` and in `level_pairs`. Values of groups without channels are
+    `skipped/NAME`.
     """
-    pairs, levels = list(scores.pairs), list(scores.level_values)
+    pairs, levels, level_pairs = list(scores.pairs), list(scores.level_values), list(scores.level_pair_values)
     arrays: dict[str, npt.NDArray[Any]] = {"header": np.array(json.dumps(pairs))}
     if levels:
         arrays[_LEVELS] = np.array(json.dumps(levels))
         arrays |= {f"level/{k}": scores.level_values[each] for k, each in enumerate(levels)}
+    if level_pairs:
+        arrays[_LEVEL_PAIRS] = np.array(json.dumps(level_pairs))
+        arrays |= {f"level_pair/{k}": scores.level_pair_values[each] for k, each in enumerate(level_pairs)}
     arrays |= {f"{_GROUP}{g}": s for g, s in scores.channels.items()}
     arrays |= {f"{_CURVE}{g}": curve for g, curve in scores.curves.items()}
     arrays |= {f"{_SKIPPED}{g}": np.array(value) for g, value in scores.skipped.items()}
@@ -125,12 +134,14 @@ def load_scores(path: str | PathLike[str]) -> ScoreTable:
     try:
         pairs = _named_pairs(arrays.pop("header"))
         levels = _named_pairs(arrays.pop(_LEVELS)) if _LEVELS in arrays else ()
+        level_pairs = _named_triples(arrays.pop(_LEVEL_PAIRS)) if _LEVEL_PAIRS in arrays else ()
         return ScoreTable(
             {key.removeprefix(_GROUP): array for key, array in arrays.items() if key.startswith(_GROUP)},
             {pair: arrays[f"kernel/{k}"] for k, pair in enumerate(pairs)},
             {key.removeprefix(_CURVE): array for key, array in arrays.items() if key.startswith(_CURVE)},
             {each: arrays[f"level/{k}"] for k, each in enumerate(levels)},
             {key.removeprefix(_SKIPPED): float(array) for key, array in arrays.items() if key.startswith(_SKIPPED)},
+            {each: arrays[f"level_pair/{k}"] for k, each in enumerate(level_pairs)},
         )
     except (KeyError, ValueError, TypeError) as error:
         raise _damaged(path, error) from error

@@ -15,7 +15,8 @@ from reds_core.framework.projection import Projection, SmallerNetwork, parts_of_
 from reds_core.framework.training import Training
 from reds_core.knapsack.levels import Dimension, LevelSettings
 from reds_core.runs.realising import Projected, begun, chains_of, rewritten, settings_of_rewritten
-from reds_core.scoring.exchange_rate import level_values, with_ties_broken
+from reds_core.scoring.exchange_rate import level_pair_values, level_values, with_ties_broken
+from reds_core.scoring.level_excesses import level_excesses
 from reds_core.scoring.level_losses import LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.scorer import ScoreTable
@@ -73,8 +74,11 @@ class LayerLevels:
         if self.space is None or not self.space.offers:
             return scores
         losses = level_losses(measuring, self.space.offers)
-        values = level_values(losses, scores, rate_of(losses))
-        return replace(scores, level_values=with_ties_broken(values, scores))
+        losses = replace(losses, excesses=level_excesses(measuring, self.space.replacing_pairs, losses.rises))
+        rate = rate_of(losses)
+        values = with_ties_broken(level_values(losses, scores, rate), scores)
+        pair_values = level_pair_values(losses.excesses, scores, rate)
+        return replace(scores, level_values=values, level_pair_values=pair_values)
 
     def changed(self, settings: LevelSettings) -> LevelSettings:
         """Return the levels in complete settings that do not leave a layer as it is."""

@@ -18,6 +18,7 @@ from reds_core.scoring.exchange_rate import (
     TrainedChoice,
     default_rate,
     fitted_rate,
+    level_pair_values,
     level_values,
     width_value,
 )
@@ -94,6 +95,7 @@ def drawn_choices(
             {group: factors[group] * channels for group, channels in scores.channels.items()},
             curves={group: factors[group] * curve for group, curve in scores.curves.items()},
             level_values=values,
+            level_pair_values=level_pair_values(losses.excesses, scores, rate),
         )
         budget = tools.budgets[draw % len(tools.budgets)]
         formulation = tools.formulate(changed, budget)

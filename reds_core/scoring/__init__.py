@@ -11,7 +11,15 @@ from reds_core.scoring.attribution import (
     filters,
     masked,
 )
-from reds_core.scoring.exchange_rate import FittedRate, TrainedChoice, fitted_rate, level_values, width_value
+from reds_core.scoring.exchange_rate import (
+    FittedRate,
+    TrainedChoice,
+    fitted_rate,
+    level_pair_values,
+    level_values,
+    width_value,
+)
+from reds_core.scoring.level_excesses import LevelExcess, level_excesses
 from reds_core.scoring.level_losses import LevelLoss, LevelLosses, level_losses
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.scoring.normalisation import Normalisation, normalise
@@ -20,6 +28,7 @@ from reds_core.scoring.scorer import ScoreLevel, Scorer, ScoreTable, score
 __all__ = [
     "FittedRate",
     "Importance",
+    "LevelExcess",
     "LevelLoss",
     "LevelLosses",
     "LossMeasurement",
@@ -34,7 +43,9 @@ __all__ = [
     "check_readers",
     "filters",
     "fitted_rate",
+    "level_excesses",
     "level_losses",
+    "level_pair_values",
     "level_values",
     "masked",
     "normalise",

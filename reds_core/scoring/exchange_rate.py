@@ -10,6 +10,7 @@ import numpy as np
 
 from reds_core.arrays import FloatArray
 from reds_core.errors import InputError, argument
+from reds_core.scoring.level_excesses import LevelExcess
 from reds_core.scoring.level_losses import LevelLosses
 from reds_core.scoring.normalisation import normalise
 from reds_core.scoring.scorer import ScoreTable
@@ -74,10 +75,36 @@ def level_values(
     Raises:
         InputError: If `rate` is None and the values of widths are sums of scores, or if `rate` is negative or infinite.
     """
+    factor = _factor(scores, rate)
+    return {key: 0.0 - factor * rises for key, rises in losses.rises.items()}
+
+
+def level_pair_values(
+    excesses: Sequence[LevelExcess], scores: ScoreTable, rate: float | None = None
+) -> dict[tuple[str, str, str], FloatArray]:
+    """Return what two levels of one layer are worth together beyond the sum of their values, in units of the scores.
+
+    Args:
+        excesses: How much more two levels of one layer raise the loss together than alone.
+        scores: The scores to which the values are added.
+        rate: As for `level_values`.
+
+    Returns:
+        For each layer and the two that are decided about it, float64 (levels, levels): minus the rate x the excess.
+
+    Raises:
+        InputError: As `level_values` does.
+    """
+    factor = _factor(scores, rate)
+    return {(each.site, each.first, each.second): 0.0 - factor * each.excess for each in excesses}
+
+
+def _factor(scores: ScoreTable, rate: float | None) -> float:
+    """The value of a loss of 1 in the units of the scores."""
     factor = value_unit(scores).value if rate is None else rate
     if not (np.isfinite(factor) and factor >= 0):
         raise InputError(f"the exchange rate {factor} is not 0 or more", "give a number such as 0.5")
-    return {key: 0.0 - factor * rises for key, rises in losses.rises.items()}
+    return float(factor)
 
 
 def default_rate(scores: ScoreTable) -> float:

@@ -6,38 +6,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import ContractViolation, InputError
 from reds_core.framework.framework import WeightArrays
-from reds_core.framework.projection import has_second_moments
-from reds_core.framework.second_moments import second_moments
 from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.description import Network, Weight
 from reds_core.plugin import guarded
+from reds_core.scoring.level_excesses import LevelExcess
+from reds_core.scoring.levels_offered import LevelsOffered, falling, moments_of_sites
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.transforms.factors import composed
 from reds_core.transforms.start import Start
 from reds_core.transforms.transform import Stage, Transform
-
-
-class LevelsOffered(Protocol):
-    """The levels that a transform offers for one layer."""
-
-    @property
-    def site(self) -> str:
-        """The name of the layer."""
-
-    @property
-    def transform(self) -> Transform:
-        """The transform."""
-
-    @property
-    def levels(self) -> IntArray:
-        """The levels in rising order, int64 (levels,). The last leaves the layer as it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +58,13 @@ class LevelLosses:
         base: The mean loss of the untouched model, whose batch-norm statistics were measured in the same way.
         sites: The layers and what was decided about them, in the order in which they were offered.
         examples: The number of examples on which losses were measured.
+        excesses: How much more two levels of one layer cost together than alone, where that was measured.
     """
 
     base: float
     sites: tuple[LevelLoss, ...]
     examples: int
+    excesses: tuple[LevelExcess, ...] = ()
 
     @cached_property
     def rises(self) -> Mapping[tuple[str, str], FloatArray]:
@@ -87,12 +72,14 @@ class LevelLosses:
         return {(each.site, each.what): each.rises for each in self.sites}
 
     def rise(self, settings: LevelSettings) -> float:
-        """Return the sum of the rises of the loss by the levels of some layers; others are as they are.
+        """Return the sum of the rises of the loss by the levels of some layers, with what they cost more together.
+
+        Other layers are as they are.
 
         Raises:
             KeyError: If a level was not measured.
         """
-        total = 0.0
+        total = sum(each.at(settings) for each in self.excesses)
         for each in self.sites:
             level = settings.at(each.site, each.what)
             if level is not None:
@@ -121,7 +108,7 @@ def level_losses(
     """
     deciding = [offer for offer in offers if len(offer.levels) > 1]
     own = measuring.framework.weights(measuring.model, measuring.network)
-    inputs = _second_moments(measuring, [each.site for each in deciding if each.transform.reads_inputs])
+    inputs = moments_of_sites(measuring, [each.site for each in deciding if each.transform.reads_inputs])
     total = 1 + sum(len(offer.levels) - 1 for offer in deciding)
 
     def variants() -> Iterator[WeightArrays]:
@@ -148,14 +135,6 @@ def level_losses(
         measured = np.array([*(next(found) for _ in offer.levels[:-1]), base])
         sites.append(LevelLoss(offer.site, offer.transform.what, offer.levels, measured))
     return LevelLosses(base, tuple(sites), len(measuring.examples))
-
-
-def _second_moments(measuring: LossMeasurement, sites: Sequence[str]) -> Mapping[str, FloatArray]:
-    """Measure the second moments of what some layers read, by the name of the layer; empty if they cannot be."""
-    reads = {layer.name: layer.inputs[0] for layer in reversed(measuring.network.layers) if layer.name in sites}
-    tensors = [index for index in reads.values() if has_second_moments(measuring.network, index)]
-    by_tensor = second_moments(measuring.framework, measuring.model, measuring.network, tensors, measuring.examples.x)
-    return {site: by_tensor[tensor] for site, tensor in reads.items() if tensor in by_tensor}
 
 
 def projected(
@@ -204,19 +183,3 @@ def _from_here(
     if transform.stage is Stage.REWRITE:
         return composed(transform.factors(weight, level, inputs)(values))
     return transform.begun(Start(values, inputs), weight, level)(values, 1.0)
-
-
-def falling(values: FloatArray) -> FloatArray:
-    """Return the isotonic regression of some values: the nearest values by least squares that never rise.
-
-    Args:
-        values: float64 (n,).
-    """
-    blocks: list[tuple[float, int]] = []  # mean and length of stretches that are pooled
-    for value in values:
-        mean, length = float(value), 1
-        while blocks and blocks[-1][0] < mean:
-            before, count = blocks.pop()
-            mean, length = (before * count + mean * length) / (count + length), count + length
-        blocks.append((mean, length))
-    return np.repeat([mean for mean, _ in blocks], [length for _, length in blocks]).astype(np.float64)

@@ -54,6 +54,8 @@ class ScoreTable:
             which replaces the sum of their scores. Only differences matter. For scorers that measure whole widths.
         level_values: (layer, what a transform decides) -> float64 (levels,): the value of each level that is offered
             for the layer, in the units of the scores. The last is 0, because it leaves the layer as it is.
+        level_pair_values: (layer, what one transform decides, what another decides) -> float64 (levels, levels): what
+            two levels of the layer are worth together beyond the sum of their values; 0 where one of them is the last.
         skipped: group name -> the value of no channels at all, less that of all channels, for groups inside residual
             blocks that may be skipped. A group that is not named is then worth 0, as the sum of no scores is; if it
             has a curve, this is extended from two and one channels to none in a straight line.
@@ -64,6 +66,7 @@ class ScoreTable:
     curves: Mapping[str, FloatArray] = field(default_factory=dict)
     level_values: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
     skipped: Mapping[str, float] = field(default_factory=dict)
+    level_pair_values: Mapping[tuple[str, str, str], FloatArray] = field(default_factory=dict)
 
     @property
     def tells_channels_apart(self) -> bool:
@@ -90,6 +93,7 @@ class ScoreTable:
             self.curves,
             self.level_values,
             self.skipped,
+            self.level_pair_values,
         )
 
     def spread(self, kept: Kept, channels: Mapping[str, int]) -> ScoreTable:
@@ -108,7 +112,7 @@ class ScoreTable:
         for (a, b), kernel in self.pairs.items():
             kernels[a, b][np.ix_(kept[a], kept[b])] = kernel
         curves = {g: np.pad(curve, (0, channels[g] - len(curve)), mode="edge") for g, curve in self.curves.items()}
-        return ScoreTable(wide, kernels, curves, self.level_values, self.skipped)
+        return ScoreTable(wide, kernels, curves, self.level_values, self.skipped, self.level_pair_values)
 
 
 class Scorer(Plugin, ABC):

@@ -40,7 +40,11 @@ def scores_of(network: Network, space: DecisionSpace, seed: int = 0) -> ScoreTab
         values = -rng.random(len(offer.levels))
         values[-1] = 0
         levels[offer.site, offer.what] = values
-    return ScoreTable(channels, level_values=levels)
+    pairs = {}
+    for first, second in itertools.permutations(space.offers, 2):
+        if first.site == second.site and first.what < second.what:
+            pairs[first.site, first.what, second.what] = -rng.random((len(first.levels), len(second.levels)))
+    return ScoreTable(channels, level_values=levels, level_pair_values=pairs)
 
 
 def brute_force_weights(network: Network, widths: Mapping[str, int], levels: LevelSettings) -> int:
@@ -146,10 +150,17 @@ def test_the_value_of_an_option_is_that_of_its_width_and_those_of_its_levels(see
         float(scores.level_values[o.site, o.what][o.levels.tolist().index(chosen.at(o.site, o.what))])
         for o in space.offers
     )
+    place = {(o.site, o.what): o.levels.tolist().index(chosen.at(o.site, o.what)) for o in space.offers}
+    together = math.fsum(
+        float(table[place[site, first], place[site, second]])
+        for (site, first, second), table in scores.level_pair_values.items()
+    )
+    assert scores.level_pair_values
     full = math.fsum(float(channels.sum()) for channels in scores.channels.values())
-    expected = (kept + levels) / full * 2**31
+    expected = (kept + levels + together) / full * 2**31
     assert abs(problem.evaluate(choice).value - expected) <= 0.5 * len(problem.groups) + 1e-4
-    assert abs(problem.evaluate([g.options - 1 for g in problem.groups]).value - 2**31) <= len(problem.groups)
+    last = math.fsum(float(table[-1, -1]) for table in scores.level_pair_values.values()) / full * 2**31
+    assert abs(problem.evaluate([g.options - 1 for g in problem.groups]).value - 2**31 - last) <= len(problem.groups)
 
 
 @given(random_models(), st.sampled_from([(4,), (2, 4)]))

@@ -18,7 +18,8 @@ from reds_core.framework.data import Arrays, Data
 from reds_core.framework.framework import WeightArrays
 from reds_core.knapsack.levels import Nesting
 from reds_core.network.description import Network, Weight, WeightKind
-from reds_core.scoring.level_losses import LevelLoss, falling, level_losses, projected
+from reds_core.scoring.level_losses import LevelLoss, level_losses, projected
+from reds_core.scoring.levels_offered import falling
 from reds_core.scoring.loss_measurement import LossMeasurement
 from reds_core.transforms.transform import LayerPart, Offered, Stage, Transform
 
