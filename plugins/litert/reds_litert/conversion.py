@@ -7,6 +7,7 @@ from typing import Any
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Numbers
 from reds_litert.lstm_operators import lstms_fixed
+from reds_litert.zero_tensors import zero_tensors_scaled
 
 
 def converted(framework: Framework, model: Any, numbers: Numbers, calibration: Arrays | None) -> bytes:
@@ -27,4 +28,5 @@ def converted(framework: Framework, model: Any, numbers: Numbers, calibration: A
         calibration = None
     elif calibration is None or not len(calibration):
         raise InputError(f"{numbers} export needs examples to calibrate on", f"give data, or export without {numbers}")
-    return lstms_fixed(framework.converted(model, numbers, calibration))
+    content = lstms_fixed(framework.converted(model, numbers, calibration))
+    return zero_tensors_scaled(content) if numbers == "int8" else content
