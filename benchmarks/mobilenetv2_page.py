@@ -15,6 +15,7 @@ from study_tables import (
     ARENA,
     FILE,
     LATENCY,
+    MISSING,
     MODEL_ACCURACY,
     READING,
     ZIPPED,
@@ -95,6 +96,27 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def narrowest_column(records: Sequence[CellRecord]) -> Column:
+    """The group that keeps the smallest share of its channels, of the first run of each arm.
+
+    Args:
+        records: The records of a budget. The widest known width of a group counts as its full width; `MASKED` has all.
+    """
+    full: dict[str, int] = {}
+    for record in records:
+        for group, width in record.widths.items():
+            full[group] = max(width, full.get(group, 0))
+
+    def cell(own: Sequence[CellRecord]) -> str:
+        widths = own[0].widths
+        if not widths:
+            return MISSING
+        group = min(widths, key=lambda name: widths[name] / full[name])
+        return f"{widths[group]} of {full[group]}, {group}"
+
+    return Column("narrowest group", cell, lambda record: MISSING)
+
+
 def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
     nonzero = Column(
         "non-zero weights (k)",
@@ -112,6 +134,7 @@ def _budget(records: Sequence[CellRecord], folder: Path) -> list[str]:
         ARENA,
         LATENCY,
         energy_column(reference(records, "macs")),
+        narrowest_column(records),
     ]
     parts = [budget_table(records, list(ARMS), columns)]
     reasons = {r.arm: r.infeasible for r in records if r.infeasible is not None}
@@ -171,6 +194,12 @@ CAUTION = """\
 “Undecided” means that the 95 % confidence interval of the difference contains 0. One small network, one weak training
 and one fine-tuning recipe are no proof of a general statement; they can only refute one. In the comparison of
 penalties the two networks differ before pruning, so the difference is that of the whole method.
+
+*Narrowest group* is the group of channels of which the first run of a method keeps the smallest share. The knapsack adds
+up values of groups, and takes much from the first layers, whose maps are large, so that their channels cost the most
+MACs. That later layers then have too little to work with is a possible explanation where it loses against equal shares
+at the small budget. It was not tested; `--min-width` sets a lower limit ([widths.md](../guide/widths.md)). One threshold
+for all channels even leaves single channels in some layers, through which nothing gets at the small budget.
 
 Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
 tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
