@@ -195,11 +195,11 @@ CAUTION = """\
 and one fine-tuning recipe are no proof of a general statement; they can only refute one. In the comparison of
 penalties the two networks differ before pruning, so the difference is that of the whole method.
 
-*Narrowest group* is the group of channels of which the first run of a method keeps the smallest share. The knapsack adds
-up values of groups, and takes much from the first layers, whose maps are large, so that their channels cost the most
-MACs. That later layers then have too little to work with is a possible explanation where it loses against equal shares
-at the small budget. It was not tested; `--min-width` sets a lower limit ([widths.md](../guide/widths.md)). One threshold
-for all channels even leaves single channels in some layers, through which nothing gets at the small budget.
+*Narrowest group* is the group of channels of which the first run of a method keeps the smallest share. The knapsack
+adds up values of groups, and takes much from the first layers, whose maps are large, so that their channels cost the
+most MACs. That later layers then have too little to work with is a possible explanation where it loses against equal
+shares at the small budget. It was not tested; `--min-width` sets a lower limit ([widths.md](../guide/widths.md)). One
+threshold for all channels even leaves single channels in some layers, through which nothing gets at the small budget.
 
 Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
 tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
