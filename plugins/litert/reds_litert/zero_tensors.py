@@ -49,13 +49,13 @@ def _scaled(model: Any, graph: Any) -> bool:
     for operator in graph.operators:
         if kind_of(model, operator) not in ANY_SCALE:
             continue
-        source, made = graph.tensors[operator.inputs[INPUT]], graph.tensors[operator.outputs[0]]
-        if not _is_without_range(made) or _is_without_range(source) or int(operator.outputs[0]) in given:
+        made = graph.tensors[operator.outputs[0]]
+        before, after = _scale_of(made), _scale_of(graph.tensors[operator.inputs[INPUT]])
+        if before is None or after is None or before >= LEAST_SCALE or after < LEAST_SCALE:
             continue
-        readers = [each for each in graph.operators if operator.outputs[0] in each.inputs]
-        if any(kind_of(model, each) not in ANY_SCALE for each in readers):
+        readers = [each for each in graph.operators if each.inputs is not None and operator.outputs[0] in each.inputs]
+        if int(operator.outputs[0]) in given or any(kind_of(model, each) not in ANY_SCALE for each in readers):
             continue
-        before, after = float(made.quantization.scale[0]), float(source.quantization.scale[0])
         made.quantization.scale = [after]
         made.quantization.min = made.quantization.max = None
         for each in readers:
@@ -65,10 +65,12 @@ def _scaled(model: Any, graph: Any) -> bool:
     return changed
 
 
-def _is_without_range(tensor: Any) -> bool:
+def _scale_of(tensor: Any) -> float | None:
+    """The scale of a tensor of int8 that has a single one; None for others."""
     scales = None if tensor.quantization is None else tensor.quantization.scale
-    is_int8 = tensor.type == schema.TensorType.INT8
-    return is_int8 and scales is not None and len(scales) == 1 and float(scales[0]) < LEAST_SCALE
+    if tensor.type != schema.TensorType.INT8 or scales is None or len(scales) != 1:
+        return None
+    return float(scales[0])
 
 
 def _rescale_bias(model: Any, graph: Any, operator: Any, factor: float) -> None:
