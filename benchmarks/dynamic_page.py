@@ -34,7 +34,7 @@ def mean_text(values: Iterable[float]) -> str:
 def members_table(records: Sequence[DynamicRecord]) -> str:
     """Return the members of each kind of family: what they use, where they end, and their accuracy."""
     lines = [
-        "| network | decided | member | MACs (%) | ends at | kernels of 4 bits | accuracy (%) | seeds |",
+        "| network | decided | member | MACs (%) | ends at | kernels of 4 bits (%) | accuracy (%) | seeds |",
         "| --- | --- | --- | ---: | --- | ---: | ---: | ---: |",
     ]
     for network, arm, own in _families(records):
@@ -42,7 +42,7 @@ def members_table(records: Sequence[DynamicRecord]) -> str:
             found = [record.members[place] for record in own]
             macs = fmean(100 * each.macs / record.full_macs for each, record in zip(found, own, strict=True))
             ends = ", ".join(sorted({each.exit or "the end" for each in found}))
-            bits = "-" if arm == WIDTH else f"{sum(f.fewer_bits for f in found)} of {sum(f.kernels for f in found)}"
+            bits = "-" if arm == WIDTH else f"{fmean(100 * each.fewer_bits / each.kernels for each in found):.0f}"
             accuracy = mean_text(each.accuracy for each in found)
             cells = (network, TITLES[arm], member.name, f"{macs:.1f}", ends, bits, accuracy, str(len(own)))
             lines.append(f"| {' | '.join(cells)} |")

@@ -108,7 +108,7 @@ BUDGETS_TEXT = f"{BUDGET_TEXT}. There is one subnetwork for each value"
 
 INT8_TEXT = (
     "Whether the integer weights of each subnetwork in its int8 file are slices of those of the full network (shared), "
-    "or each subnetwork is quantised by itself (separate)"
+    "or each subnetwork is quantised by itself (separate), as those with merged channels always are"
 )
 
 OPTIONS = SettingOptions(

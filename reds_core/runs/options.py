@@ -105,7 +105,7 @@ class PruneOptions(WidthOptions, total=False):
         stream: Whether the images of a folder are read from disk in each pass even if they fit into memory.
         int8: Which int8 files are written of each network, if there is data to calibrate them: `"shared"` or True, in
             which the integer weights of each subnetwork are slices of those of the full network, `"separate"`, in which
-            each subnetwork is quantised by itself, or False for none.
+            each subnetwork is quantised by itself, as those with merged channels always are, or False for none.
         int8_drop: The most points of accuracy that the int8 file of a subnetwork may lose against its model, measured
             on held-back data. None means no limit.
         fallback: What the most sensitive layers have instead of 8 bits in int8 files that lose more than `int8_drop`:

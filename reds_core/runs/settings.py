@@ -112,7 +112,7 @@ class RunSettings:
             that would take more than a quarter of the available memory are read in this way.
         int8: Which int8 files are written of each network, if there is data to calibrate them: shared, in which the
             integer weights of each subnetwork are slices of those of the full network, or separate, in which each
-            subnetwork is quantised by itself. False writes none.
+            subnetwork is quantised by itself, as those with merged channels always are. False writes none.
         calibration: The examples on which the ranges of activations in integer files are measured: a number of training
             examples, or other data in any form that training data can have, with or without labels. None means 200
             training examples.

@@ -35,7 +35,7 @@ def test_members_are_averaged_over_seeds_with_their_spread(modules: dict[str, Mo
     records, page = modules["dynamic_records"], modules["dynamic_page"]
     table = page.members_table([record(modules, records.ALL, seed) for seed in (0, 1)])
     row = next(line for line in table.splitlines() if "| 50 |" in line)
-    assert row == "| net | exits, widths and bits | 50 | 48.0 | exit_1 | 4 of 8 | 55.0 ± 7.1 | 2 |"
+    assert row == "| net | exits, widths and bits | 50 | 48.0 | exit_1 | 50 | 55.0 ± 7.1 | 2 |"
 
 
 def test_thresholds_are_chosen_by_what_they_cost_on_held_back_data(modules: dict[str, ModuleType]) -> None:
