@@ -19,7 +19,7 @@ SEEDS = (0, 1, 2)
 FINETUNE = FinetuneSettings(epochs=10, batch_size=64, augment=("flip", "shift"))
 BUDGETS = {"macs-50": 50, "macs-25": 25}
 """Percent of the MACs. Unstructured pruning keeps as many weights as `OURS` has at this budget instead."""
-OURS, MASKED = "taylor-knapsack", "magnitude-unstructured"
+OURS, MEASURED, MASKED = "taylor-knapsack", "sensitivity-knapsack", "magnitude-unstructured"
 ENGINE = "c-engine"
 
 
@@ -59,6 +59,14 @@ ARMS: Mapping[str, Arm] = {
         "`reds prune`: a knapsack over the widths of all groups, by scores of `taylor`",
         "oneshot",
         "taylor",
+        is_telling=True,
+    ),
+    MEASURED: Arm(
+        "`reds prune --scorer sensitivity --option sensitivity.floor=0.5`: a knapsack by the losses that were measured "
+        "with each group narrowed alone",
+        "oneshot",
+        "sensitivity",
+        options={"sensitivity": {"floor": "0.5"}},
         is_telling=True,
     ),
     "l1-uniform": Arm(
