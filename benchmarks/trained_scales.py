@@ -1,10 +1,14 @@
-"""Compares scales of scores by the accuracy after fine-tuning (ResNet8, DS-CNN S); writes a table of
-docs/guide/scorers.md.
+"""Compares scales of scores, and measured losses, by the accuracy after fine-tuning (ResNet8, DS-CNN S); writes tables
+of docs/guide/scorers.md.
 
-`python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]`. For every scorer
-and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is trained by
-itself, taught by the input network, and measured on training data held back from it. Test data plays no part.
-Measurements in OUT/trained-scales.jsonl are not made again.
+    python benchmarks/trained_scales.py [--scorers taylor,fisher] [--scales none,mean,log] [--out OUT]
+    python benchmarks/trained_scales.py --curves [--out OUT]
+    python benchmarks/trained_scales.py --curves --from-records
+
+For every scorer and scale the exact solver decides the widths at a half and at a quarter of the MACs; the subnetwork is
+trained by itself, taught by the input network, and measured on training data held back from it. Test data plays no
+part. With --curves the scorer sensitivity, whose values are measured losses, is compared with taylor. Measurements in
+OUT/trained-scales.jsonl are not made again. With --from-records the table is written from benchmarks/records/scorers.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +30,9 @@ from reds_core.network import Kept
 
 BUDGETS = (0.5, 0.25)
 EPOCHS = {"ds-cnn-s": 10, "resnet8": 5}
+CURVES = (("taylor", "log"), ("sensitivity", "floor=0"), ("sensitivity", "floor=0.5"))
+STORE = "trained-scales.jsonl"
+KEPT = Path(__file__).resolve().parent / "records" / "scorers" / STORE
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Record:
     """The measurement of one subnetwork trained with one seed.
 
     Attributes:
+        scale: value of the option normalise of the scorer, or another of its options with its value.
         budget: share of the full network's MACs.
         widths: of the groups, in the order of the network.
         accuracy: on held-back training data, after training.
@@ -61,18 +70,23 @@ def trained(bench: Bench, kept: Kept, seed: int) -> float:
     return bench.framework.accuracy(small, bench.held, Task())
 
 
-def records(case: Case, scorers: list[str], scales: list[str], seeds: list[int], store: Path) -> list[Record]:
-    """All measurements, including those of earlier runs."""
+def stored(store: Path) -> list[Record]:
+    """The measurements in a file."""
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
-    stored = (Record(**{**json.loads(line), "widths": tuple(json.loads(line)["widths"])}) for line in lines)
-    found = {record.key: record for record in stored}
+    return [Record(**{**json.loads(line), "widths": tuple(json.loads(line)["widths"])}) for line in lines]
+
+
+def records(case: Case, ways: Sequence[tuple[str, str]], seeds: list[int], store: Path) -> list[Record]:
+    """All measurements, including those of earlier runs."""
+    found = {record.key: record for record in stored(store)}
     made = []
     for budget in BUDGETS:
         bench = Bench(case, budget)
-        for scorer, scale in ((scorer, scale) for scorer in scorers for scale in scales):
+        for scorer, scale in ways:
             keys = [(case.name, scorer, scale, budget, seed) for seed in seeds]
             if any(key not in found for key in keys):
-                stated = bench.stated(Way(f"{scorer} / {scale}", scorer, (("normalise", scale),)))
+                name, _, value = scale.rpartition("=")
+                stated = bench.stated(Way(f"{scorer} / {scale}", scorer, ((name or "normalise", value),)))
                 widths = bench.solved_widths(stated)
                 kept: Kept = {g: np.sort(stated.order[g][:w]) for g, w in widths.items()}
                 for key in (key for key in keys if key not in found):
@@ -102,12 +116,18 @@ def main() -> None:
     parser.add_argument("--scales", default="none,mean,log", help="values of the option normalise, comma-separated")
     parser.add_argument("--seeds", default="0,1", help="seeds of training, comma-separated")
     parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder for the measurements")
+    parser.add_argument("--curves", action="store_true", help="compare measured losses with scores of taylor")
+    parser.add_argument("--from-records", action="store_true", help="write the table from the records that are kept")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in given.seeds.split(",")]
-    asked = (given.scorers.split(","), given.scales.split(","), seeds, given.out / "trained-scales.jsonl")
-    made = [record for case in CASES for record in records(case, *asked)]
-    put(PAGE, "trained-scales", table(made))
+    ways = [(scorer, scale) for scorer in given.scorers.split(",") for scale in given.scales.split(",")]
+    if given.from_records:
+        made = stored(KEPT)
+    else:
+        given.out.mkdir(parents=True, exist_ok=True)
+        store = given.out / STORE
+        made = [record for case in CASES for record in records(case, CURVES if given.curves else ways, seeds, store)]
+    put(PAGE, "trained-curves" if given.curves else "trained-scales", table(made))
 
 
 if __name__ == "__main__":
