@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from reds_core.arrays import FloatArray
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Task, WeightArrays
 from reds_core.network import Network
@@ -17,6 +18,8 @@ from reds_core.scoring import LossMeasurement, Scorer, ScoreTable, check_readers
 from reds_scorers.examples import check_counts, training_examples
 from reds_scorers.magnitude import MagnitudeScorer
 from reds_scorers.taylor import TaylorScorer
+
+Curves = Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class SensitivityOptions:
         floor: a width costs at least this many times the negative logarithm of the share of the score of `order` that
             it keeps, in units of the loss. It guards groups that seem to cost little while all others are at full
             width, such as the last ones. 0 sets no floor.
+        shares: the part of each curve, from 0 to 1, that is the logarithm of the share of the score of `order` instead
+            of measured losses. It guards groups that cost little alone, but much if others are narrow as well.
 
     Raises:
         InputError: if a number is out of range.
@@ -45,6 +50,7 @@ class SensitivityOptions:
     examples: int = 1024
     recalibrate: bool = False
     floor: float = 0.0
+    shares: float = 0.0
 
     def __post_init__(self) -> None:
         check_counts("sensitivity", 1, self.examples)
@@ -52,6 +58,8 @@ class SensitivityOptions:
             raise InputError(f"option sensitivity.widths is {self.widths}", "give 1 or more")
         if not (math.isfinite(self.floor) and self.floor >= 0):
             raise InputError(f"option sensitivity.floor is {self.floor}", "give 0 or more, such as 0.5")
+        if not 0 <= self.shares <= 1:
+            raise InputError(f"option sensitivity.shares is {self.shares}", "give a number from 0 to 1, such as 0.75")
 
 
 class SensitivityScorer(Scorer):
@@ -99,21 +107,39 @@ class SensitivityScorer(Scorer):
             if self.options.curve == "monotone":
                 found = isotonic_regression(found, increasing=False).x
             curves[group] = np.interp(np.arange(1, widths[-1] + 1), widths, found[0] - found)
-        if self.options.floor:
+        if self.options.floor or self.options.shares:
             shares = normalise(ScoreTable(channels)).curves
-            curves = {group: floored(curve, self.options.floor * shares[group]) for group, curve in curves.items()}
+            if self.options.floor:
+                curves = {group: floored(curve, self.options.floor * shares[group]) for group, curve in curves.items()}
+            curves = blended(curves, shares, self.options.shares)
         return ScoreTable(channels, curves=curves)
 
 
-def floored(curve: npt.NDArray[np.float64], floor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def floored(curve: FloatArray, floor: FloatArray) -> FloatArray:
     """Lower a curve so that each width is below the full one by at least as much as on another curve, and starts at 0.
 
     Args:
         curve, floor: the value of each width, float64 (channels,).
     """
     below = np.minimum(curve - curve[-1], floor - floor[-1])
-    lowered: npt.NDArray[np.float64] = below - below[0]
+    lowered: FloatArray = below - below[0]
     return lowered
+
+
+def blended(curves: Curves, shares: Curves, part: float) -> dict[str, FloatArray]:
+    """Return the weighted mean of measured curves and logarithms of shares, which are first scaled to losses.
+
+    The scale makes what all groups together are worth in both the same, so that the measured losses decide how groups
+    compare, and the shares how the value of each group rises with its width.
+
+    Args:
+        curves: the measured value of each width of each group, float64 (channels,).
+        shares: the logarithms of shares of the score, likewise.
+        part: the weight of the shares, from 0 to 1.
+    """
+    total = sum(float(each[-1]) for each in shares.values())
+    scale = sum(float(each[-1]) for each in curves.values()) / total if total > 0 else 0.0
+    return {group: (1 - part) * curve + part * scale * shares[group] for group, curve in curves.items()}
 
 
 def measured_widths(channels: int, count: int) -> npt.NDArray[np.int64]:

@@ -23,7 +23,7 @@ from reds_scorers.activation import MeanActivationOptions, ZerosOptions, read_te
 from reds_scorers.bn_scale import BatchNormScaleOptions
 from reds_scorers.fisher import FisherOptions
 from reds_scorers.magnitude import MagnitudeOptions
-from reds_scorers.sensitivity import SensitivityOptions, measured_widths
+from reds_scorers.sensitivity import SensitivityOptions, blended, measured_widths
 from reds_scorers.taylor import TaylorOptions
 from toy_framework import ToyFramework, ToyModel, backward, chain_model, describe, forward, residual_model, toy_arrays
 
@@ -312,6 +312,23 @@ def test_a_floor_makes_each_width_cost_at_least_a_part_of_its_share(model: ToyMo
     assert any(not np.allclose(curve, plain[group]) for group, curve in found.items())
 
 
+@pytest.mark.parametrize("part", [0.0, 0.75, 1.0])
+def test_a_part_of_each_curve_is_the_logarithm_of_the_share(part: float, model: ToyModel) -> None:
+    data = training_data(model)
+    plain = scored(SensitivityScorer(SensitivityOptions(10, "magnitude", "monotone", 0)), model, data).curves
+    found = scored(SensitivityScorer(SensitivityOptions(10, "magnitude", "monotone", 0, shares=part)), model, data)
+    shares = normalise(ScoreTable(scored(MagnitudeScorer(), model, data).channels)).curves
+    scale = sum(c[-1] for c in plain.values()) / sum(c[-1] for c in shares.values())
+    for group, curve in found.curves.items():
+        np.testing.assert_allclose(curve, (1 - part) * plain[group] + part * scale * shares[group], atol=1e-12)
+    assert sum(c[-1] for c in found.curves.values()) == pytest.approx(sum(c[-1] for c in plain.values()))
+
+
+def test_shares_of_scores_that_are_all_alike_in_one_channel_add_nothing() -> None:
+    curves = {"single": np.zeros(1)}
+    assert blended(curves, {"single": np.zeros(1)}, 0.75)["single"].tolist() == [0.0]
+
+
 def test_between_measured_widths_lie_straight_lines(model: ToyModel) -> None:
     data = training_data(model)
     coarse = scored(SensitivityScorer(SensitivityOptions(1, "magnitude", "measured", 0)), model, data)
@@ -390,6 +407,7 @@ def test_without_data_scorers_that_need_some_say_so(scorer: type[Scorer], model:
         (MeanActivationScorer, {"examples": "-2"}, "mean-activation.examples is -2"),
         (SensitivityScorer, {"widths": "0"}, "sensitivity.widths is 0"),
         (SensitivityScorer, {"floor": "-1"}, "sensitivity.floor is -1"),
+        (SensitivityScorer, {"shares": "1.5"}, "sensitivity.shares is 1.5"),
         (SensitivityScorer, {"order": "random"}, "sensitivity.order cannot be 'random'"),
         (BatchNormScaleScorer, {"without": "skip"}, "bn-scale.without cannot be 'skip'"),
         (GeometricMedianScorer, {"normalise": "median"}, "fpgm.normalise cannot be 'median'"),
