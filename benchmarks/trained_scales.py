@@ -30,7 +30,13 @@ from reds_core.network import Kept
 
 BUDGETS = (0.5, 0.25)
 EPOCHS = {"ds-cnn-s": 10, "resnet8": 5}
-CURVES = (("taylor", "log"), ("sensitivity", "floor=0"), ("sensitivity", "floor=0.5"))
+CURVES = (
+    ("taylor", "log"),
+    ("sensitivity", "floor=0"),
+    ("sensitivity", "floor=0.5"),
+    ("sensitivity", "shares=0.5"),
+    ("sensitivity", "shares=0.75"),
+)
 STORE = "trained-scales.jsonl"
 KEPT = Path(__file__).resolve().parent / "records" / "scorers" / STORE
 
@@ -122,7 +128,8 @@ def main() -> None:
     seeds = [int(seed) for seed in given.seeds.split(",")]
     ways = [(scorer, scale) for scorer in given.scorers.split(",") for scale in given.scales.split(",")]
     if given.from_records:
-        made = stored(KEPT)
+        order = [(scorer, scale, budget) for budget in BUDGETS for scorer, scale in (*ways, *CURVES)]
+        made = sorted(stored(KEPT), key=lambda r: (r.case, order.index((r.scorer, r.scale, r.budget)), r.seed))
     else:
         given.out.mkdir(parents=True, exist_ok=True)
         store = given.out / STORE

@@ -237,7 +237,7 @@ def test_the_page_of_pruners_tests_each_statement(modules: dict[str, ModuleType]
     assert "| `l1-uniform` | 0.0 (1) | 77.0 | 40.0 | 38 | 50.0 |" in text
     assert "(`taylor-knapsack`, `l1-uniform`) | yes (+100.0 ± 0.0) | not run yet |" in text
     assert "(`fpgm-uniform`, `l1-uniform`) | not run yet | not run yet |" in text
-    assert "2 of 38 runs are recorded so far" in text
+    assert "2 of 44 runs are recorded so far" in text
     assert "Nothing has run yet" in modules["mobilenetv2_page"].page([], tmp_path)
 
 
