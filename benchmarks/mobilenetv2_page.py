@@ -294,7 +294,7 @@ What the runs say, with the figures of the tables above, for this network and th
   level with equal shares at half of the MACs, and 2 points behind at a quarter; with L1 norms it is 5.5 points behind
   there. It keeps most inner channels of blocks that the network needs least, and takes them from all other layers. So
   give `--scorer sensitivity --option sensitivity.floor=0.5` for networks of this kind. On two small networks it is
-  the other way round ([scorers](../guide/scorers.md#curves)).
+  the other way round at a quarter of the MACs ([scorers](../guide/scorers.md#curves)).
 - **How much each layer keeps matters more than which channels.** With equal shares, three criteria are within 2
   points of each other at a quarter of the MACs. With one order of channels, that of `taylor`, equal shares and a
   knapsack by its scores are 1 point apart, and a knapsack by measured losses is more than 11 points ahead of both.
