@@ -280,9 +280,11 @@ and the options of its line. The standard error of such an accuracy is 1.5 point
 | `--min-width 4` | 63.4 | 1.170 |
 | `--scorer fisher` | 61.3 | 1.274 |
 | `--scorer sensitivity --option sensitivity.floor=0.5` | 76.1 | 0.804 |
+| `--scorer sensitivity --option sensitivity.shares=0.5` | 74.8 | 0.820 |
 | `--scorer sensitivity --option sensitivity.shares=0.75` | 67.7 | 1.131 |
 
-The last line was added later: it is a compromise for networks of all kinds ([scorers](../guide/scorers.md#curves))."""
+The last two lines were added later: they are compromises for networks of all kinds
+([scorers](../guide/scorers.md#curves))."""
 FOUND = """\
 What the runs say, with the figures of the tables above, for this network and this training:
 
@@ -293,8 +295,8 @@ What the runs say, with the figures of the tables above, for this network and th
 - **A knapsack by scores of single channels is not.** With the scores of `taylor`, the default of `reds prune`, it is
   level with equal shares at half of the MACs, and 2 points behind at a quarter; with L1 norms it is 5.5 points behind
   there. It keeps most inner channels of blocks that the network needs least, and takes them from all other layers. So
-  give `--scorer sensitivity --option sensitivity.floor=0.5` for networks of this kind. On two small networks it is
-  the other way round at a quarter of the MACs ([scorers](../guide/scorers.md#curves)).
+  give `--scorer sensitivity` for networks of this kind. On two small networks, losses alone are worse at a quarter of
+  the MACs, and `--option sensitivity.shares=0.5` is a compromise ([scorers](../guide/scorers.md#curves)).
 - **How much each layer keeps matters more than which channels.** With equal shares, three criteria are within 2
   points of each other at a quarter of the MACs. With one order of channels, that of `taylor`, equal shares and a
   knapsack by its scores are 1 point apart, and a knapsack by measured losses is more than 11 points ahead of both.
