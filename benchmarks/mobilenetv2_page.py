@@ -95,7 +95,8 @@ def page(records: Sequence[CellRecord], folder: Path) -> str:
         if at_budget:
             parts += [f"## {percent} % of the MACs", *_budget(at_budget, folder)]
     parts += ["## Which general statements hold", statements(shown, folder)]
-    parts += ["## Where the channels are kept", KEPT, kept_table(shown), TRIALS]
+    parts += ["## Where the channels are kept", KEPT, kept_table(shown)]
+    parts += ["## How the scorer was chosen", TRIALS]
     if len(shown) >= planned:
         parts += ["## What may be concluded", FOUND]
     return "\n\n".join(part for part in parts if part) + "\n"

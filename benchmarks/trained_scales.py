@@ -14,16 +14,15 @@ OUT/trained-scales.jsonl are not made again. With --from-records the table is wr
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from page_sections import put
 from scorer_accuracy import Bench, percent
 from scorers import CASES, PAGE, Case, Way
+from trained_networks import keep_record, read_records
 
 from reds_core.framework import Family, FinetuneSettings, Task, Training
 from reds_core.network import Kept
@@ -57,7 +56,7 @@ class Record:
     scale: str
     budget: float
     seed: int
-    widths: tuple[int, ...]
+    widths: Sequence[int]
     accuracy: float
 
     @property
@@ -76,15 +75,9 @@ def trained(bench: Bench, kept: Kept, seed: int) -> float:
     return bench.framework.accuracy(small, bench.held, Task())
 
 
-def stored(store: Path) -> list[Record]:
-    """The measurements in a file."""
-    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
-    return [Record(**{**json.loads(line), "widths": tuple(json.loads(line)["widths"])}) for line in lines]
-
-
 def records(case: Case, ways: Sequence[tuple[str, str]], seeds: list[int], store: Path) -> list[Record]:
     """All measurements, including those of earlier runs."""
-    found = {record.key: record for record in stored(store)}
+    found = {record.key: record for record in read_records(store, Record)}
     made = []
     for budget in BUDGETS:
         bench = Bench(case, budget)
@@ -97,10 +90,7 @@ def records(case: Case, ways: Sequence[tuple[str, str]], seeds: list[int], store
                 kept: Kept = {g: np.sort(stated.order[g][:w]) for g, w in widths.items()}
                 for key in (key for key in keys if key not in found):
                     found[key] = Record(*key, tuple(widths.values()), trained(bench, kept, key[-1]))
-                    with store.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(asdict(found[key])) + "\n")
-                    sys.stdout.write(f"{found[key]}\n")
-                    sys.stdout.flush()
+                    keep_record(store, found[key])
             made += [found[key] for key in keys]
     return made
 
@@ -122,18 +112,23 @@ def main() -> None:
     parser.add_argument("--scales", default="none,mean,log", help="values of the option normalise, comma-separated")
     parser.add_argument("--seeds", default="0,1", help="seeds of training, comma-separated")
     parser.add_argument("--out", type=Path, default=Path("out/scorers"), help="folder for the measurements")
-    parser.add_argument("--curves", action="store_true", help="compare measured losses with scores of taylor")
+    parser.add_argument("--curves", action="store_true", help="compare measured losses with taylor instead")
     parser.add_argument("--from-records", action="store_true", help="write the table from the records that are kept")
     given = parser.parse_args()
+    if given.from_records and not given.curves:
+        parser.error("only the records of --curves are kept; add --curves")
     seeds = [int(seed) for seed in given.seeds.split(",")]
-    ways = [(scorer, scale) for scorer in given.scorers.split(",") for scale in given.scales.split(",")]
+    asked = [(scorer, scale) for scorer in given.scorers.split(",") for scale in given.scales.split(",")]
+    ways = CURVES if given.curves else asked
     if given.from_records:
-        order = [(scorer, scale, budget) for budget in BUDGETS for scorer, scale in (*ways, *CURVES)]
-        made = sorted(stored(KEPT), key=lambda r: (r.case, order.index((r.scorer, r.scale, r.budget)), r.seed))
+        order = [(scorer, scale, budget) for budget in BUDGETS for scorer, scale in ways]
+        made = sorted(
+            read_records(KEPT, Record), key=lambda r: (r.case, order.index((r.scorer, r.scale, r.budget)), r.seed)
+        )
     else:
         given.out.mkdir(parents=True, exist_ok=True)
         store = given.out / STORE
-        made = [record for case in CASES for record in records(case, CURVES if given.curves else ways, seeds, store)]
+        made = [record for case in CASES for record in records(case, ways, seeds, store)]
     put(PAGE, "trained-curves" if given.curves else "trained-scales", table(made))
 
 

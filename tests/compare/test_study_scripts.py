@@ -107,6 +107,17 @@ def test_all_methods_on_mobilenetv2_are_trained_in_the_same_way(modules: dict[st
     assert {Path(cell.model).stem for cell in cells if not cell.arm.startswith("slimming")} == {"base"}
 
 
+def test_kept_channels_are_averaged_by_where_they_are(modules: dict[str, ModuleType]) -> None:
+    groups = ("Conv1", "block_2_expand", "block_6_expand", "block_6_project", "Conv_1")
+    wide = record(modules, "mobilenetv2", "l1-uniform", "macs-50", widths=dict.fromkeys(groups, 10))
+    narrow = dict(zip(groups, (1, 2, 3, 4, 5), strict=True))
+    made = modules["mobilenetv2_page"].kept_table(
+        [wide, record(modules, "m", "taylor-knapsack", "macs-50", widths=narrow)]
+    )
+    assert "| 50 % | `taylor-knapsack` | 10 | 20 | 30 | 40 | 50 |" in made
+    assert "| 50 % | `l1-uniform` | 100 | 100 | 100 | 100 | 100 |" in made
+
+
 @pytest.fixture
 def toy_study(modules: dict[str, ModuleType], tmp_path: Path) -> Any:
     """A study whose second cell exists once the first is recorded, and whose model file exists."""

@@ -138,7 +138,8 @@ def blended(curves: Curves, shares: Curves, part: float) -> dict[str, FloatArray
         part: the weight of the shares, from 0 to 1.
     """
     total = sum(float(each[-1]) for each in shares.values())
-    scale = sum(float(each[-1]) for each in curves.values()) / total if total > 0 else 0.0
+    losses = max(0.0, sum(float(each[-1]) for each in curves.values()))  # noise must not turn shares around
+    scale = losses / total if total > 0 else 0.0
     return {group: (1 - part) * curve + part * scale * shares[group] for group, curve in curves.items()}
 
 

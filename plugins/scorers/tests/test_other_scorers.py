@@ -324,9 +324,14 @@ def test_a_part_of_each_curve_is_the_logarithm_of_the_share(part: float, model: 
     assert sum(c[-1] for c in found.curves.values()) == pytest.approx(sum(c[-1] for c in plain.values()))
 
 
-def test_shares_of_scores_that_are_all_alike_in_one_channel_add_nothing() -> None:
+def test_a_group_of_one_channel_has_nothing_to_blend() -> None:
     curves = {"single": np.zeros(1)}
     assert blended(curves, {"single": np.zeros(1)}, 0.75)["single"].tolist() == [0.0]
+
+
+def test_losses_that_fall_with_fewer_channels_do_not_turn_shares_around() -> None:
+    curves, shares = {"noisy": np.array([0.0, -1.0])}, {"noisy": np.array([0.0, 2.0])}
+    assert blended(curves, shares, 0.5)["noisy"].tolist() == [0.0, -0.5]
 
 
 def test_between_measured_widths_lie_straight_lines(model: ToyModel) -> None:
