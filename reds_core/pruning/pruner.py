@@ -253,18 +253,19 @@ class Tools(ABC):
         Use it for networks that were cut and are scored or measured before they are trained.
         """
 
-    def trial_loss(self, model: Any, decision: Decision, epochs: int) -> float:
-        """The mean loss of a network on held-back data after some epochs of training by itself, on a trial basis.
+    def trial_losses(self, state: PruningState, epochs: int, apart: bool = False) -> list[float]:
+        """The mean losses on held-back data of networks of which only one is kept, after training on a trial basis.
 
-        It is for comparisons of networks of which only one is kept, in a form that is cut anew, so that its epochs do
-        not count as those of a subnetwork. By default only its batch-norm statistics are measured.
+        The networks are cut anew, so that these epochs do not count as those of a subnetwork. By default only their
+        batch-norm statistics are measured.
 
         Args:
-            model: the network as it was cut, which may be changed.
-            decision: what was decided of it. Its layers have the levels of this decision.
+            state: the networks are those of its choices, which may be alternatives to each other.
             epochs: the epochs.
+            apart: whether each network is trained by itself. Otherwise all share the weights of the full network, and
+                are trained together with it.
         """
-        return self.loss(self.recalibrate(model))
+        return [self.loss(self.recalibrate(model)) for model in self.extract_family(state).members]
 
     @property
     def has_data(self) -> bool:

@@ -61,6 +61,7 @@ class RunTools(Tools):
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
         self._levels, self._objects = session.levels, session.request.objects
+        self._names = tuple(budget.name for budget in self.budgets)
 
     @property
     def has_data(self) -> bool:
@@ -125,14 +126,28 @@ class RunTools(Tools):
             )
         return inputs.framework.loss(model, held_back, self._settings.task)
 
-    def trial_loss(self, model: Any, decision: Decision, epochs: int) -> float:
-        trainer, levels = self._on_trial(epochs), self._session.levels_of(decision.exit)
-        trainer._levels = levels
-        if epochs:
-            trainer.finetune(Family(model, (), (), full_settings=decision.settings))
+    def trial_losses(self, state: PruningState, epochs: int, apart: bool = False) -> list[float]:
+        family = self.extract_family(state)
+        if epochs and not apart:
+            trainer = self._on_trial(epochs)
+            trainer._names = tuple(choice.exit or FULL for choice in state.choices)
+            trainer.finetune(family)
             self.finetune_s = trainer.finetune_s
-        found = levels.project(self._inputs.framework, model, decision.settings, self._inputs.examples)
-        if not epochs or (found is not None and not levels.trains_all_projected([decision.settings])):
+        return [
+            self._trial_loss(model, choice, epochs, apart)
+            for model, choice in zip(family.members, state.choices, strict=True)
+        ]
+
+    def _trial_loss(self, model: Any, choice: Decision, epochs: int, apart: bool) -> float:
+        """The loss of a network at its levels, which is trained before if it is trained by itself."""
+        levels = self._session.levels_of(choice.exit)
+        if epochs and apart:
+            trainer = self._on_trial(epochs)
+            trainer._levels = levels
+            trainer.finetune(Family(model, (), (), full_settings=choice.settings))
+            self.finetune_s = trainer.finetune_s
+        found = levels.project(self._inputs.framework, model, choice.settings, self._inputs.examples)
+        if not epochs or (found is not None and not levels.trains_all_projected([choice.settings])):
             self.recalibrate(model)
         return self.loss(model)
 
@@ -228,10 +243,9 @@ class RunTools(Tools):
 
         A network that is trained alone is the subnetwork that the step decides, whose name only its step may know.
         """
-        names = tuple(budget.name for budget in self.budgets)
         if family.members:
-            return names[: len(family.members)], FULL
-        return (), names[0] if len(names) == 1 else self._step.name
+            return self._names[: len(family.members)], FULL
+        return (), self._names[0] if len(self._names) == 1 else self._step.name
 
     def recalibrate(self, model: Any) -> Any:
         if self._inputs.train is not None and self._settings.finetune.recalibrate:

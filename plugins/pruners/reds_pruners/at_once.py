@@ -87,13 +87,14 @@ class AtOncePruner(Pruner):
         return dataclasses.replace(state, family=train(state.family, step, tools, member))
 
 
-def choose_next_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
+def choose_next_above(budget: int, state: PruningState, tools: Tools, apart: bool) -> PruningState:
     """The state with the best choice for a budget among those that contain the next smaller subnetwork.
 
-    This is the bottom-up order of the REDS paper. If the model has early exits, the best of them is chosen as well.
+    This is the bottom-up order of the REDS paper. If the model has early exits, the best of them is chosen as well,
+    after trainings in which each subnetwork is trained by itself if they are to be trained apart.
     """
     if len(tools.exits) > 1:
-        return choose_exit_above(budget, state, tools)
+        return choose_exit_above(budget, state, tools, apart)
     stated = tools.formulate(state.scores, tools.budgets[budget])
     last = state.choices[-1] if state.choices else None
     smaller = None if last is None else choice_of(stated.problem, last.widths, last.settings)

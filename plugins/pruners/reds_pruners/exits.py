@@ -10,17 +10,25 @@ from reds_core.knapsack.families import choose_containing
 from reds_core.pruning import Decision, PruningState, Tools
 
 TRIAL_SHARE = 0.3
-"""How long a network is trained before it is compared with those that end at other exits, as a share of the epochs of
-the run. Deeper networks recover more slowly, and lose the comparison after too few steps."""
+"""How long networks are trained before those that end at different exits are compared, as a share of the epochs of the
+run. Deeper networks recover more slowly, and lose the comparison after too few steps."""
 
 
-def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> PruningState:
+def choose_exit_above(budget: int, state: PruningState, tools: Tools, apart: bool) -> PruningState:
     """The state with the best choice for a budget over all exits, among those that contain the smaller subnetworks.
 
     The knapsack problem of each exit is solved by itself, with the costs of the layers that the exit needs. Of the
-    networks that are found, the one with the smallest loss on held-back data is chosen, after each was trained by
-    itself for a part of the run's epochs if the run trains at all: before, the losses of deep networks say little.
-    Without data, the last exit that meets the budget is chosen.
+    networks that are found, the one with the smallest loss on held-back data is chosen, after all were trained for a
+    part of the run's epochs if the run trains at all: before, the losses of deep networks say little. Without data, the
+    last exit that meets the budget is chosen.
+
+    Args:
+        budget: the index of the budget.
+        state: the state of the run, with the choices for smaller budgets.
+        tools: the tools of the run.
+        apart: whether the run trains each subnetwork by itself, as the comparison then does too. Otherwise both train
+            them together with the full network, whose weights they share: an early exit that does well by itself can do
+            badly with the weights that the others need.
 
     Raises:
         InfeasibleError: if no exit meets the budget.
@@ -37,8 +45,7 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools) -> Pruning
     best = found[-1]
     if len(found) > 1 and tools.has_data:
         cut = dataclasses.replace(state, order=order, choices=tuple(found))
-        models = tools.extract_family(cut).members
-        losses = [tools.trial_loss(*each, _trial_epochs(tools)) for each in zip(models, found, strict=True)]
+        losses = tools.trial_losses(cut, _trial_epochs(tools), apart)
         best = found[losses.index(min(losses))]
     return dataclasses.replace(state, order=order, choices=(*state.choices, best))
 

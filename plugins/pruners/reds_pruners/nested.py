@@ -66,7 +66,7 @@ class NestedPruner(AtOncePruner):
         return type(self)(one_by_one).steps(network, budgets, finetune_epochs)
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
-        return choose_next_above(budget, state, tools)
+        return choose_next_above(budget, state, tools, apart=False)
 
     def take(self, step: Step, state: PruningState, tools: Tools) -> PruningState:
         return self._choose_all(state, tools) if step.name == CHOOSE else super().take(step, state, tools)

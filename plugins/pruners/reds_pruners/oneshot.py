@@ -19,7 +19,7 @@ class OneShotPruner(AtOncePruner):
     takes_exits = True
 
     def choose(self, budget: int, state: PruningState, tools: Tools) -> PruningState:
-        return choose_next_above(budget, state, tools)
+        return choose_next_above(budget, state, tools, apart=True)
 
     def alone(self, budgets: int) -> bool:
         return True

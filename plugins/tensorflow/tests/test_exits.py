@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from reds_tensorflow.checking import check_data
 from reds_tensorflow.exits import ending_at, finetune_exits, with_exits
+from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.tracing import inspect
 
 import reds_core
@@ -212,6 +213,45 @@ def test_a_member_that_ends_early_has_its_own_levels(tmp_path: Path) -> None:
         kernel = np.asarray(small.load().get_layer(name).kernel, np.float64)
         columns = kernel.reshape(-1, kernel.shape[-1]).T
         assert all(len(np.unique(np.abs(column))) <= 2 ** (levels["weight_bits"] - 1) for column in columns)
+
+
+@pytest.mark.parametrize(("pruner", "is_apart"), [("nested", False), ("oneshot", True)])
+@pytest.mark.parametrize("transforms", [(), ("weight-bits",)])
+def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
+    pruner: str, is_apart: bool, transforms: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A family that shares its weights compares exits with shared weights, and takes the one with the smallest loss."""
+    trained, measured = list[tuple[int, int]](), list[tuple[Any, float]]()
+    finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
+
+    def spied_finetune(self: TensorFlowFramework, family: Any, training: Training) -> None:
+        if training.settings.epochs:
+            trained.append((len(family.members), training.settings.epochs))
+        finetune(self, family, training)
+
+    def spied_loss(self: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
+        found = loss(self, model, data, task)
+        measured.append((model, found))
+        return found
+
+    monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
+    monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+    plan = reds_core.prune(
+        with_two(),
+        (TRAIN, TEST),
+        {"macs": 0.5, "weight_bytes": 0.5} if transforms else {"macs": 0.5},
+        out=tmp_path / "run",
+        pruner=pruner,
+        transforms=transforms,
+        targets="tflite-int8" if transforms else "tflite",
+        finetune_epochs=7,
+        batch_size=64,
+        verbose=0,
+    )
+    assert trained == ([(0, 2)] * 3 + [(0, 7)] if is_apart else [(3, 2), (1, 7)])
+    compared = {model.output_names[0]: found for model, found in measured[-3:]}
+    assert set(compared) == {"exit_1", "exit_2", "classes"}
+    assert (plan.subnetworks[0].exit or "classes") == min(compared, key=lambda name: compared[name])
 
 
 def test_a_budget_below_every_exit_is_refused(tmp_path: Path) -> None:
