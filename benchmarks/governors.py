@@ -83,13 +83,15 @@ def verdict_text(all_found: Sequence[reds_core.Simulation]) -> str:
 
 
 def kept_text(run: Path, days: float) -> str:
-    """The sun with thresholds close to a full battery."""
-    options = {"threshold": {"lowest": "0.9992", "highest": "0.9999", "hysteresis": "0.0003"}}
-    with TemporaryDirectory() as folder:
-        found = reds_core.simulate(run, "solar", "threshold", folder, hours=24 * days, options=options, verbose=0)
-    best = max(found.static, key=lambda name: found.results[name].accuracy or 0)
-    head = "| governor | accuracy (%) | missed | energy (J) | switches |\n| --- | ---: | ---: | ---: | ---: |\n"
-    return head + "\n".join(row(found, name) for name in ("threshold", "oracle", best))
+    """The sun and bursts with thresholds close to a full battery."""
+    options = {"threshold": {"lowest": "0.9999", "highest": "0.99999", "hysteresis": "0.00002"}}
+    lines = ["| trace | governor | accuracy (%) | missed | energy (J) | switches |", "| --- | --- |" + " ---: |" * 4]
+    for trace in ("solar", "bursts"):
+        with TemporaryDirectory() as folder:
+            found = reds_core.simulate(run, trace, "threshold", folder, hours=24 * days, options=options, verbose=0)
+        best = max(found.static, key=lambda name: found.results[name].accuracy or 0)
+        lines += [f"| {trace} {row(found, name)}" for name in ("threshold", "oracle", best)]
+    return "\n".join(lines)
 
 
 def error_text(run: Path, days: float, traces: Sequence[str]) -> str:
