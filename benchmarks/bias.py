@@ -13,14 +13,10 @@ written by benchmarks/bias_page.py. The statistics are those of `reds audit`.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from bias_cells import BASE, METHODS, NETWORKS, RECORDS, BiasCell, BiasRecord, cells
 from bias_page import page
+from cell_runs import CellRuns
 
 from reds_core import Registry, prune
 from reds_core.audit import (
@@ -48,11 +45,9 @@ from reds_core.audit import (
 from reds_core.framework import Arrays, Family, Framework, Task, Training
 from reds_core.plan import SubnetworkRecord
 from reds_core.scoring import LossMeasurement
-from reds_core.system import RECORDS_FILE, make_folder, read_archive, write_text
+from reds_core.system import make_folder, read_archive, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGE = REPOSITORY / "docs" / "results" / "bias.md"
-KEPT = REPOSITORY / "benchmarks" / "records" / "bias"
 ABLATIONS, ABLATED, EXAMPLES = 256, 0.05, 1000
 """How many ablations attribute margins to channels, the share of the channels in each, and on how many examples."""
 REPAIR_EXAMPLES = 512
@@ -153,10 +148,12 @@ def _chosen(count: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).permutation(count)[:EXAMPLES])
 
 
-def perform(cell: BiasCell, out: Path, framework: Framework, registry: Registry) -> BiasRecord:
+def perform(cell: BiasCell, out: Path) -> BiasRecord:
     """Run a cell, and return its record."""
     began, processor = time.perf_counter(), time.process_time()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    registry = Registry()
+    framework = registry.default_framework()
     run, found = CellRun(out, framework, cell), dict[str, Any]()
     if cell.method == BASE:
         if not run.base.exists():
@@ -176,7 +173,6 @@ def perform(cell: BiasCell, out: Path, framework: Framework, registry: Registry)
         answers, truth = run.answers(model)
         found |= {"parameters": _nonzero(model) / _nonzero(base), "widths": dict(member.widths)}
         found |= _losses(run, base, answers, truth, member)
-        shutil.rmtree(folder)
     labels = f"{cell.name}.npz"
     np.savez_compressed(out / labels, labels=answers.labels.astype(np.uint8))
     np.savez_compressed(out / f"{cell.network}-truth.npz", labels=truth.astype(np.uint8))
@@ -256,54 +252,21 @@ def _nonzero(model: Any) -> int:
     return sum(int(np.count_nonzero(np.asarray(weight))) for weight in model.trainable_weights)
 
 
-def run_all(patterns: Sequence[str], out: Path, told: Callable[[str], Any]) -> None:
-    """Run the cells that are not recorded yet."""
-    make_folder(out)
-    registry = Registry()
-    framework = registry.default_framework()
-    with RECORDS.opened(out) as file:
-        known = {record.cell for record in file.before}
-        left = [cell for cell in _wanted(patterns) if cell not in known]
-        for number, cell in enumerate(left):
-            record = perform(cell, out, framework, registry)
-            file.append(record)
-            told(f"{len(left) - number - 1} left: {record}\n")
-            sys.stdout.flush()
+def write(records: Sequence[BiasRecord], folder: Path, path: Path) -> None:
+    """Write the page from the records and the folder of what networks say."""
+    write_text(path, page(records, folder))
 
 
-def _wanted(patterns: Sequence[str]) -> list[BiasCell]:
-    return [cell for cell in cells() if any(fnmatchcase(cell.name, pattern) for pattern in patterns)]
-
-
-def keep(out: Path) -> None:
-    """Copy records and predictions to the repository."""
-    make_folder(KEPT)
-    for path in (*out.glob("*.jsonl"), *out.glob("*.npz")):
-        shutil.copyfile(path, KEPT / path.name)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", default="*", help="names of cells, as shell patterns joined by commas")
-    parser.add_argument("--out", type=Path, default=Path("out", "bias"), help="folder of the runs")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes")
-    parser.add_argument("--plan", action="store_true", help="only list the cells in their order")
-    parser.add_argument("--from-records", action="store_true", help="write the page from kept records")
-    given = parser.parse_args(arguments)
-    patterns, out = tuple(given.cells.split(",")), given.out.resolve()
-    if given.plan:
-        sys.stdout.write("".join(f"{cell.name}\n" for cell in _wanted(patterns)))
-        return
-    if not given.from_records:
-        try:
-            run_all(patterns, out, sys.stdout.write)
-        finally:
-            keep(out)
-    folder = KEPT if given.from_records else out
-    records = RECORDS.read(folder) if (folder / RECORDS_FILE).exists() else ()
-    write_text(given.page, page(records, folder))
-
+STUDY = CellRuns(
+    records=RECORDS,
+    cells=lambda records, epochs: cells(),
+    perform=perform,
+    write=write,
+    page=REPOSITORY / "docs" / "results" / "bias.md",
+    kept=REPOSITORY / "benchmarks" / "records" / "bias",
+    out=Path("out", "bias"),
+    takes_epochs=False,
+)
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

@@ -195,8 +195,13 @@ class BiasRecord:
         """The cell that it is of."""
         return BiasCell(self.network, self.method, self.percent, self.seed, self.epochs)
 
+    @property
+    def name(self) -> str:
+        """The name of the cell."""
+        return self.cell.name
+
     def __str__(self) -> str:
-        return f"{self.cell.name}: {self.accuracy:.4f}, {self.wall_s:.0f} s, {self.cpu_s:.0f} s of processor time"
+        return f"{self.name}: {self.accuracy:.4f}, {self.wall_s:.0f} s, {self.cpu_s:.0f} s of processor time"
 
 
 RECORDS = RecordKind(BiasRecord, "a cell", "python benchmarks/bias.py")

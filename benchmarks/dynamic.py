@@ -1,6 +1,6 @@
 """Trains families whose members differ in exit, widths and bits, and writes docs/results/dynamic.md.
 
-    python benchmarks/dynamic.py [--cells 'resnet8-*'] [--epochs 10] [--out out/dynamic]
+    python benchmarks/dynamic.py [--cells 'resnet8-*']
     python benchmarks/dynamic.py --plan
     python benchmarks/dynamic.py --from-records
 
@@ -11,15 +11,11 @@ stopped resumes after its last finished epoch. With --from-records the page is w
 
 from __future__ import annotations
 
-import argparse
-import shutil
-import sys
 import time
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from cell_runs import CellRuns
 from dynamic_page import PAGE, write_page
 from dynamic_records import (
     ALL,
@@ -36,18 +32,17 @@ from dynamic_records import (
 )
 
 import reds_core
-from reds_core.system import RECORDS_FILE, make_folder
+from reds_core.system import make_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT.parent / "shared" / "assets"
-KEPT = ROOT / "benchmarks" / "records" / "dynamic"
-HEAD_EPOCHS = 5
+EPOCHS, HEAD_EPOCHS = 10, 5
 ENGINE = "c-engine"
 
 
-def perform(cell: Cell, folder: Path) -> DynamicRecord:
+def perform(cell: Cell, out: Path) -> DynamicRecord:
     """Train the family of a cell, or resume it, and return what it found."""
-    began = time.process_time()
+    began, folder = time.process_time(), out / "runs" / cell.name
     network = next(each for each in NETWORKS if each.name == cell.network)
     model, data = ASSETS / "models" / network.model, ASSETS / "data" / network.data
     make_folder(folder)
@@ -138,42 +133,16 @@ def _early(thresholds: Any) -> tuple[EarlyExit, ...]:
     )
 
 
-def run_all(patterns: Sequence[str], epochs: int, out: Path) -> None:
-    """Run the cells that are asked for and are not recorded yet."""
-    make_folder(out)
-    with RECORDS.opened(out) as file:
-        known = {record.name for record in RECORDS.read(out)} if (out / RECORDS_FILE).exists() else set()
-        wanted = [cell for cell in cells(epochs) if any(fnmatchcase(cell.name, each) for each in patterns)]
-        left = [cell for cell in wanted if cell.name not in known]
-        for place, cell in enumerate(left):
-            folder = out / "runs" / cell.name
-            record = perform(cell, folder)
-            file.append(record)
-            shutil.rmtree(folder, ignore_errors=True)
-            accuracies = ", ".join(f"{member.accuracy:.3f}" for member in record.members)
-            print(f"{len(left) - place - 1} left: {cell.name}: {accuracies}, {record.cpu_s:.0f} s", flush=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the study from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", default="*", help="names of cells, as shell patterns joined by commas")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of fine-tuning")
-    parser.add_argument("--out", type=Path, default=Path("out", "dynamic"), help="folder of the runs")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the page whose tables are written")
-    parser.add_argument("--plan", action="store_true", help="only list the cells in their order")
-    parser.add_argument("--from-records", action="store_true", help="write the page from kept records")
-    given = parser.parse_args(arguments)
-    if given.plan:
-        sys.stdout.write("".join(f"{cell.name}\n" for cell in cells(given.epochs)))
-        return
-    out = KEPT if given.from_records else given.out.resolve()
-    if not given.from_records:
-        run_all(given.cells.split(","), given.epochs, out)
-        make_folder(KEPT)
-        shutil.copy(out / RECORDS_FILE, KEPT / RECORDS_FILE)
-    write_page(RECORDS.read(out), given.page)
+STUDY = CellRuns(
+    records=RECORDS,
+    cells=lambda records, epochs: cells(EPOCHS if epochs is None else epochs),
+    perform=perform,
+    write=lambda records, folder, page: write_page(records, page),
+    page=PAGE,
+    kept=ROOT / "benchmarks" / "records" / "dynamic",
+    out=Path("out", "dynamic"),
+)
 
 
 if __name__ == "__main__":
-    main()
+    STUDY.main(__doc__)

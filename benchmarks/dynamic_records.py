@@ -143,5 +143,9 @@ class DynamicRecord:
         """The name of the cell."""
         return Cell(self.network, self.arm, self.seed, self.epochs).name
 
+    def __str__(self) -> str:
+        accuracies = ", ".join(f"{member.accuracy:.3f}" for member in self.members)
+        return f"{self.name}: {accuracies}, {self.cpu_s:.0f} s of processor time"
+
 
 RECORDS = RecordKind(DynamicRecord, "a cell", "python benchmarks/dynamic.py")

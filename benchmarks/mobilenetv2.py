@@ -14,26 +14,11 @@ benchmarks/mobilenetv2_page.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from mobilenetv2_cells import cells
 from mobilenetv2_page import page
-from study import Study, main
+from study import study
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-STUDY = Study(
-    script="mobilenetv2.py",
-    cells=cells,
-    page=page,
-    page_path=REPOSITORY / "docs" / "results" / "mobilenetv2.md",
-    kept=REPOSITORY / "benchmarks" / "records" / "mobilenetv2",
-)
-
-
-def run(arguments: Sequence[str] | None = None) -> None:
-    main(STUDY, __doc__, arguments)
-
+STUDY = study("mobilenetv2.py", cells, page)
 
 if __name__ == "__main__":
-    run()
+    STUDY.main(__doc__)

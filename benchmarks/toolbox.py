@@ -13,26 +13,11 @@ and the page is written by benchmarks/toolbox_page.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from study import Study, main
+from study import study
 from toolbox_cells import cells
 from toolbox_page import page
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-STUDY = Study(
-    script="toolbox.py",
-    cells=cells,
-    page=page,
-    page_path=REPOSITORY / "docs" / "results" / "toolbox.md",
-    kept=REPOSITORY / "benchmarks" / "records" / "toolbox",
-)
-
-
-def run(arguments: Sequence[str] | None = None) -> None:
-    main(STUDY, __doc__, arguments)
-
+STUDY = study("toolbox.py", cells, page)
 
 if __name__ == "__main__":
-    run()
+    STUDY.main(__doc__)

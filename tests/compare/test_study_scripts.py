@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from benchmark_modules import benchmark_modules
 
-from reds_core.errors import UnsupportedError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.knapsack.solver import Solver
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
@@ -19,6 +19,7 @@ from reds_core.scoring.scorer import Scorer
 from reds_core.transforms.transform import Transform
 
 NAMES = (
+    "cell_runs",
     "study",
     "study_files",
     "study_tables",
@@ -119,18 +120,19 @@ def test_kept_channels_are_averaged_by_where_they_are(modules: dict[str, ModuleT
 
 
 @pytest.fixture
-def toy_study(modules: dict[str, ModuleType], tmp_path: Path) -> Any:
-    """A study whose second cell exists once the first is recorded, and whose model file exists."""
-    cell = modules["study"].Cell
+def toy_cells(modules: dict[str, ModuleType], tmp_path: Path) -> list[Any]:
+    """Two cells whose model file exists."""
     (tmp_path / "model").touch()
     settings = modules["mobilenetv2_cells"].settings_of(modules["mobilenetv2_cells"].ARMS["taylor-uniform"], 50, 0)
-    first, second = (cell("n", arm, "b", 0, str(tmp_path / "model"), "data", settings) for arm in ("first", "second"))
-    return modules["study"].Study(
-        script="toy.py",
-        cells=lambda records: [first, second] if records else [first],
-        page=lambda records, folder: "",
-        page_path=tmp_path / "page.md",
-        kept=tmp_path / "kept",
+    given = ("b", 0, str(tmp_path / "model"), "data", settings)
+    return [modules["study"].Cell("n", arm, *given) for arm in ("first", "second")]
+
+
+@pytest.fixture
+def toy_study(modules: dict[str, ModuleType], toy_cells: list[Any]) -> Any:
+    """A study whose second cell exists once the first is recorded."""
+    return modules["study"].study(
+        "toy.py", lambda records: toy_cells if records else toy_cells[:1], lambda records, folder: "a page"
     )
 
 
@@ -141,17 +143,44 @@ def test_cells_run_once_and_further_cells_follow_from_records(
 
     def perform(cell: Any, out: Path, registry: Registry) -> Any:
         ran.append(cell.arm)
+        (out / "runs" / cell.name).mkdir(parents=True)
         return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
 
     monkeypatch.setattr(modules["study"], "perform", perform)
-    wanted = modules["study"].Wanted()
-    modules["study"].run_all(toy_study, wanted, tmp_path / "out")
+    toy_study.run(tmp_path / "out")
     assert ran == ["first", "second"]
-    modules["study"].run_all(toy_study, wanted, tmp_path / "out")
+    toy_study.run(tmp_path / "out")
     assert ran == ["first", "second"]
     assert len(toy_study.records.read(tmp_path / "out")) == 2
-    modules["study"].run_all(toy_study, modules["study"].Wanted(("*",), epochs=1), tmp_path / "out")
+    toy_study.run(tmp_path / "out", epochs=1)
     assert ran == ["first", "second", "first", "second"]
+    assert [*(tmp_path / "out" / "runs").iterdir()] == []
+
+
+def test_records_and_the_page_are_kept_unless_the_training_is_another_one(
+    modules: dict[str, ModuleType],
+    toy_study: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def perform(cell: Any, out: Path, registry: Registry) -> Any:
+        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
+
+    monkeypatch.setattr(modules["study"], "perform", perform)
+    study = dataclasses.replace(toy_study, page=tmp_path / "page.md", kept=tmp_path / "kept", out=tmp_path / "out")
+    study.main(None, ["--epochs", "1", "--out", str(tmp_path / "trial")])
+    assert not study.kept.exists()
+    study.main(None, ["--cells", "n-first-*"])
+    assert [each.arm for each in study.records.read(study.kept)] == ["first"]
+    study.page.unlink()
+    study.main(None, ["--from-records"])
+    assert study.page.read_text() == "a page"
+    capsys.readouterr()
+    study.main(None, ["--plan"])
+    assert capsys.readouterr().out.split() == [cell.name for cell in study.wanted([None])]
+    with pytest.raises(SystemExit, match="no cell matches 'other'"):
+        study.main(None, ["--cells", "other"])
 
 
 def test_a_cell_that_a_plugin_refuses_is_left_for_later(
@@ -165,20 +194,22 @@ def test_a_cell_that_a_plugin_refuses_is_left_for_later(
         raise UnsupportedError("it cannot do that", "do something else")
 
     monkeypatch.setattr(modules["study"], "perform", perform)
-    modules["study"].run_all(toy_study, modules["study"].Wanted(), tmp_path / "out")
+    toy_study.run(tmp_path / "out")
     assert "left for later, it cannot do that" in capsys.readouterr().out
     assert toy_study.records.read(tmp_path / "out") == ()
 
 
-def test_cells_without_their_model_or_their_transforms_are_left_for_later(
-    modules: dict[str, ModuleType], toy_study: Any
+def test_cells_without_their_model_or_their_transforms_cannot_run_yet(
+    modules: dict[str, ModuleType], toy_cells: list[Any]
 ) -> None:
-    (cell,) = toy_study.cells([])
     why = modules["study"].why_not_yet
-    assert why(cell, Registry()) is None
-    assert "does not exist" in why(dataclasses.replace(cell, model="nowhere.keras"), Registry())
+    assert why(toy_cells[0], Registry()) is None
+    missing = dataclasses.replace(toy_cells[0], model="nowhere.keras")
+    assert "does not exist" in str(why(missing, Registry()))
+    with pytest.raises(InputError, match=r"nowhere\.keras does not exist"):
+        modules["study"].perform(missing, Path("out"), Registry())
     joint = next(cell for cell in modules["toolbox_cells"].cells() if cell.arm == "joint")
-    assert "low-rank, sparsity, clustering, weight-bits is not installed" in why(joint, Registry([]))
+    assert "low-rank, sparsity, clustering, weight-bits is not installed" in str(why(joint, Registry([])))
 
 
 def test_zipped_bytes_fall_with_zeros_and_are_always_the_same(modules: dict[str, ModuleType]) -> None:
