@@ -70,7 +70,8 @@ NETWORKS = {
     ),
     "semi-supervised": BiasNetwork(
         "ResNet8 trained with a tenth of the labels of CIFAR-10 and its own answers for the other images",
-        str(ENCODERS / "semi-supervised.keras"), CIFAR10, (0, 1, 2), (75, 50, 25),
+        str(ENCODERS / "semi-supervised.keras"), str(ENCODERS / "semi-supervised-labelled.npz"),
+        (0, 1, 2), (75, 50, 25),
     ),
     "simclr": BiasNetwork(
         "An encoder trained on CIFAR-10 without labels, by SimCLR, and linear classifiers on it",

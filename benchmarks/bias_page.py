@@ -43,6 +43,17 @@ python benchmarks/bias.py
 ```
 """
 
+THEORY = """\
+## A theory and its test
+
+Attributions are measured by removing channels ([COAR](../guide/audit.md)): they are what each channel contributes to
+the margin of an example. So a network without some channels should lose the examples whose margin is small *after* what
+these channels contributed is taken away. If this is true, the margin and the attribution together predict better who is
+lost than the margin alone. If it did not matter which channels are removed, the attribution would only add noise, and
+the prediction would be worse. The table is the difference of the two areas under the ROC curve, and in how many of the
+compressed networks it is positive. Folding merges the channels that dropping would remove.
+"""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -103,11 +114,14 @@ def page(records: Sequence[BiasRecord], folder: Path) -> str:
     """Render the page from the records and the folder of what networks say."""
     methods = "\n".join(f"- **{name}**: {method.about}." for name, method in METHODS.items())
     seeds = len({record.seed for record in records})
-    parts = [INTRODUCTION.format(methods=methods, seeds=seeds)]
+    parts, gains = [INTRODUCTION.format(methods=methods, seeds=seeds)], list[list[str]]()
     for name, network in NETWORKS.items():
         if any(record.network == name and record.method != BASE for record in records):
             results = Results.of(name, records, folder)
             parts += [f"## {network.title}\n", _base_text(results), *_tables(results)]
+            gains += _gains(name, results)
+    if gains:
+        parts += [THEORY, table(["network", "parameters kept", *_removing()], gains), ""]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -142,9 +156,28 @@ def _tables(results: Results) -> list[str]:
         "Area under the ROC curve for which of the examples that the base recognises the compressed network loses, by "
         "three scores: the attribution of the removed channels, the margin of the base alone, and both; and by the "
         "attribution among examples of about equal margin, which says what it adds to the margin. Chance is 0.5.\n",
-        _by_method(results, _predictions, [name for name, method in METHODS.items() if not method.is_masking]),
+        _by_method(results, _predictions, _removing()),
         "",
     ]
+
+
+def _removing() -> list[str]:
+    """The methods that remove or merge channels."""
+    return [name for name, method in METHODS.items() if not method.is_masking]
+
+
+def _gains(name: str, results: Results) -> list[list[str]]:
+    """What the attribution of channels adds to the prediction by the margin alone, one row for each setting."""
+    rows = []
+    for setting, by_method in results.compressed.items():
+        cells = []
+        for method in _removing():
+            pairs = [(r.both_auc, r.margin_auc) for r in by_method[method]]
+            found = [both - margin for both, margin in pairs if both is not None and margin is not None]
+            higher = sum(each > 0 for each in found)
+            cells.append(f"{mean_text(found, 2)} ({higher} of {len(found)})" if len(found) >= LEAST else MISSING)
+        rows.append([f"`{name}`", _setting(setting), *cells])
+    return rows
 
 
 def _by_method(

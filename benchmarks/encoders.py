@@ -11,8 +11,9 @@
   features are its logits, so without any label.
 - autoencoder: a convolutional autoencoder of Fashion-MNIST, pruned and fine-tuned by reconstruction.
 
-Networks are written to OUT as simclr.keras, semi-supervised.keras and autoencoder.keras. A run that was killed goes on
-after its last finished epoch, and ends with the same weights. Test images are only used to measure.
+Networks are written to OUT as simclr.keras, semi-supervised.keras and autoencoder.keras, and the images and labels that
+the second one was trained on as semi-supervised-labelled.npz. A run that was killed goes on after its last finished
+epoch, and ends with the same weights. Test images are only used to measure.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "encoders.md"
 EPOCHS, FINETUNE_EPOCHS = 40, 10
 BATCH = 128
 BUDGETS = {"macs": [0.5, 0.25]}
+LABELLED = "semi-supervised-labelled.npz"
+"""The file of the training images that have labels, be it their own or those that a network gave them."""
 LABELLED_SHARE, CONFIDENCE, REPEATS = 0.1, 0.9, 4
 """The share of the training images whose labels are used, the probability from which an answer counts as a label, and
 how often an epoch shows each labelled image."""
@@ -112,6 +115,9 @@ def train_semi_supervised(data: Data, epochs: int, out: Path) -> tuple[Any, Trai
     sure = shares.max(axis=1) >= CONFIDENCE
     labels = data.train_y.copy()
     labels[others] = shares.argmax(axis=1)
+    used = np.sort(np.concatenate([labelled, others[sure]]))
+    test = {"x_test": data.test, "y_test": data.test_y}
+    write_archive(out / LABELLED, {"x_train": data.train[used], "y_train": labels[used], **test})
     plan = _classifier("semi-supervised", data.train, labels, labelled, epochs, others[sure])
     trained = train(plan, out)
     return _plain(trained.model), trained
