@@ -31,9 +31,9 @@ FOUND = """\
 - **Labels are not needed to prune an encoder.** At a quarter of the MACs, a linear classifier on the features of the
   SimCLR encoder is 1.3 points less accurate than on those of the input model, and k-NN 2.9 points, after ten epochs in
   which the pruned network only learned to give the same features.
-- **Nor are they needed for a classifier.** With a half and a quarter of its MACs, the semi-supervised network is no less
-  accurate (50.6 and 49.0 %) than the one that it was cut from (48.4 %). On 3,000 test images, differences of 2 points
-  may be chance.
+- **Nor are they needed for a classifier.** With a half and a quarter of its MACs, the semi-supervised network is no
+  less accurate (50.6 and 49.0 %) than the one that it was cut from (48.4 %). On 3,000 test images, differences of 2
+  points may be chance.
 - **Good features do not need a good output.** Without fine-tuning, the autoencoder at a quarter of its MACs returns
   images with ten times the error, but its code is as good for both classifiers as that of the input model. Fine-tuning
   brings the error back to within 5 %.
