@@ -16,8 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from reds_core.errors import RedsError
-from reds_core.system import RECORDS_FILE, RecordKind, make_folder
+from reds_core.errors import InputError, UnsupportedError
+from reds_core.system import RECORDS_FILE, RecordKind, make_folder, write_text
 
 
 class Named(Protocol):
@@ -63,7 +63,10 @@ class CellRuns(Generic[C, R]):
         return [c for c in self.cells(records, epochs) if any(fnmatchcase(c.name, pattern) for pattern in patterns)]
 
     def run(self, out: Path, patterns: Sequence[str] = ("*",), epochs: int | None = None) -> None:
-        """Run the cells that are not recorded yet. Those that are refused are named and left for later."""
+        """Run the cells that are not recorded yet. Those that are refused are named and left for later.
+
+        Other errors, such as a full disk, end the study, and the cell resumes when it is started again.
+        """
         make_folder(out)
         with self.records.opened(out) as file:
             records, refused = list(file.before), set[str]()
@@ -74,7 +77,7 @@ class CellRuns(Generic[C, R]):
                     return
                 try:
                     record = self.perform(left[0], out)
-                except RedsError as error:
+                except (UnsupportedError, InputError) as error:
                     refused.add(left[0].name)
                     _say(f"{left[0].name}: left for later, {error}")
                 else:
@@ -84,23 +87,40 @@ class CellRuns(Generic[C, R]):
                 shutil.rmtree(out / "runs" / left[0].name, ignore_errors=True)
 
     def keep(self, out: Path) -> None:
-        """Copy records and predictions to the repository."""
+        """Copy records and predictions to the repository, where records of other cells stay."""
         make_folder(self.kept)
-        for path in (*out.glob("*.jsonl"), *out.glob("*.npz")):
+        found = dict(self._lines(self.kept)) | dict(self._lines(out))
+        if found:
+            write_text(self.kept / RECORDS_FILE, "".join(f"{line}\n" for line in found.values()))
+        for path in out.glob("*.npz"):
             shutil.copyfile(path, self.kept / path.name)
+
+    def _lines(self, folder: Path) -> list[tuple[str, str]]:
+        """The name and the line of each record in a folder."""
+        path = folder / RECORDS_FILE
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [(record.name, line) for record, line in zip(self.records.read(folder), lines, strict=True)]
 
     def main(self, about: str | None, arguments: Sequence[str] | None = None) -> None:
         """Run the study from the command line."""
         parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--cells", default="*", help="names of cells, as shell patterns joined by commas")
-        parser.add_argument("--out", type=Path, default=self.out, help="folder of the runs")
-        parser.add_argument("--page", type=Path, default=self.page, help="where the page goes")
+        parser.add_argument("--out", type=Path, help=f"folder of the runs; by default {self.out}")
+        parser.add_argument("--page", type=Path, help="where the page goes; by default to the documentation")
         if self.takes_epochs:
-            parser.add_argument("--epochs", type=int, help="of training, in place of those of the study; not kept")
+            parser.add_argument(
+                "--epochs",
+                type=int,
+                help="of training, on trial: nothing is kept, and by default the folder is another one, with the page",
+            )
         parser.add_argument("--plan", action="store_true", help="only list the cells in their order")
         parser.add_argument("--from-records", action="store_true", help="write the page from kept records")
         given = parser.parse_args(arguments)
-        patterns, out, epochs = tuple(given.cells.split(",")), given.out.resolve(), vars(given).get("epochs")
+        patterns, epochs = tuple(given.cells.split(",")), vars(given).get("epochs")
+        out = (given.out or (self.out if epochs is None else Path(f"{self.out}-epochs{epochs}"))).resolve()
+        page = given.page or (self.page if epochs is None else out / self.page.name)
         before = self.records.read(out) if out.joinpath(RECORDS_FILE).exists() else ()
         cells = self.wanted(before, patterns, epochs)
         if not cells:
@@ -116,7 +136,10 @@ class CellRuns(Generic[C, R]):
             finally:
                 if epochs is None:
                     self.keep(out)
-        self.write(self.records.read(folder), folder, given.page)
+        records = self.records.read(folder)
+        if not records:
+            raise SystemExit(f"there are no records in {folder}, so no page is written")
+        self.write(records, folder, page)
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,9 @@ stopped resumes after its last finished epoch. With --from-records the page is w
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +135,18 @@ def _early(thresholds: Any) -> tuple[EarlyExit, ...]:
     )
 
 
+def write(records: Sequence[DynamicRecord], folder: Path, page: Path) -> None:
+    """Write the tables into the page, or into a copy of it."""
+    if not page.exists():
+        shutil.copyfile(PAGE, page)
+    write_page(records, page)
+
+
 STUDY = CellRuns(
     records=RECORDS,
     cells=lambda records, epochs: cells(EPOCHS if epochs is None else epochs),
     perform=perform,
-    write=lambda records, folder, page: write_page(records, page),
+    write=write,
     page=PAGE,
     kept=ROOT / "benchmarks" / "records" / "dynamic",
     out=Path("out", "dynamic"),

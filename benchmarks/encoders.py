@@ -80,6 +80,7 @@ class Network:
         task: The task of its fine-tuning.
         features: The layer whose outputs are its features.
         train: Trains it: data, epochs and the folder give the finished network and its last training.
+        labelled: Another file that the training writes, if any.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Network:
     task: str
     features: str
     train: Callable[[Data, int, Path], tuple[Any, Trained]]
+    labelled: str | None = None
 
 
 def train_simclr(data: Data, epochs: int, out: Path) -> tuple[Any, Trained]:
@@ -185,7 +187,7 @@ NETWORKS = {
     network.name: network
     for network in (
         Network("simclr", "cifar10.npz", "embedding", "features", train_simclr),
-        Network("semi-supervised", "cifar10.npz", "embedding", "features", train_semi_supervised),
+        Network("semi-supervised", "cifar10.npz", "embedding", "features", train_semi_supervised, LABELLED),
         Network("autoencoder", "fashion_mnist.npz", "reconstruction", "code", train_autoencoder),
     )
 }
@@ -228,6 +230,8 @@ def run(network: Network, size: Size, out: Path, known: Sequence[EncoderRecord])
                 seconds_per_epoch=float(np.median(trained.seconds)),
             )
         )
+    elif network.labelled is not None and not (out / network.labelled).exists():
+        network.train(data, size.epochs, out)  # it is finished, and only writes the file
     images = out / f"{network.name}-images.npz"
     if not images.exists():
         write_archive(images, {"x_train": data.train, "x_test": data.test})

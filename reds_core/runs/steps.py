@@ -92,7 +92,8 @@ def _project(session: Session, state: PruningState) -> None:
     is_trained = levels.trains_all_projected([choice.settings for choice in state.choices])
     networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
     realiser = session.plugins.realiser
-    nested = realiser is None  # networks with merged channels have no weights in common
+    # networks with merged channels, and those that were trained by themselves, have no weights in common
+    nested = realiser is None and not session.plugins.pruner.trains_apart(len(session.budgets))
     is_measured = settings.finetune.recalibrate and (realiser is None or realiser.measures_statistics)
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         exit = state.choices[place].exit

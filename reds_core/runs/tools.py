@@ -133,21 +133,34 @@ class RunTools(Tools):
             trainer._names = tuple(choice.exit or FULL for choice in state.choices)
             trainer.finetune(family)
             self.finetune_s = trainer.finetune_s
-        return [
-            self._trial_loss(model, choice, epochs, apart)
-            for model, choice in zip(family.members, state.choices, strict=True)
-        ]
+        losses = []
+        for model, choice in zip(family.members, state.choices, strict=True):
+            if epochs and apart:
+                self._train_alone(model, choice, epochs)
+            full = None if apart else self.ending_at(family.full, choice.exit)
+            losses.append(self._loss_at_levels(model, choice, full, is_trained=epochs > 0))
+        return losses
 
-    def _trial_loss(self, model: Any, choice: Decision, epochs: int, apart: bool) -> float:
-        """The loss of a network at its levels, which is trained before if it is trained by itself."""
-        levels = self._session.levels_of(choice.exit)
-        if epochs and apart:
-            trainer = self._on_trial(epochs)
-            trainer._levels = levels
-            trainer.finetune(Family(model, (), (), full_settings=choice.settings))
-            self.finetune_s = trainer.finetune_s
-        found = levels.project(self._inputs.framework, model, choice.settings, self._inputs.examples)
-        if not epochs or (found is not None and not levels.trains_all_projected([choice.settings])):
+    def _train_alone(self, model: Any, choice: Decision, epochs: int) -> None:
+        """Train a network by itself on a trial basis."""
+        trainer = self._on_trial(epochs)
+        trainer._levels = self._session.levels_of(choice.exit)
+        trainer.finetune(Family(model, (), (), full_settings=choice.settings))
+        self.finetune_s = trainer.finetune_s
+
+    def _loss_at_levels(self, model: Any, choice: Decision, full: Any | None, is_trained: bool) -> float:
+        """The loss of a network whose weights are projected as those of the run are in the end.
+
+        Args:
+            model: The network.
+            choice: Its decision.
+            full: The full network of which its weights are parts; None if they are its own.
+            is_trained: Whether it was trained, so that its statistics fit.
+        """
+        levels, inputs = self._session.levels_of(choice.exit), self._inputs
+        widths = None if full is None else choice.widths
+        found = levels.project(inputs.framework, model, choice.settings, inputs.examples, widths=widths, full=full)
+        if not is_trained or (found is not None and not levels.trains_all_projected([choice.settings])):
             self.recalibrate(model)
         return self.loss(model)
 

@@ -169,8 +169,10 @@ def test_records_and_the_page_are_kept_unless_the_training_is_another_one(
 
     monkeypatch.setattr(modules["study"], "perform", perform)
     study = dataclasses.replace(toy_study, page=tmp_path / "page.md", kept=tmp_path / "kept", out=tmp_path / "out")
-    study.main(None, ["--epochs", "1", "--out", str(tmp_path / "trial")])
+    study.main(None, ["--epochs", "1"])
     assert not study.kept.exists()
+    assert not study.page.exists()
+    assert (tmp_path / "out-epochs1" / "page.md").exists()
     study.main(None, ["--cells", "n-first-*"])
     assert [each.arm for each in study.records.read(study.kept)] == ["first"]
     study.page.unlink()
@@ -181,6 +183,29 @@ def test_records_and_the_page_are_kept_unless_the_training_is_another_one(
     assert capsys.readouterr().out.split() == [cell.name for cell in study.wanted([None])]
     with pytest.raises(SystemExit, match="no cell matches 'other'"):
         study.main(None, ["--cells", "other"])
+
+
+def test_records_of_cells_that_are_not_run_again_stay(
+    modules: dict[str, ModuleType], toy_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted cell, and a folder with other cells, take nothing from what is kept."""
+    study = dataclasses.replace(toy_study, page=tmp_path / "page.md", kept=tmp_path / "kept", out=tmp_path / "out")
+
+    def perform(cell: Any, out: Path, registry: Registry) -> Any:
+        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
+
+    monkeypatch.setattr(modules["study"], "perform", perform)
+    study.main(None, [])
+
+    def interrupted(cell: Any, out: Path, registry: Registry) -> Any:
+        (out / "runs" / cell.name).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(modules["study"], "perform", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study.main(None, ["--out", str(tmp_path / "other")])
+    assert [each.arm for each in study.records.read(study.kept)] == ["first", "second"]
+    assert len([*(tmp_path / "other" / "runs").iterdir()]) == 1
 
 
 def test_a_cell_that_a_plugin_refuses_is_left_for_later(

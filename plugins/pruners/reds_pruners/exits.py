@@ -26,9 +26,9 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools, apart: boo
         budget: the index of the budget.
         state: the state of the run, with the choices for smaller budgets.
         tools: the tools of the run.
-        apart: whether the run trains each subnetwork by itself, as the comparison then does too. Otherwise both train
-            them together with the full network, whose weights they share: an early exit that does well by itself can do
-            badly with the weights that the others need.
+        apart: whether the run trains each subnetwork by itself, as the comparison then does too. Otherwise the
+            comparison trains them together with the full network, whose weights they share: an early exit that does
+            well by itself can do badly with the weights that the others need.
 
     Raises:
         InfeasibleError: if no exit meets the budget.

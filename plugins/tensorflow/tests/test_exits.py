@@ -254,6 +254,47 @@ def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
     assert (plan.subnetworks[0].exit or "classes") == min(compared, key=lambda name: compared[name])
 
 
+def test_exits_are_compared_with_the_weights_that_they_were_trained_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codes of truncated bits are those of the full network, from which projecting a part of it would differ."""
+    pytest.importorskip("reds_c_engine")
+    trained, measured = list[Any](), list[Any]()
+    finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
+
+    def kernels(model: Any) -> dict[str, Any]:
+        return {layer.name: np.array(layer.kernel.numpy()) for layer in model.layers if hasattr(layer, "kernel")}
+
+    def spied_finetune(self: TensorFlowFramework, family: Any, training: Training) -> None:
+        finetune(self, family, training)
+        if training.settings.epochs:
+            trained.append([kernels(member) for member in family.members])
+
+    def spied_loss(self: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
+        measured.append(kernels(model))
+        return loss(self, model, data, task)
+
+    monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
+    monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+    reds_core.prune(
+        with_two(),
+        (TRAIN, TEST),
+        {"macs": 0.5, "weight_bytes": 0.4},
+        out=tmp_path / "run",
+        transforms="truncated-bits",
+        targets="c-engine",
+        finetune_epochs=4,
+        batch_size=64,
+        verbose=0,
+    )
+    compared = trained[0]
+    assert len(compared) == 3
+    for before, after in zip(compared, measured[-3:], strict=True):
+        assert before.keys() == after.keys()
+        for name, kernel in before.items():
+            np.testing.assert_allclose(after[name], kernel, rtol=1e-6, atol=1e-7)
+
+
 def test_a_budget_below_every_exit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InfeasibleError, match="the least that can be reached is"):
         reds_core.prune(with_two(), (TRAIN, TEST), {"macs": "1k"}, out=tmp_path / "run", finetune_epochs=0, verbose=0)
