@@ -93,7 +93,8 @@ def _project(session: Session, state: PruningState) -> None:
     networks = [SmallerNetwork(choice.widths, choice.settings) for choice in state.choices]
     realiser = session.plugins.realiser
     # networks with merged channels, and those that were trained by themselves, have no weights in common
-    nested = realiser is None and not session.plugins.pruner.trains_apart(len(session.budgets))
+    are_trained_apart = settings.finetune.epochs > 0 and session.plugins.pruner.trains_apart(len(session.budgets))
+    nested = realiser is None and not are_trained_apart
     is_measured = settings.finetune.recalibrate and (realiser is None or realiser.measures_statistics)
     for place, (own, model) in enumerate(zip(networks, state.family.members, strict=True)):
         exit = state.choices[place].exit

@@ -50,6 +50,15 @@ def record(modules: dict[str, ModuleType], network: str, arm: str, budget: str, 
     return dataclasses.replace(made, **(usage | full | found | more))
 
 
+def recorded(modules: dict[str, ModuleType]) -> Any:
+    """What runs a cell in place of the study: it returns a record at once."""
+
+    def perform(cell: Any, out: Path, registry: Registry) -> Any:
+        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
+
+    return perform
+
+
 def written(folder: Path, network: str, **predicted: list[int]) -> None:
     """Write predictions and labels, which are all 1."""
     for name, classes in predicted.items():
@@ -164,10 +173,7 @@ def test_records_and_the_page_are_kept_unless_the_training_is_another_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def perform(cell: Any, out: Path, registry: Registry) -> Any:
-        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
-
-    monkeypatch.setattr(modules["study"], "perform", perform)
+    monkeypatch.setattr(modules["study"], "perform", recorded(modules))
     study = dataclasses.replace(toy_study, page=tmp_path / "page.md", kept=tmp_path / "kept", out=tmp_path / "out")
     study.main(None, ["--epochs", "1"])
     assert not study.kept.exists()
@@ -191,10 +197,7 @@ def test_records_of_cells_that_are_not_run_again_stay(
     """An interrupted cell, and a folder with other cells, take nothing from what is kept."""
     study = dataclasses.replace(toy_study, page=tmp_path / "page.md", kept=tmp_path / "kept", out=tmp_path / "out")
 
-    def perform(cell: Any, out: Path, registry: Registry) -> Any:
-        return record(modules, "n", cell.arm, "b", epochs=cell.settings.finetune.epochs)
-
-    monkeypatch.setattr(modules["study"], "perform", perform)
+    monkeypatch.setattr(modules["study"], "perform", recorded(modules))
     study.main(None, [])
 
     def interrupted(cell: Any, out: Path, registry: Registry) -> Any:
