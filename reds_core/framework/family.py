@@ -26,7 +26,8 @@ class Family(Generic[T]):
         members: the members' models, smallest first. Each has its own batch-norm statistics.
         widths: the width of each group, for each member.
         settings: the levels of layers besides widths, for each member; empty if no transforms take part.
-        full_settings: those of the full network, which has some if it is a member that is trained by itself.
+        full_settings: those of the full network if it is a member that is trained by itself; None if it is no member.
+            A member may compute with projected weights even if its levels are empty, as all of them may be fixed.
         realised: how the width of each group was realised, for each member; empty if all of them drop channels. Members
             with merged channels share no weights with the full network.
     """
@@ -35,7 +36,7 @@ class Family(Generic[T]):
     members: tuple[T, ...]
     widths: tuple[Mapping[str, int], ...]
     settings: tuple[LevelSettings, ...] = ()
-    full_settings: LevelSettings = UNTOUCHED
+    full_settings: LevelSettings | None = None
     realised: tuple[Mapping[str, RealisedGroup], ...] = ()
 
     def settings_of(self, member: int) -> LevelSettings:

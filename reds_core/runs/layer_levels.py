@@ -105,18 +105,18 @@ class LayerLevels:
 
         The training is returned as it is if the family is trained with its weights as they are.
         """
-        every = [*(family.settings_of(member) for member in range(len(family.members))), family.full_settings]
+        own = [family.settings_of(member) for member in range(len(family.members))]
+        full = [] if family.full_settings is None else [family.full_settings]  # only if it is a member itself
+        every = [*own, *full]
         if not self.trains_projected(every):
             return training
-        if not family.full_settings:  # the full network is not a member
-            every.pop()
         smaller = [SmallerNetwork(*each) for each in zip(family.widths, every, strict=False)]
         weights = [
             self._projections(each, widths, smaller[:place], in_training=True)
             for place, (each, widths) in enumerate(zip_longest(every, family.widths[: len(every)]))
         ]
         bits = [self._activation_bits(each) for each in every] if self.qat_activations and self.qat is not False else []
-        if not family.full_settings:
+        if not full:
             weights, bits = [*weights, {}], [*bits, None] if bits else []
         return replace(training, projections=tuple(weights), activations=tuple(bits))
 

@@ -30,10 +30,24 @@ def images(count: int, seed: int) -> tuple[Any, Any]:
     return x, x[:, :4, :4].mean(axis=(1, 2)).argmax(axis=1).astype(np.int64)
 
 
-def test_bits_of_the_full_network_do_not_replace_trained_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # members of a shared store read codes of the full network, but not those that were trained by themselves
+        {"budgets": {"macs": 0.5, "weight_bytes": 0.4}, "transforms": "truncated-bits"},
+        # the density of each layer is fixed, so that there is no level to decide
+        {
+            "budgets": {"macs": 1.0},
+            "transforms": "sparsity",
+            "options": {"sparsity": {"scope": "global", "sparsity": "75"}},
+        },
+    ],
+    ids=lambda settings: settings["transforms"],
+)
+def test_files_hold_the_weights_that_the_training_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    """Members of a shared store read codes of the full network, but not those that were trained by themselves."""
+    """A network is trained in the form in which it is delivered."""
     pytest.importorskip("reds_c_engine")
     trained = list[dict[str, Any]]()
     finetune = TensorFlowFramework.finetune
@@ -47,18 +61,21 @@ def test_bits_of_the_full_network_do_not_replace_trained_weights(
     plan = reds_core.prune(
         small_model(),
         (images(192, 0), images(64, 1)),
-        {"macs": 0.5, "weight_bytes": 0.4},
+        **settings,
         out=tmp_path / "run",
         pruner="oneshot",
-        transforms="truncated-bits",
         targets="c-engine",
         finetune_epochs=3,
         batch_size=64,
         verbose=0,
     )
     member = plan.subnetworks[0]
-    assert 4 in {level for levels in (member.settings or {}).values() for level in levels.values()}
     kernels = {layer.name: layer.kernel.numpy() for layer in member.load().layers if _has_kernel(layer)}
+    if settings["transforms"] == "sparsity":
+        zeros = sum(int((kernel == 0).sum()) for kernel in kernels.values())
+        assert zeros >= 0.7 * sum(kernel.size for kernel in kernels.values())
+    else:
+        assert 4 in {level for levels in (member.settings or {}).values() for level in levels.values()}
     assert kernels.keys() == trained[-1].keys()
     for name, kernel in kernels.items():
         np.testing.assert_allclose(kernel, trained[-1][name], rtol=1e-6, atol=1e-7)
