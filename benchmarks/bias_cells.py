@@ -33,6 +33,7 @@ class BiasNetwork:
         percents: The percentages of the parameters that are kept without training.
         trained: Those that are kept with training.
         epochs: The epochs of that training.
+        trained_seeds: The seeds of the runs with training.
         finetune: How it is trained.
         is_encoder: Whether its outputs are features. Each seed then trains a linear classifier on these, and the
             encoder below it is compressed without labels.
@@ -45,6 +46,7 @@ class BiasNetwork:
     percents: tuple[int, ...]
     trained: tuple[int, ...] = ()
     epochs: int = 0
+    trained_seeds: tuple[int, ...] = ()
     finetune: FinetuneSettings = FOR_RESNET8
     is_encoder: bool = False
 
@@ -66,7 +68,7 @@ class Method:
 
 NETWORKS = {
     "resnet8": BiasNetwork(
-        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2, 3, 4), (90, 75, 60, 50, 40, 25), (50, 25), 10
+        "ResNet8 on CIFAR-10", RESNET8, CIFAR10, (0, 1, 2, 3, 4), (90, 75, 60, 50, 40, 25), (50, 25), 10, (0, 1, 2)
     ),
     "semi-supervised": BiasNetwork(
         "ResNet8 trained with a tenth of the labels of CIFAR-10 and its own answers for the other images",
@@ -213,7 +215,10 @@ def cells() -> list[BiasCell]:
     found = []
     for name, network in NETWORKS.items():
         found += [BiasCell(name, BASE, 100, seed, BASE_EPOCHS) for seed in network.seeds]
-        for epochs, percents in ((0, network.percents), (network.epochs, network.trained)):
-            for seed in network.seeds:
+        for epochs, percents, seeds in (
+            (0, network.percents, network.seeds),
+            (network.epochs, network.trained, network.trained_seeds),
+        ):
+            for seed in seeds:
                 found += [BiasCell(name, method, p, seed, epochs) for p in percents for method in METHODS]
     return found

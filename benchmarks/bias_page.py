@@ -10,8 +10,8 @@ from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
-from bias_cells import BASE, METHODS, NETWORKS, BiasNetwork, BiasRecord
-from study_tables import MISSING, mean_text, table
+from bias_cells import BASE, METHODS, NETWORKS, BiasNetwork, BiasRecord, cells
+from study_tables import MISSING, mean_text, missing_note, table
 
 from reds_core.audit import ClassAudit, Population, audit_classes, jaccard, modal_labels
 from reds_core.report import many
@@ -52,6 +52,34 @@ these channels contributed is taken away. If this is true, the margin and the at
 lost than the margin alone. If it did not matter which channels are removed, the attribution would only add noise, and
 the prediction would be worse. The table is the difference of the two areas under the ROC curve, and in how many of the
 compressed networks it is positive. Folding merges the channels that dropping would remove.
+"""
+
+FOUND = """\
+## What may be concluded
+
+These are small networks on one set of images, with three to five seeds.
+
+- **Masks hurt least.** They keep as many weights of kernels as the others keep parameters, wherever these are, and do
+  without fewer examples at every size, without training and with it. What they save, only a device that stores masks
+  can use ([sparsity](../guide/sparsity.md)).
+- **Folding hurts less than dropping without training, and as much after it.** It is more accurate at every size and on
+  all three networks without training, by 8.5 points for ResNet8 at half of the parameters. After ten epochs, the two
+  are within 0.3 points of each other, and hurt the same classes.
+- **Who is hurt depends on the way as much as on the seed.** Exemplars of dropping and of folding are about as alike as
+  what two networks of one way, which differ by their seeds, answer differently. Masks hurt others: with ResNet8, their
+  exemplars have less in common with those of dropping and folding at every size.
+- **The less is lost, the harder are the examples that are lost.** Networks that are not compressed recognise a third of
+  the exemplars of masks at 90 %, but 7 of 10 of those of dropping at a quarter with training, and nearly as many as of
+  all examples where most accuracy is gone.
+- **Classes differ more than chance explains only now and then**, with so few seeds. Change of recall is uneven all the
+  same: in ResNet8 without training, the classes that lose most lose 14 to 22 points more than the average between 90
+  and 50 % by dropping. Masks of the encoder that was trained without labels hurt 4 or 5 of 10 classes at three quarters
+  and at half.
+- **The theory holds for dropping without training, and fails otherwise.** Between 90 and 50 %, the attribution improves
+  the prediction for all networks but one, and at 75 % on all three networks. With folding it makes it worse nearly
+  everywhere: merged channels still contribute, by those that they were merged into. After training it makes it much
+  worse. The margin of the network before compression then predicts best who is lost. So use attributions to explain
+  what a cut did before it was trained, and margins to tell who is at risk after training.
 """
 
 
@@ -115,6 +143,9 @@ def page(records: Sequence[BiasRecord], folder: Path) -> str:
     methods = "\n".join(f"- **{name}**: {method.about}." for name, method in METHODS.items())
     seeds = len({record.seed for record in records})
     parts, gains = [INTRODUCTION.format(methods=methods, seeds=seeds)], list[list[str]]()
+    known, planned = {record.name for record in records}, {cell.name for cell in cells()}
+    note = missing_note(len(known & planned), len(planned))
+    parts += [f"{note}\n"] if note else []
     for name, network in NETWORKS.items():
         if any(record.network == name and record.method != BASE for record in records):
             results = Results.of(name, records, folder)
@@ -122,6 +153,8 @@ def page(records: Sequence[BiasRecord], folder: Path) -> str:
             gains += _gains(name, results)
     if gains:
         parts += [THEORY, table(["network", "parameters kept", *_removing()], gains), ""]
+    if planned <= known:
+        parts += [FOUND]
     return "\n".join(parts).rstrip() + "\n"
 
 

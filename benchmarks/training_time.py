@@ -3,16 +3,19 @@
 For each network, the family of four at 25, 50, 75 and 100 % of its MACs is trained on random data, and the network
 itself by `fit` of Keras. Times are CPU milliseconds of a step over all threads of the process, without the tracing of
 graphs: the minimum over the epochs after the first. Numbers in brackets are ratios to plain Keras. With --write, the
-table is written into docs/guide/finetuning.md.
+table is written into docs/guide/finetuning.md. With --memory, the family of ResNet8 is trained in batches of 64 in two
+processes: one that keeps the memory that it frees, as reds does, and one that returns it, as glibc does.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +32,9 @@ from reds_core.system import this_machine, write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guide" / "finetuning.md"
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+RESNET8 = ASSETS / "models" / "mlperf_tiny_resnet8_cifar10.h5"
 SETTINGS = FinetuneSettings(learning_rate=1e-4)
+WAYS = ("plain Keras", "all members", "one member a step")
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,10 @@ def cases() -> list[Case]:
     import keras
 
     framework = Registry().default_framework()
-    resnet8 = ASSETS / "models" / "mlperf_tiny_resnet8_cifar10.h5"
     mobilenet = keras.applications.MobileNetV2
     found = [Case("DS-CNN S, 28 x 28", lambda: ds_cnn_s((28, 28, 1), 10), (28, 28, 1), 10, 64, 20)]
-    if resnet8.exists():
-        found.append(Case("ResNet8, 32 x 32", lambda: framework.load_model(resnet8), (32, 32, 3), 10, 32, 20))
+    if RESNET8.exists():
+        found.append(Case("ResNet8, 32 x 32", lambda: framework.load_model(RESNET8), (32, 32, 3), 10, 32, 20))
     small = {"input_shape": (96, 96, 3), "alpha": 0.35, "weights": None, "classes": 10}
     found.append(Case("MobileNetV2 0.35, 96 x 96", lambda: mobilenet(**small), (96, 96, 3), 10, 32, 6))
     return found
@@ -102,7 +106,7 @@ def examples(case: Case) -> Arrays:
     return Arrays(generator.normal(size=(count, *case.shape)).astype(np.float32), generator.integers(0, 10, count))
 
 
-def measure(case: Case, epochs: int) -> dict[str, float]:
+def measure(case: Case, epochs: int, names: Sequence[str] = WAYS) -> dict[str, float]:
     """CPU ms of a step by way of training."""
     import keras
 
@@ -123,8 +127,8 @@ def measure(case: Case, epochs: int) -> dict[str, float]:
 
         return train
 
-    ways = {"plain Keras": plainly, "all members": together(None), "one member a step": together(1)}
-    return {name: milliseconds(train, case.batches, epochs) for name, train in ways.items()}
+    ways = dict(zip(WAYS, (plainly, together(None), together(1)), strict=True))
+    return {name: milliseconds(ways[name], case.batches, epochs) for name in names}
 
 
 def alone(case: Case, epochs: int) -> dict[str, float]:
@@ -140,6 +144,23 @@ def alone(case: Case, epochs: int) -> dict[str, float]:
 
     models = dict(zip(("25 %", "50 %", "75 %", "100 %"), (*family.members, family.full), strict=True))
     return {name: milliseconds(partial(train, model), case.batches, epochs) for name, model in models.items()}
+
+
+def family_step(epochs: int) -> float:
+    """CPU ms of a step of the family of ResNet8 in batches of 64, over the user and the system."""
+    Registry().default_framework().load_model(RESNET8)  # before Keras is imported, as in `reds prune`
+    (case,) = (replace(case, batch_size=64, batches=10) for case in cases() if case.name.startswith("ResNet8"))
+    return measure(case, epochs, ("all members",))["all members"]
+
+
+def memory(epochs: int) -> str:
+    """The CPU ms of that step if memory is kept and if it is returned, each in a process of its own."""
+    command = [sys.executable, __file__, "--family-step", "--epochs", str(epochs)]
+    found = {}
+    for name, environment in (("returned", {"MALLOC_ARENA_MAX": "0"}), ("kept", {})):
+        run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+        found[name] = float(run.stdout)
+    return f"returned {found['returned']:.0f} ms, kept {found['kept']:.0f} ms ({found['kept'] / found['returned']:.2f})"
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
@@ -158,7 +179,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6, help="epochs of which the fastest counts")
     parser.add_argument("--write", action="store_true", help="write the table into docs/guide/finetuning.md")
     parser.add_argument("--alone", action="store_true", help="time each network of the families by itself instead")
+    parser.add_argument("--memory", action="store_true", help="compare kept and returned memory instead")
+    parser.add_argument("--family-step", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.memory:
+        sys.stdout.write(memory(given.epochs) + "\n")
+        return
+    if given.family_step:
+        sys.stdout.write(f"{family_step(given.epochs)}\n")
+        return
     if given.alone:
         for case in cases():
             figures = ", ".join(f"{name} {ms:.1f}" for name, ms in alone(case, given.epochs).items())

@@ -13,6 +13,7 @@ from typing import Any
 
 from reds_core.errors import UnavailableError
 from reds_core.system import reason_of, silenced_output, silenced_warnings, stream_behind
+from reds_tensorflow.allocation import keep_freed_memory
 
 _LOGGERS = ("tensorflow", "absl")
 
@@ -87,7 +88,8 @@ def _suppressed_stream(handler: logging.Handler) -> Any:
 def importing() -> Iterator[None]:
     """Suppress output while modules that import Keras or TensorFlow are imported, and lower the log levels of both.
 
-    Settings in the user's environment take precedence.
+    A process that has not imported TensorFlow before keeps the memory that it frees from here on, which makes training
+    faster. Settings in the user's environment take precedence.
 
     Raises:
         UnavailableError: if TensorFlow or Keras cannot be imported, or Keras runs on another backend.
@@ -101,6 +103,8 @@ def importing() -> Iterator[None]:
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise UnavailableError(f"reds needs Keras on TensorFlow (KERAS_BACKEND is '{backend}')", "unset KERAS_BACKEND")
+    if not _is_imported("tensorflow"):
+        keep_freed_memory()
     with silenced():
         _import("tensorflow", "TensorFlow")
         _import("keras", "Keras")
