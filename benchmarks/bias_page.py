@@ -66,7 +66,7 @@ These are small networks on one set of images, with three to five seeds. Network
 trained ten epochs longer than those that are not compressed, which moves some examples by itself.
 
 - **Masks hurt least.** At every size, networks of which single weights are set to zero are the most accurate and have
-  the fewest exemplars. With training, ResNet8 keeps 84.0 of 86.5 % with a quarter of the weights of its kernels, and
+  the fewest exemplars. With training, ResNet8 keeps 84.1 of 86.5 % with a quarter of the weights of its kernels, and
   76.2 % with a quarter of its parameters by dropping. What masks save, only a device that stores them can use
   ([sparsity](../guide/sparsity.md)).
 - **Folding hurts less than dropping without training, and as much with it.** Without training it is more accurate at
@@ -76,7 +76,7 @@ trained ten epochs longer than those that are not compressed, which moves some e
   networks of one of these ways, which differ by their seeds, answer differently. Exemplars of masks have less in common
   with both of ResNet8: at most a quarter without training, and 0.3 with it.
 - **The less is lost, the harder are the examples that are lost.** Networks that are not compressed recognise a third of
-  the exemplars of masks at 90 % and half of those at 50 % with training, two thirds of those of dropping at a quarter
+  the exemplars of masks at 90 %, 45 % of those at 50 % with training, two thirds of those of dropping at a quarter
   with training, and nearly as many as of all examples where most accuracy is gone.
 - **Few classes lose more than chance explains**, with so few seeds. Losses are uneven all the same: without training,
   the class that dropping hurts most in ResNet8 loses 14 to 22 points more than the average between 90 and 50 %. Of the
