@@ -31,13 +31,12 @@ Two networks of the same accuracy can fail for different examples. This page com
 
 {methods}
 
-The population of networks that are not compressed is the given network, trained further with {seeds} seeds. Each of
-them is compressed in each way, with the same seed; those that are trained after that, with three of the seeds. Batch
-norms are measured again on training data in all of them.
-Figures are means over seeds with their standard deviation, on the test set; test data never chose anything. An
-*exemplar* is an example for which most networks of the compressed population say another class than most of those that
-are not compressed (Hooker et al., [1911.05248](https://arxiv.org/abs/1911.05248)). The statistics are those of
-[`reds audit`](../guide/audit.md).
+The population of networks that are not compressed is the given network, trained further with up to {seeds} seeds.
+Each of them is compressed in each way, with the same seed; those that are trained after that, with three of the seeds.
+Batch norms are measured again on training data in all of them. Figures are means over seeds with their standard
+deviation, on the test set; test data never chose anything. An *exemplar* is an example for which most networks of the
+compressed population say another class than most of those that are not compressed (Hooker et al.,
+[1911.05248](https://arxiv.org/abs/1911.05248)). The statistics are those of [`reds audit`](../guide/audit.md).
 
 Most runs were made on one machine of two cores without a GPU. Masks with training, and the other runs with training of
 seed 2, were made on another, where equal seeds do not give equal networks: the three that are compressed there have an

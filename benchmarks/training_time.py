@@ -157,6 +157,7 @@ def memory(epochs: int) -> str:
     """The CPU ms of that step if memory is kept and if it is returned, each in a process of its own."""
     command = [sys.executable, __file__, "--family-step", "--epochs", str(epochs)]
     found = {}
+    # any setting of the allocator keeps reds from changing it, and no limit of arenas is the default
     for name, environment in (("returned", {"MALLOC_ARENA_MAX": "0"}), ("kept", {})):
         run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
         found[name] = float(run.stdout)
