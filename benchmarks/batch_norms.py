@@ -30,8 +30,11 @@ CALLS = 3
 
 def ways() -> dict[str, Callable[..., Any]]:
     """Functions from inputs, scale and offset to the outputs of a batch norm, by the heading of their column."""
-    import tensorflow as tf
-    from reds_tensorflow.fused import fused_norm, product_norm
+    from reds_tensorflow.quiet import importing
+
+    with importing():
+        import tensorflow as tf
+        from reds_tensorflow.fused import fused_norm, product_norm
 
     def composed(x: Any, scale: Any, offset: Any) -> Any:
         mean, variance = tf.nn.moments(x, (0, 1, 2))

@@ -3,8 +3,9 @@
 For each network, the family of four at 25, 50, 75 and 100 % of its MACs is trained on random data, and the network
 itself by `fit` of Keras. Times are CPU milliseconds of a step over all threads of the process, without the tracing of
 graphs: the minimum over the epochs after the first. Numbers in brackets are ratios to plain Keras. With --write, the
-table is written into docs/guide/finetuning.md. With --memory, the family of ResNet8 is trained in batches of 64 in two
-processes: one that keeps the memory that it frees, as reds does, and one that returns it, as glibc does.
+table is written into docs/guide/finetuning.md. With --process-settings, the family of ResNet8 is trained in batches
+of 64 in four processes: with and without keeping memory that is freed, and with oneDNN and with TensorFlow's own
+kernels. On processors with instructions for neural networks, TensorFlow uses oneDNN by itself.
 """
 
 from __future__ import annotations
@@ -153,15 +154,20 @@ def family_step(epochs: int) -> float:
     return measure(case, epochs, ("all members",))["all members"]
 
 
-def memory(epochs: int) -> str:
-    """The CPU ms of that step if memory is kept and if it is returned, each in a process of its own."""
+def process_settings(epochs: int) -> str:
+    """The CPU ms of that step without what reds sets in its process, with each setting, and with both.
+
+    Each is measured in a process of its own, and ratios are those to neither.
+    """
     command = [sys.executable, __file__, "--family-step", "--epochs", str(epochs)]
-    found = {}
     # any setting of the allocator keeps reds from changing it, and no limit of arenas is the default
-    for name, environment in (("returned", {"MALLOC_ARENA_MAX": "0"}), ("kept", {})):
+    returned, own_kernels = {"MALLOC_ARENA_MAX": "0"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    ways = {"neither": returned | own_kernels, "kept memory": own_kernels, "oneDNN": returned, "both": {}}
+    found = {}
+    for name, environment in ways.items():
         run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
         found[name] = float(run.stdout)
-    return f"returned {found['returned']:.0f} ms, kept {found['kept']:.0f} ms ({found['kept'] / found['returned']:.2f})"
+    return ", ".join(f"{name} {ms:.0f} ms ({ms / found['neither']:.2f})" for name, ms in found.items())
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
@@ -180,11 +186,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6, help="epochs of which the fastest counts")
     parser.add_argument("--write", action="store_true", help="write the table into docs/guide/finetuning.md")
     parser.add_argument("--alone", action="store_true", help="time each network of the families by itself instead")
-    parser.add_argument("--memory", action="store_true", help="compare kept and returned memory instead")
+    parser.add_argument("--process-settings", action="store_true", help="compare what reds sets in its process instead")
     parser.add_argument("--family-step", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.memory:
-        sys.stdout.write(memory(given.epochs) + "\n")
+    if given.process_settings:
+        sys.stdout.write(process_settings(given.epochs) + "\n")
         return
     if given.family_step:
         sys.stdout.write(f"{family_step(given.epochs)}\n")

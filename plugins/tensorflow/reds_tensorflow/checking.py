@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
-from reds_core.errors import InputError
+from reds_core.errors import InputError, UnsupportedError
 from reds_core.framework import Arrays, Data, Stream, Task, as_examples, columns
 from reds_tensorflow.evaluation import as_tensors, called, measure, resolve
+from reds_tensorflow.kernels import ONEDNN
 from reds_tensorflow.messages import first_sentence
 from reds_tensorflow.task import Objective, are_exit_outputs, input_names, names_of_layers, output_names
 
@@ -34,6 +36,7 @@ def check_data(model: Any, data: Data, task: Task, what: str) -> Data:
     Raises:
         InputError: if shapes do not fit the model's inputs, labels do not fit its outputs, or the loss or the metric
             cannot be computed from them.
+        UnsupportedError: if TensorFlow has no kernel on this machine for a layer of the model.
     """
     interface = Interface.of(model)
     if isinstance(data, Stream):
@@ -222,9 +225,16 @@ def _try(model: Any, data: Arrays, aim: Objective) -> None:
 
     Raises:
         InputError: if one cannot be computed; the message names it and the shape of the outputs.
+        UnsupportedError: if TensorFlow has no kernel on this machine for a layer of the model.
     """
     data = data.take(np.arange(min(len(data), TRIED_EXAMPLES)))
-    outputs = [np.asarray(output) for output in called(model, as_tensors(data.x))]
+    try:
+        outputs = [np.asarray(output) for output in called(model, as_tensors(data.x))]
+    except tf.errors.UnimplementedError as error:
+        raise UnsupportedError(
+            f"TensorFlow cannot compute the model on this machine ({first_sentence(error)})",
+            f"set {ONEDNN}=1 before TensorFlow is imported if layers have data_format='channels_first', or use a GPU",
+        ) from error
     for head, y, found in zip(aim.heads, columns(data.y), outputs, strict=True):
         puts_out = f"outputs of shape {_shape(found.shape[1:])}"
         alone = Objective((head,))

@@ -14,6 +14,7 @@ from typing import Any
 from reds_core.errors import UnavailableError
 from reds_core.system import reason_of, silenced_output, silenced_warnings, stream_behind
 from reds_tensorflow.allocation import keep_freed_memory
+from reds_tensorflow.kernels import use_onednn
 
 _LOGGERS = ("tensorflow", "absl")
 
@@ -88,8 +89,8 @@ def _suppressed_stream(handler: logging.Handler) -> Any:
 def importing() -> Iterator[None]:
     """Suppress output while modules that import Keras or TensorFlow are imported, and lower the log levels of both.
 
-    A process that has not imported TensorFlow before keeps the memory that it frees from here on, which makes training
-    faster. Settings in the user's environment take precedence.
+    A process that has not imported TensorFlow before computes with oneDNN and keeps the memory that it frees from here
+    on, which both make training faster. Settings in the user's environment take precedence.
 
     Raises:
         UnavailableError: if TensorFlow or Keras cannot be imported, or Keras runs on another backend.
@@ -105,6 +106,7 @@ def importing() -> Iterator[None]:
         raise UnavailableError(f"reds needs Keras on TensorFlow (KERAS_BACKEND is '{backend}')", "unset KERAS_BACKEND")
     if not _is_imported("tensorflow"):
         keep_freed_memory()
+        use_onednn()
     with silenced():
         _import("tensorflow", "TensorFlow")
         _import("keras", "Keras")
