@@ -59,6 +59,14 @@ def formulate_command(
     min_width: MinWidth = None,
     max_options: MaxOptions = None,
     skip_blocks: SkipBlocks = False,
+    exit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The early exit at which the subnetwork ends, such as exit_1, if the model has any.",
+            show_default="the last output",
+        ),
+    ] = None,
     task: TaskName = "supervised",
     loss: Loss = None,
     metric: Metric = None,
@@ -101,6 +109,7 @@ def formulate_command(
         latency_table=latency_table,
         energy_model=energy_model,
         widths=width_rules(WidthRules(), keep, align, min_width, max_options, skip_blocks),
+        exit=exit,
         transforms=names_in(transform),
         targets=names_in(target),
         exchange_rate=exchange_rate,

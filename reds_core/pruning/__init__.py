@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reds_core.pruning.exit_trials import exit_trial_epochs
 from reds_core.pruning.pruner import Decision, Pruner, PruningState, Step, Tools
 
 __all__ = [
@@ -10,4 +11,5 @@ __all__ = [
     "PruningState",
     "Step",
     "Tools",
+    "exit_trial_epochs",
 ]

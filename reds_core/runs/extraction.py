@@ -7,36 +7,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reds_core.cost.budget import SubnetworkBudget, parse_budgets
 from reds_core.cost.tables import notes_of
-from reds_core.errors import InputError, UnsupportedError, argument, command
+from reds_core.errors import InputError, argument
 from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.data import Arrays
 from reds_core.framework.family import member_kept
 from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.target import FullExport
-from reds_core.knapsack.option_rows import choice_of
-from reds_core.knapsack.problem import KnapsackProblem
-from reds_core.network.exits import exit_names
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan
 from reds_core.plan_details import load_details
-from reds_core.pruning.pruner import Decision
 from reds_core.registry import Registry
 from reds_core.report.facts import metric_of
 from reds_core.run_history import HistoryRow, load_history
-from reds_core.runs.alignment import choose
 from reds_core.runs.checkpoint import remove_checkpoints
 from reds_core.runs.details import with_member, without_others
 from reds_core.runs.device_figures import device_measurement
+from reds_core.runs.exit_comparison import best_exit
 from reds_core.runs.exporting import Exporter, MemberFiles
 from reds_core.runs.extraction_request import ExtractionRequest
 from reds_core.runs.file_names import full_device_file
 from reds_core.runs.file_timing import timing_here
 from reds_core.runs.finished_family import FinishedFamily, read_family, settings_of
 from reds_core.runs.int8_gate import int8_gate, refuse_exceeded
+from reds_core.runs.member_choice import choices_at, position
 from reds_core.runs.member_data import MemberData, member_calibration, read_member_data
 from reds_core.runs.member_training import recalibrate_member, train_member, training_step
 from reds_core.runs.participants import FRAMEWORKS, check_options, solvers, target_participants
@@ -60,7 +55,8 @@ FULL_SOURCE = "full"
 def extract(folder: Path, request: ExtractionRequest, registry: Registry, watcher: Watcher) -> SavedSubnetwork:
     """Choose, extract, train and export the subnetwork of another budget, and add it to the plan and the report.
 
-    Its widths lie between those of the members below and above it, so the family stays nested. Its weights are cut from
+    Its widths lie between those of the members below and above it, so the family stays nested. In a network with early
+    exits, it ends at the one at which its loss on held-back data is smallest. Its weights are cut from
     the next larger member that shares the weights of the family, or from the full network, and its batch-norm
     statistics are measured on training data. If it is trained, these weights become its own; no file of another member
     changes. In a family with merged channels, those of the new member are merged as well. A member that an earlier
@@ -94,31 +90,30 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         settings.check_countable([budget])
         watcher.stage("reading the family")
         family = read_family(folder, plan, settings, framework, registry, targets, budget)
-        _refuse_exits(family)
         check_reachable(family.statement, [budget])
         for warning in (*notes_of(family.latencies), *slack_warnings(family.statement, [budget])):
             watcher.warn(warning)
         watcher.stage(f"choosing subnetwork {budget.name}")
-        at = _position(family, budget)
-        below, above = plan.subnetworks[at - 1] if at else None, next(iter(plan.subnetworks[at:]), None)
-        decision = _decide(family, budget, below, above, search)
+        at = position(family, budget)
+        candidates = choices_at(family, budget, at, search)
         source = next((m for m in plan.subnetworks[at:] if _gives_weights(m, family)), None)
-        member = PlannedMember(budget, decision, family.order, family.statement, family.levels)
+        smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
         data = read_member_data(family, family.full, request.data, watcher)
+        member = best_exit(family, candidates, lambda each: _cut(family, each, source), smaller, data, watcher)
+        decision, levels = member.decision, member.levels
         realiser = realiser_of(registry, settings)
         if realiser is None:
             model = _cut(family, member, source)
         else:
             member, model = realised_member(family, member, realiser, data, watcher)
-        smaller = [SmallerNetwork(m.widths, m.levels) for m in plan.subnetworks[:at] if m.shares_weights]
-        projected = family.levels.project(
+        projected = levels.project(
             framework,
             model,
             decision.settings,
             data.examples,
             widths=decision.widths,
             smaller=smaller,
-            full=family.full if realiser is None else None,
+            full=family.ending_at(decision.exit) if realiser is None else None,
         )
         calibration = member_calibration(family, model, data, request.calibration_data) if settings.int8 else None
         exporter = _exporter(family, registry, targets, model, data, calibration, watcher)
@@ -127,8 +122,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
         if request.finetune_epochs:
             if projected is not None:
                 projected.undo()  # weights that are zero, for example, can have other values after a training
-            trained = train_member(family, budget.name, model, decision.settings, data, watcher)
-            projected = family.levels.project(framework, model, decision.settings, data.examples)
+            trained = train_member(family, member, model, data, watcher)
+            projected = levels.project(framework, model, decision.settings, data.examples)
         elif realiser is None or realiser.measures_statistics:
             recalibrate_member(family, budget.name, model, data, watcher)
         if projected is not None:
@@ -221,19 +216,6 @@ def _curves_of_others(folder: Path, name: str) -> tuple[HistoryRow, ...]:
     return tuple(row for row in load_history(folder) if row.step != training_step(name))
 
 
-def _refuse_exits(family: FinishedFamily) -> None:
-    """Refuse families of networks with early exits, whose members may end at different ones.
-
-    Raises:
-        UnsupportedError: If the network has early exits.
-    """
-    if exit_names(family.statement.network):
-        raise UnsupportedError(
-            "the exit at which one more subnetwork ends would have to be chosen with those of the whole family",
-            f"prune again with this budget among {argument('budgets')}",
-        )
-
-
 def _one_budget(texts: tuple[str, ...]) -> SubnetworkBudget:
     parsed = parse_budgets(texts)
     if len(parsed) != 1:
@@ -262,68 +244,13 @@ def _plain(budget: SubnetworkBudget) -> dict[str, float]:
     return {resource: amount.plain for resource, amount in budget.amounts.items()}
 
 
-def _position(family: FinishedFamily, budget: SubnetworkBudget) -> int:
-    """The place of the new member in the family: the number of members that meet its budget."""
-    fits = [not family.statement.excesses(budget, member.widths, member.levels) for member in family.plan.subnetworks]
-    return fits.index(False) if False in fits else len(fits)
-
-
-def _decide(
-    family: FinishedFamily,
-    budget: SubnetworkBudget,
-    below: SubnetworkRecord | None,
-    above: SubnetworkRecord | None,
-    search: Search,
-) -> Decision:
-    """Choose the widths of the subnetwork between those of its neighbours.
-
-    Raises:
-        InfeasibleError: If no subnetwork meets the budget.
-    """
-    unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in family.network.groups}
-    problem = family.statement.formulate(family.scores, budget, unchanged).problem
-    between, rules = _between(problem, below, above), family.statement.rules
-    solution = choose(search, between, rules, family.network.channels)
-    independent = search.answer(problem).bound if below or above else solution.bound
-    return Decision.of(solution, independent)
-
-
-def _between(
-    problem: KnapsackProblem, below: SubnetworkRecord | None, above: SubnetworkRecord | None
-) -> KnapsackProblem:
-    """The problem with only the options that nest with those of the members below and above."""
-    lower = None if below is None else _choice_of(problem, below)
-    upper = None if above is None else _choice_of(problem, above)
-    if not problem.has_levels:
-        return problem.with_bounds(lower, upper)
-    allowed = [np.ones(g.options, bool) for g in problem.groups]
-    for group, options in enumerate(allowed):
-        within = problem.within(group)
-        options &= True if lower is None else within[lower[group]]
-        options &= True if upper is None else within[:, upper[group]]
-    return problem.restricted([np.flatnonzero(options) for options in allowed]).problem
-
-
-def _choice_of(problem: KnapsackProblem, member: SubnetworkRecord) -> tuple[int, ...]:
-    """The options that a member of the plan has.
-
-    Raises:
-        InputError: If the plan states widths or levels that cannot be chosen.
-    """
-    try:
-        return choice_of(problem, member.widths, member.levels)
-    except (KeyError, ValueError) as error:
-        raise InputError(
-            f"the plan states widths or levels of subnetwork '{member.name}' that cannot be chosen ({error})",
-            f"run {command('prune')} again",
-        ) from None
-
-
 def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
     """Whether a larger member has the weights of the family, in a file and as they are."""
     if family.settings.realise != DROP:  # members with merged channels have weights of their own
         return False
     if family.statement.space is not None:  # the weights in its file are projected onto the levels of its layers
+        return False
+    if family.statement.parts:  # a file that ends at one exit lacks the heads of the others
         return False
     if 0 in member.widths.values():  # it lacks layers, and the constants of these are part of its weights
         return False
@@ -332,7 +259,7 @@ def _gives_weights(member: SubnetworkRecord, family: FinishedFamily) -> bool:
 
 def _cut(family: FinishedFamily, member: PlannedMember, source: SubnetworkRecord | None) -> Any:
     """Extract the subnetwork from a larger member, or from the full network, and check what it uses."""
-    framework, larger, network = family.framework, family.full, family.network
+    framework, larger, network = family.framework, family.ending_at(member.decision.exit), member.statement.network
     if source is not None:
         larger = framework.load_model(family.folder / str(source.files[framework.file.name]))
         network = framework.inspect(larger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from reds_core.errors import InputError, command
 from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
+from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, Plan
 from reds_core.registry import Registry
 from reds_core.runs.checkpoint import load_order, load_scores, order_fits, scores_fit
+from reds_core.runs.exit_parts import with_exit_parts
 from reds_core.runs.file_names import full_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
@@ -36,7 +39,8 @@ class FinishedFamily:
         settings: Its settings.
         framework: Reads and writes the models.
         full: The full network, with the most important channels of each group first.
-        statement: The common part of the knapsack problems of the full network.
+        statement: The common part of the knapsack problems of the full network, with those of the parts that its exits
+            need if it has early exits.
         scores: The scores of the channels, in the order of the full network.
         order: For each group the channels of the input model in that order.
         latencies: The latency table; None if the run used none.
@@ -52,15 +56,21 @@ class FinishedFamily:
     order: Kept
     latencies: CostTable | None
 
-    @property
-    def levels(self) -> LayerLevels:
-        """What is done with the levels of layers."""
-        return LayerLevels(self.statement.space, self.settings.qat, self.settings.qat_activations)
+    def levels_of(self, exit: str | None) -> LayerLevels:
+        """What is done with the levels of the layers that an exit needs.
 
-    @property
-    def network(self) -> Network:
-        """The description of the full network."""
-        return self.statement.network
+        Args:
+            exit: The exit; None for the last output.
+        """
+        return LayerLevels(self.statement.part(exit).space, self.settings.qat, self.settings.qat_activations)
+
+    def ending_at(self, exit: str | None) -> Any:
+        """The part of the full network that an exit needs; the full network if it has no early exits.
+
+        Args:
+            exit: The exit; None for the last output.
+        """
+        return self.framework.ending_at(self.full, exit) if self.statement.parts else self.full
 
 
 def settings_of(plan: Plan, folder: Path) -> RunSettings:
@@ -117,12 +127,24 @@ def read_family(
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
-    network, rules = with_skipping(network, settings.rules(latencies))
-    costs = settings.costs(network, latencies, [budget])
-    transforms, recorded = transforms_of(registry, settings), plan.subnetworks[0].levels if plan.subnetworks else None
-    space = levels_to_decide(network, (framework, full), transforms, targets.targets, recorded)
-    statement = Statement(network, costs, rules, space)
+    transforms, recorded = transforms_of(registry, settings), _recorded_levels(plan)
+
+    def stated(network: Network, model: Any) -> Statement:
+        network, rules = with_skipping(network, settings.rules(latencies))
+        costs = settings.costs(network, latencies, [budget])
+        space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded)
+        return Statement(network, costs, rules, space)
+
+    statement = with_exit_parts(stated(network, full), framework, full, stated)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
+
+
+def _recorded_levels(plan: Plan) -> LevelSettings | None:
+    """The levels of all layers that members have; None without members. A smaller member takes precedence."""
+    found: dict[str, Mapping[str, int]] = {}
+    for member in reversed(plan.subnetworks):
+        found |= member.levels.levels
+    return LevelSettings(found) if plan.subnetworks else None
 
 
 def _check_layers(folder: Path, plan: Plan, network: Network) -> None:

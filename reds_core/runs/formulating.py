@@ -19,12 +19,14 @@ from reds_core.formulation.slack import slack_warnings
 from reds_core.formulation.statement import Statement
 from reds_core.formulation.width_rules import OfferedWidths, WidthRules
 from reds_core.framework.task import Task, TaskKind
+from reds_core.network.description import Network
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
 from reds_core.runs.class_weights import ClassWeights, class_weight_text
 from reds_core.runs.data_warnings import data_warnings
 from reds_core.runs.dataset import Dataset
+from reds_core.runs.exit_parts import part_at, refuse_exits, with_exit_parts
 from reds_core.runs.forms import Budgets, DataObject, Imports, texts_of
 from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
@@ -62,6 +64,7 @@ def formulate_model(
     latency_table: str | PathLike[str] | None = None,
     energy_model: str | None = None,
     widths: WidthRules | None = None,
+    exit: str | None = None,
     transforms: str | Sequence[str] = (),
     targets: str | Sequence[str] = (),
     exchange_rate: float | None = None,
@@ -95,6 +98,8 @@ def formulate_model(
         latency_table: The path of a table that `measure_latency` wrote, for budgets of latency.
         energy_model: The model of a board by which energy is counted, as `prune` takes it.
         widths: Rules for the widths that each group may have, as one object.
+        exit: The early exit at which the subnetwork ends, such as `"exit_1"`, if the model has any. None for the last
+            output. `prune` solves such a problem for each exit.
         transforms: One or several transform plugins, whose levels of layers are decided together with the widths.
         targets: One or several target plugins, of which one has to realise a level for it to be offered, as `prune`
             takes them.
@@ -164,20 +169,26 @@ def formulate_model(
         framework, loaded, network = load_for_inspection(
             model, registry, options=options, imports=imports, strict=strict, watcher=followed
         )
-        costs = settings.costs(network, latencies)
-        rules = rules if latencies is None else OfferedWidths.of(rules, latencies.offered)
+        if latencies is not None:
+            refuse_exits(network)
+            rules = OfferedWidths.of(rules, latencies.offered)
         rules.check(network)
-        network, rules = with_skipping(network, rules)
-        check_skippable(framework, network, rules)
-        thinned = thinning_warning(network, rules)
         devices = run_targets(registry, framework, settings).targets if made else ()
-        space = levels_to_decide(network, (framework, loaded), made, devices)
-        statement = Statement(network, costs, rules, space)
+
+        def stated(network: Network, model: Any) -> Statement:
+            costs = settings.costs(network, latencies)
+            network, own = with_skipping(network, rules)
+            check_skippable(framework, network, own)
+            return Statement(network, costs, own, levels_to_decide(network, (framework, model), made, devices))
+
+        whole = with_exit_parts(stated(network, loaded), framework, loaded, stated)
+        network, space, statement = whole.network, whole.space, part_at(whole, exit)
+        thinned = thinning_warning(statement.network, statement.rules)
         warnings = [
             *notes_of(latencies),
-            *skipping_warnings(network, rules),
+            *skipping_warnings(statement.network, statement.rules),
             thinned,
-            *(space.warnings if space else ()),
+            *(statement.space.warnings if statement.space else ()),
             *slack_warnings(statement, parsed),
         ]
         for warning in (*warnings, _infeasibility_warning(statement, parsed)):
@@ -199,7 +210,8 @@ def formulate_model(
             scores = with_skipping_values(scores, measuring, network, settings.exchange_rate)
             scores = LayerLevels(space).with_level_values(scores, measuring, lambda _: settings.exchange_rate)
         stem = Path(model).stem if isinstance(model, str | PathLike) else network.name
-        return statement.formulate(scores, budget, name=f"{stem}-{budget.name}")
+        name = f"{stem}-{budget.name}" if exit is None else f"{stem}-{budget.name}-{exit}"
+        return statement.formulate(scores, budget, name=name)
 
 
 def _task_of(given: Task | TaskKind | str | None, loss: Any | None, metric: Any | None) -> Task:

@@ -9,7 +9,7 @@ from typing import Any
 
 from reds_core.cost.resources import CostModel
 from reds_core.cost.tables import CostTable, notes_of
-from reds_core.errors import InputError, UnsupportedError, argument
+from reds_core.errors import InputError, argument
 from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.space import DecisionSpace
 from reds_core.formulation.statement import Statement
@@ -18,13 +18,13 @@ from reds_core.framework.file_kinds import FileKinds
 from reds_core.framework.framework import Framework
 from reds_core.framework.training import Training
 from reds_core.network.description import Network
-from reds_core.network.exits import exit_names
 from reds_core.plan import Hashes
 from reds_core.runs.calibration import Calibration, calibration_of
 from reds_core.runs.checkpoint import remove_epochs
 from reds_core.runs.class_weights import ClassWeights
 from reds_core.runs.dataset import Dataset, Reading
 from reds_core.runs.epoch_store import resumable_trainings
+from reds_core.runs.exit_parts import refuse_exits, with_exit_parts
 from reds_core.runs.folder import RunFolder, RunRecord
 from reds_core.runs.given_data import read_given
 from reds_core.runs.image_stream import ImageStream
@@ -232,21 +232,15 @@ class InputReader:
             refuse_unprunable(network)
         statement = self._statement_of(network, model, latencies)
         check_skippable(self.framework, statement.network, statement.rules)
-        early = exit_names(network)
-        if early and latencies is not None:
-            raise UnsupportedError(
-                "a table of a device knows no network that ends at an early exit",
-                f"leave out {argument('latency_table')}, or give a model without exits",
-            )
-        if early:
-            statement = statement.with_parts({exit: self._part(model, exit, latencies) for exit in (*early, None)})
+        if latencies is not None:
+            refuse_exits(network)
+
+        def stated(network: Network, part: Any) -> Statement:
+            return self._statement_of(network, part, latencies)
+
+        statement = with_exit_parts(statement, self.framework, model, stated)
         self.accept(statement)
         return statement
-
-    def _part(self, model: Any, exit: str | None, latencies: CostTable | None) -> Statement:
-        """The statement of the part of a model that an exit needs."""
-        part = self.framework.ending_at(model, exit)
-        return self._statement_of(self.framework.inspect(part), part, latencies)
 
     def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
         settings, space = self.request.settings, self.space(network, (self.framework, model))

@@ -37,7 +37,7 @@ def realised_member(
         InputError: If realisations are compared and there is no data.
         ContractViolation: If the model does not use what was planned.
     """
-    framework, network = family.framework, family.network
+    framework, network = family.framework, family.statement.network
     unchanged = {group: np.arange(count, dtype=np.int64) for group, count in network.channels.items()}
 
     def loss(model: Any) -> float:

@@ -106,7 +106,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...], dict[str
         (("--data", "d.npz"), ("--budget", "macs=0.5"), ("--out", "new.npz")),
         {"--budget": BUDGETS, "--data": PATHS, "--out": PATHS, "--scorer": NAMES, "--score-level": (*WORDS, "kernel")}
         | {"--import": IMPORTS, "--class-weight": CLASS_WEIGHTS, "--input-shape": SHAPES}
-        | {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS}
+        | {"--transform": NAMES, "--target": NAMES, "--exchange-rate": NUMBERS, "--exit": NAMES}
         | _WIDTH_RULES
         | _SHARED,
     ),

@@ -7,11 +7,7 @@ import dataclasses
 from reds_core.errors import InfeasibleError
 from reds_core.knapsack import WIDTH, Dimension
 from reds_core.knapsack.families import choose_containing
-from reds_core.pruning import Decision, PruningState, Tools
-
-TRIAL_SHARE = 0.3
-"""How long networks are trained before those that end at different exits are compared, as a share of the epochs of the
-run. Deeper networks recover more slowly, and lose the comparison after too few steps."""
+from reds_core.pruning import Decision, PruningState, Tools, exit_trial_epochs
 
 
 def choose_exit_above(budget: int, state: PruningState, tools: Tools, apart: bool) -> PruningState:
@@ -45,13 +41,9 @@ def choose_exit_above(budget: int, state: PruningState, tools: Tools, apart: boo
     best = found[-1]
     if len(found) > 1 and tools.has_data:
         cut = dataclasses.replace(state, order=order, choices=tuple(found))
-        losses = tools.trial_losses(cut, _trial_epochs(tools), apart)
+        losses = tools.trial_losses(cut, exit_trial_epochs(tools.finetune_epochs), apart)
         best = found[losses.index(min(losses))]
     return dataclasses.replace(state, order=order, choices=(*state.choices, best))
-
-
-def _trial_epochs(tools: Tools) -> int:
-    return min(max(1, round(TRIAL_SHARE * tools.finetune_epochs)), tools.finetune_epochs)
 
 
 def _best_at(exit: str | None, budget: int, state: PruningState, tools: Tools) -> Decision:

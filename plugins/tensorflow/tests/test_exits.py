@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.tracing import inspect
 
 import reds_core
-from reds_core.cost import usage
+from reds_core.cost import parse_budgets, usage
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError
 from reds_core.framework import Arrays, FinetuneSettings, Task, Teacher, Training
 from reds_core.network import exit_names
+from reds_core.plan import load_plan
 
 COUNT, TESTED, CLASSES = 192, 64, 3
 BLOCKS = ("relu0", "sum1", "relu2")
@@ -187,9 +190,92 @@ def test_strategies_that_decide_no_exits_are_refused(tmp_path: Path, settings: d
         )
 
 
-def test_one_more_member_of_a_family_with_exits_is_refused(finished: Any) -> None:
-    with pytest.raises(UnsupportedError, match="the exit at which one more subnetwork ends"):
-        reds_core.extract(finished.folder, {"macs": 0.4}, data=(TRAIN, TEST), verbose=0)
+@pytest.fixture
+def copied(finished: Any, tmp_path: Path) -> Path:
+    """A copy of the run, to which members can be added."""
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("budget", ["1.8k", "4k", "90%"])
+def test_one_more_member_lies_between_its_neighbours(copied: Path, budget: str) -> None:
+    capacity = parse_budgets([f"macs={budget}"])[0].amounts["macs"].capacity(load_plan(copied).full.usage["macs"])
+    place = sum(member.usage["macs"] <= capacity for member in load_plan(copied).subnetworks)
+    member = reds_core.extract(copied, {"macs": budget}, data=(TRAIN, TEST), verbose=0)
+    plan = load_plan(copied)
+    assert plan.subnetworks[place].name == member.name
+    for smaller, larger in itertools.combinations(plan.subnetworks, 2):
+        for group in smaller.widths.keys() & larger.widths.keys():
+            assert set(smaller.kept[group]) <= set(larger.kept[group])
+    model = member.load()
+    network = inspect(model)
+    assert usage(network, network.channels).items() <= dict(member.usage).items()
+    assert member.usage["macs"] <= capacity
+    full = keras.models.load_model(copied / "nested.keras")
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            own, whole = np.asarray(layer.kernel), np.asarray(full.get_layer(layer.name).kernel)
+            assert np.array_equal(own, whole[tuple(slice(n) for n in own.shape)])
+    answers = model.predict(TEST[0], verbose=0).argmax(axis=1)
+    assert member.accuracy.after == pytest.approx((answers == TEST[1]).mean())
+
+
+@pytest.mark.parametrize("epochs", [0, 4])
+def test_one_more_member_ends_where_its_loss_is_smallest(
+    epochs: int, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without training it is compared with the weights that it gets, else after a part of the epochs."""
+    trained, measured = list[tuple[str, int]](), list[tuple[Any, float]]()
+    finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
+
+    def spied_finetune(self: TensorFlowFramework, family: Any, training: Training) -> None:
+        if training.settings.epochs:
+            trained.append((family.full.output_names[0], training.settings.epochs))
+        finetune(self, family, training)
+
+    def spied_loss(self: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
+        found = loss(self, model, data, task)
+        measured.append((model, found))
+        return found
+
+    monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
+    monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+    member = reds_core.extract(copied, {"macs": "60%"}, data=(TRAIN, TEST), finetune_epochs=epochs, verbose=0)
+    compared = {model.output_names[0]: found for model, found in measured}
+    assert set(compared) == {"exit_1", "exit_2", "classes"}
+    best = min(compared, key=lambda name: compared[name])
+    assert (member.exit or "classes") == best
+    assert trained == ([("exit_1", 1), ("exit_2", 1), ("classes", 1), (best, 4)] if epochs else [])
+    if not epochs:
+        kernels = {model.output_names[0]: model for model, _ in measured}[best]
+        np.testing.assert_array_equal(member.load().predict(TEST[0]), kernels.predict(TEST[0]))
+
+
+def test_one_more_member_ends_last_without_data(copied: Path) -> None:
+    assert reds_core.extract(copied, {"macs": "60%"}, verbose=0).exit is None
+
+
+def test_one_more_member_below_every_exit_is_refused(copied: Path) -> None:
+    with pytest.raises(InfeasibleError, match="the least that can be reached is"):
+        reds_core.extract(copied, {"macs": "1k"}, data=(TRAIN, TEST), verbose=0)
+
+
+@pytest.mark.parametrize(("exit", "name"), [("exit_1", "exit_1"), ("exit_2", "exit_2"), (None, None)])
+def test_the_problem_of_each_exit_counts_what_it_needs(exit: str | None, name: str | None) -> None:
+    model = with_two()
+    problem = reds_core.formulate_model(model, TRAIN, {"macs": 0.5}, exit=exit, verbose=0).problem
+    part, whole = inspect(ending_at(model, name)), inspect(model)
+    assert [group.name for group in problem.groups] == [group.name for group in part.groups]
+    full = problem.evaluate([group.options - 1 for group in problem.groups])
+    assert full.usage["macs"] == usage(part, part.channels)["macs"]
+    assert problem.resources[0].capacity == usage(whole, whole.channels)["macs"] // 2
+
+
+def test_an_exit_that_the_model_lacks_is_named() -> None:
+    with pytest.raises(InputError, match="has no early exit 'exit_9'; its exits are exit_1, exit_2"):
+        reds_core.formulate_model(with_two(), TRAIN, {"macs": 0.5}, exit="exit_9", verbose=0)
+    with pytest.raises(InputError, match="it has no early exits, which"):
+        reds_core.formulate_model(residual(), TRAIN, {"macs": 0.5}, exit="exit_1", verbose=0)
 
 
 @pytest.mark.slow
@@ -209,8 +295,15 @@ def test_a_member_that_ends_early_has_its_own_levels(tmp_path: Path) -> None:
     assert small.exit == "exit_1"
     assert small.settings is not None
     assert set(small.settings) == {"conv0"}
-    for name, levels in small.settings.items():
-        kernel = np.asarray(small.load().get_layer(name).kernel, np.float64)
+    check_levels(small)
+    more = reds_core.extract(tmp_path / "run", {"weight_bytes": 0.3}, data=(TRAIN, TEST), verbose=0)
+    check_levels(more)
+
+
+def check_levels(member: Any) -> None:
+    """Kernels in the file of a member have no more values than the bits of their layers allow."""
+    for name, levels in member.settings.items():
+        kernel = np.asarray(member.load().get_layer(name).kernel, np.float64)
         columns = kernel.reshape(-1, kernel.shape[-1]).T
         assert all(len(np.unique(np.abs(column))) <= 2 ** (levels["weight_bits"] - 1) for column in columns)
 

@@ -14,12 +14,13 @@ from reds_core.knapsack.families.anchoring import (
     top_down,
 )
 from reds_core.knapsack.families.joint_family import joint
-from reds_core.knapsack.families.partial import choose_containing
+from reds_core.knapsack.families.partial import between, choose_containing
 
 __all__ = [
     "FamilySolution",
     "MemberSolution",
     "Solve",
+    "between",
     "bottom_up",
     "choose_above",
     "choose_containing",

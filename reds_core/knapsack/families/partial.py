@@ -1,4 +1,4 @@
-"""Choices that contain what is decided of a part of a network, such as the part that an early exit needs."""
+"""Choices that nest with members of which a part is the same, such as those that end at other early exits."""
 
 from __future__ import annotations
 
@@ -27,18 +27,40 @@ def choose_containing(problem: KnapsackProblem, decided: Mapping[Dimension, int]
         InfeasibleError: if there is no such choice.
         NoChoiceError: if the solver stopped before it found one.
     """
-    return choose_among(problem, [_containing(problem, group, decided) for group in problem.groups], solve)
+    return choose_among(problem, [_fitting(problem, group, decided, {}) for group in problem.groups], solve)
 
 
-def _containing(problem: KnapsackProblem, group: Group, decided: Mapping[Dimension, int]) -> BoolArray:
-    """Return which options of a group contain the levels that are decided, bool (options,)."""
+def between(
+    problem: KnapsackProblem, smaller: Mapping[Dimension, int], larger: Mapping[Dimension, int]
+) -> KnapsackProblem:
+    """Return the problem with only the choices that nest with smaller and larger members, which may be parts of it.
+
+    Args:
+        problem: the problem.
+        smaller: the levels that its choices have to contain, of which the widths of groups are those of the dimension
+            `width`. What is not named is not restricted.
+        larger: the levels that have to contain those of its choices, likewise.
+
+    Raises:
+        InputError: if a group has no such option.
+    """
+    allowed = [np.flatnonzero(_fitting(problem, group, smaller, larger)) for group in problem.groups]
+    return problem.restricted(allowed).problem
+
+
+def _fitting(
+    problem: KnapsackProblem, group: Group, smaller: Mapping[Dimension, int], larger: Mapping[Dimension, int]
+) -> BoolArray:
+    """Return which options of a group nest with the levels of smaller and of larger members, bool (options,)."""
     allowed = np.ones(group.options, np.bool_)
     if group.levels is None:
         columns = {Dimension(group.name, WIDTH): group.widths}
     else:
         columns = dict(zip(group.dimensions, group.levels.T, strict=True))
     for dimension, levels in columns.items():
-        if dimension in decided:
-            nesting = problem.nesting.get(dimension.what, Nesting.RISING)
-            allowed &= nesting.allows(np.array(decided[dimension]), levels)
+        nesting = problem.nesting.get(dimension.what, Nesting.RISING)
+        if dimension in smaller:
+            allowed &= nesting.allows(np.array(smaller[dimension]), levels)
+        if dimension in larger:
+            allowed &= nesting.allows(levels, np.array(larger[dimension]))
     return allowed

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_plugins import BruteSolver
 
-from reds_core.errors import InfeasibleError
+from reds_core.errors import InfeasibleError, InputError
 from reds_core.knapsack.families.anchoring import choose_above
-from reds_core.knapsack.families.partial import choose_containing
+from reds_core.knapsack.families.partial import between, choose_containing
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem
 from reds_core.knapsack.solution import Solution
@@ -48,6 +48,41 @@ def test_only_the_groups_that_are_decided_are_restricted(seed: int, chosen: int)
     assert found.bound_independent == brute_force(problem).value
 
 
+@given(st.integers(0, 2**16), st.integers(0, 2**16))
+@settings(max_examples=40, deadline=None)
+def test_choices_between_members_are_those_that_nest_with_both(seed: int, chosen: int) -> None:
+    problem = roomy(seed)
+    random = np.random.default_rng(chosen)
+    floors = [int(random.integers(g.options)) if random.integers(2) else 0 for g in problem.groups]
+    tops = [g.options - 1 for g in problem.groups]
+    ceilings = [
+        int(random.integers(floor, top + 1)) if random.integers(2) else top
+        for floor, top in zip(floors, tops, strict=True)
+    ]
+    smaller, larger = dict[Dimension, int](), dict[Dimension, int]()
+    for group, floor, ceiling, top in zip(problem.groups, floors, ceilings, tops, strict=True):
+        dimension = Dimension(group.name, WIDTH)
+        if floor:
+            smaller[dimension] = int(group.widths[floor])
+        if ceiling < top:
+            larger[dimension] = int(group.widths[ceiling])
+    restricted = between(problem, smaller, larger)
+    assert brute_force(restricted).value == brute_force(problem.with_bounds(floors, ceilings)).value
+    widths = [group.widths.tolist() for group in restricted.groups]
+    assert widths == [
+        group.widths[floor : ceiling + 1].tolist()
+        for group, floor, ceiling in zip(problem.groups, floors, ceilings, strict=True)
+    ]
+
+
+def test_nothing_lies_between_members_that_are_not_nested() -> None:
+    problem = roomy(7)
+    group = problem.groups[0]
+    dimension = Dimension(group.name, WIDTH)
+    with pytest.raises(InputError, match="has no options"):
+        between(problem, {dimension: int(group.widths[2])}, {dimension: int(group.widths[1])})
+
+
 def test_a_whole_choice_restricts_as_a_smaller_member_does() -> None:
     problem = roomy(7)
     smaller = tuple(1 for _ in problem.groups)
@@ -66,3 +101,6 @@ def test_levels_are_restricted_as_they_nest(nesting: Nesting, left: int) -> None
     problem = KnapsackProblem("levels", (group,), nesting={WIDTH: Nesting.RISING, "weight_bits": nesting})
     found = choose_containing(problem, {dimensions[1]: 4}, exact)
     assert int(levels[found.choice[0], 1]) == left
+    below = between(problem, {}, {dimensions[1]: 4}).groups[0].levels
+    assert below is not None
+    assert sorted(set(below[:, 1].tolist())) == ([4, 8] if nesting is Nesting.FREE else [4])
