@@ -130,11 +130,13 @@ def summary(records: Sequence[Record]) -> str:
 
 def part(records: Sequence[Record]) -> str:
     """Render the section of the page."""
-    labels = "; ".join(f"*{label}*: {meaning}" for label, meaning in NOT_OFFERED.items())
+    table = summary(records)
+    shown = [(label, meaning) for label, meaning in NOT_OFFERED.items() if f", {label}" in table]
+    labels = "; ".join(f"*{label}*: {meaning}" for label, meaning in shown)
     return (
         "Recipes at equal processor time, on data held back from training, made by `python benchmarks/recipes.py`: "
         f"the mean loss of the four networks of a family, as a difference to `{REFERENCE}` on the same seeds (lower is "
         "better), and the points of accuracy that the full network loses against the given one. Mean and standard "
         "deviation over the seeds of each case. Recipes with *one* train the full network and one member in each "
-        f"step.\n\n{summary(records)}\n\nThe product does not offer these: {labels}."
+        f"step.\n\n{table}\n\nRecipes that `reds` does not offer: {labels}."
     )

@@ -194,10 +194,15 @@ def _own_value(
 
 
 def _kernels(names: list[str], scores: ScoreTable) -> dict[tuple[str, str], FloatArray]:
-    """The kernel scores of each pair of groups in network order, and of groups with themselves."""
+    """The kernel scores of each pair of groups in network order, and of groups with themselves.
+
+    Scores of groups that are not named belong to layers that an early exit does not need.
+    """
     rank = {g: i for i, g in enumerate(names)}
     kernels: dict[tuple[str, str], FloatArray] = {}
     for (a, b), kernel in scores.pairs.items():
+        if a not in rank or b not in rank:
+            continue
         key, table = ((a, b), kernel) if rank[a] <= rank[b] else ((b, a), kernel.T)
         kernels[key] = kernels[key] + table if key in kernels else table
     return kernels

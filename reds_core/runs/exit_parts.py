@@ -13,7 +13,7 @@ from reds_core.network.exits import exit_names
 
 
 def with_exit_parts(
-    statement: Statement, framework: Framework, model: Any, stated: Callable[[Network, Any], Statement]
+    statement: Statement, framework: Framework, model: Any, stated: Callable[[Network, Any, str | None], Statement]
 ) -> Statement:
     """Return the statement of a model with those of the parts that its exits need; unchanged if it has no early exits.
 
@@ -21,13 +21,13 @@ def with_exit_parts(
         statement: The statement of the whole model.
         framework: The framework of the model.
         model: The model.
-        stated: Returns the statement of a part, given its description and its model.
+        stated: Returns the statement of a part, given its description, its model and its exit.
     """
     early = exit_names(statement.network)
     if not early:
         return statement
     models = {exit: framework.ending_at(model, exit) for exit in (*early, None)}
-    return statement.with_parts({exit: stated(framework.inspect(part), part) for exit, part in models.items()})
+    return statement.with_parts({exit: stated(framework.inspect(part), part, exit) for exit, part in models.items()})
 
 
 def part_at(statement: Statement, exit: str | None) -> Statement:

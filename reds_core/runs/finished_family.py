@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from reds_core.errors import InputError, command
 from reds_core.formulation.skipping import with_skipping
 from reds_core.formulation.statement import Statement
 from reds_core.framework.framework import Framework
-from reds_core.knapsack.levels import LevelSettings
 from reds_core.network.axis import Kept
 from reds_core.network.description import Network
 from reds_core.plan import PLAN_FILE, Plan
@@ -127,24 +125,17 @@ def read_family(
         raise InputError(
             f"latency table '{settings.latency_table}' has changed since the run", f"run {command('prune')} again"
         )
-    transforms, recorded = transforms_of(registry, settings), _recorded_levels(plan)
+    transforms = transforms_of(registry, settings)
 
-    def stated(network: Network, model: Any) -> Statement:
+    def stated(network: Network, model: Any, exit: str | None = None) -> Statement:
         network, rules = with_skipping(network, settings.rules(latencies))
         costs = settings.costs(network, latencies, [budget])
+        recorded = next((member.levels for member in plan.subnetworks if member.exit == exit), None)
         space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded)
         return Statement(network, costs, rules, space)
 
     statement = with_exit_parts(stated(network, full), framework, full, stated)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
-
-
-def _recorded_levels(plan: Plan) -> LevelSettings | None:
-    """The levels of all layers that members have; None without members. A smaller member takes precedence."""
-    found: dict[str, Mapping[str, int]] = {}
-    for member in reversed(plan.subnetworks):
-        found |= member.levels.levels
-    return LevelSettings(found) if plan.subnetworks else None
 
 
 def _check_layers(folder: Path, plan: Plan, network: Network) -> None:

@@ -175,13 +175,13 @@ def formulate_model(
         rules.check(network)
         devices = run_targets(registry, framework, settings).targets if made else ()
 
-        def stated(network: Network, model: Any) -> Statement:
+        def stated(network: Network, model: Any, _: str | None = None) -> Statement:
             costs = settings.costs(network, latencies)
             network, own = with_skipping(network, rules)
-            check_skippable(framework, network, own)
             return Statement(network, costs, own, levels_to_decide(network, (framework, model), made, devices))
 
         whole = with_exit_parts(stated(network, loaded), framework, loaded, stated)
+        check_skippable(framework, whole.network, whole.rules)
         network, space, statement = whole.network, whole.space, part_at(whole, exit)
         thinned = thinning_warning(statement.network, statement.rules)
         warnings = [
@@ -189,7 +189,7 @@ def formulate_model(
             *skipping_warnings(statement.network, statement.rules),
             thinned,
             *(statement.space.warnings if statement.space else ()),
-            *slack_warnings(statement, parsed),
+            *slack_warnings(whole, parsed),
         ]
         for warning in (*warnings, _infeasibility_warning(statement, parsed)):
             if warning is not None:

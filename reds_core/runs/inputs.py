@@ -235,7 +235,7 @@ class InputReader:
         if latencies is not None:
             refuse_exits(network)
 
-        def stated(network: Network, part: Any) -> Statement:
+        def stated(network: Network, part: Any, _: str | None) -> Statement:
             return self._statement_of(network, part, latencies)
 
         statement = with_exit_parts(statement, self.framework, model, stated)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import InfeasibleError, InputError, command
+from reds_core.errors import InfeasibleError
 from reds_core.knapsack.families import between
 from reds_core.knapsack.levels import WIDTH, Dimension
 from reds_core.plan import SubnetworkRecord
@@ -61,21 +61,19 @@ def _decide(family: FinishedFamily, budget: SubnetworkBudget, place: int, exit: 
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in statement.network.groups}
     problem = statement.formulate(family.scores, budget, unchanged).problem
     # of several members that have a group or a layer, the nearest counts
-    try:
-        nested = between(problem, _levels_of(members[:place]), _levels_of(reversed(members[place:])))
-    except InputError as error:
-        raise InputError(
-            f"the plan states subnetworks that no other one can lie between ({error})", f"run {command('prune')} again"
-        ) from None
+    nested = between(problem, _levels_of(family, members[:place]), _levels_of(family, reversed(members[place:])))
     solution = choose(search, nested, statement.rules, statement.network.channels)
     independent = search.answer(problem).bound if members else solution.bound
     return replace(Decision.of(solution, independent), exit=exit)
 
 
-def _levels_of(members: Iterable[SubnetworkRecord]) -> dict[Dimension, int]:
+def _levels_of(family: FinishedFamily, members: Iterable[SubnetworkRecord]) -> dict[Dimension, int]:
     """The widths and levels that members have; those of the last that has them, where several do."""
     found = dict[Dimension, int]()
     for member in members:
+        space = family.statement.part(member.exit).space
+        if space is not None:  # a layer that a member does not name is left as it is, which is its last level
+            found |= {Dimension(offer.site, offer.what): int(offer.levels[-1]) for offer in space.offers}
         found |= {Dimension(group, WIDTH): width for group, width in member.widths.items()}
         found |= dict(member.levels.chosen())
     return found

@@ -53,6 +53,32 @@ def residual(last: str | None = "softmax") -> Any:
     return keras.Model(image, x, name="small")
 
 
+class Spied:
+    """What is trained and compared.
+
+    Attributes:
+        trainings: the family and the epochs of each training; measurements of statistics alone are left out.
+        losses: each model whose loss is measured, with its loss.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trainings, self.losses = list[tuple[Any, int]](), list[tuple[Any, float]]()
+        finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
+
+        def spied_finetune(framework: TensorFlowFramework, family: Any, training: Training) -> None:
+            if training.settings.epochs:
+                self.trainings.append((family, training.settings.epochs))
+            finetune(framework, family, training)
+
+        def spied_loss(framework: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
+            found = loss(framework, model, data, task)
+            self.losses.append((model, found))
+            return found
+
+        monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
+        monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+
+
 def with_two(last: str | None = "softmax") -> Any:
     return with_exits(residual(last), ("relu0", "sum1"), 3)
 
@@ -225,30 +251,17 @@ def test_one_more_member_ends_where_its_loss_is_smallest(
     epochs: int, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without training it is compared with the weights that it gets, else after a part of the epochs."""
-    trained, measured = list[tuple[str, int]](), list[tuple[Any, float]]()
-    finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
-
-    def spied_finetune(self: TensorFlowFramework, family: Any, training: Training) -> None:
-        if training.settings.epochs:
-            trained.append((family.full.output_names[0], training.settings.epochs))
-        finetune(self, family, training)
-
-    def spied_loss(self: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
-        found = loss(self, model, data, task)
-        measured.append((model, found))
-        return found
-
-    monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
-    monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+    spied = Spied(monkeypatch)
     member = reds_core.extract(copied, {"macs": "60%"}, data=(TRAIN, TEST), finetune_epochs=epochs, verbose=0)
-    compared = {model.output_names[0]: found for model, found in measured}
+    compared = {model.output_names[0]: found for model, found in spied.losses}
     assert set(compared) == {"exit_1", "exit_2", "classes"}
     best = min(compared, key=lambda name: compared[name])
     assert (member.exit or "classes") == best
+    trained = [(family.full.output_names[0], spent) for family, spent in spied.trainings]
     assert trained == ([("exit_1", 1), ("exit_2", 1), ("classes", 1), (best, 4)] if epochs else [])
     if not epochs:
-        kernels = {model.output_names[0]: model for model, _ in measured}[best]
-        np.testing.assert_array_equal(member.load().predict(TEST[0]), kernels.predict(TEST[0]))
+        given = {model.output_names[0]: model for model, _ in spied.losses}[best]
+        np.testing.assert_array_equal(member.load().predict(TEST[0]), given.predict(TEST[0]))
 
 
 def test_one_more_member_ends_last_without_data(copied: Path) -> None:
@@ -269,6 +282,42 @@ def test_the_problem_of_each_exit_counts_what_it_needs(exit: str | None, name: s
     full = problem.evaluate([group.options - 1 for group in problem.groups])
     assert full.usage["macs"] == usage(part, part.channels)["macs"]
     assert problem.resources[0].capacity == usage(whole, whole.channels)["macs"] // 2
+
+
+def with_block() -> Any:
+    """An exit after the first convolution, and a residual block behind it."""
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2D(6, 3, 1, "same", activation="relu", name="conv0")(image)
+    y = keras.layers.Conv2D(4, 3, 1, "same", activation="relu", name="inner")(x)
+    y = keras.layers.Conv2D(6, 3, 1, "same", name="conv1")(y)
+    x = keras.layers.Add(name="sum1")([x, y])
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.Conv2D(5, 3, name="conv2")(x))
+    return with_exits(
+        keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax", name="classes")(x)), ("conv0",), 3
+    )
+
+
+@pytest.mark.parametrize("settings", [{"score_level": "kernel"}, {"skip_blocks": True}])
+@pytest.mark.parametrize(("exit", "groups"), [("exit_1", ["conv0"]), (None, ["conv0", "inner", "conv2"])])
+def test_problems_of_exits_leave_out_what_they_do_not_need(
+    exit: str | None, groups: list[str], settings: dict[str, Any]
+) -> None:
+    """Neither kernels behind the first exit nor the block there, which can be skipped, are part of its problem."""
+    heard = Heard()
+    asked = {"macs": 0.5}
+    problem = reds_core.formulate_model(with_block(), TRAIN, asked, exit=exit, watcher=heard, **settings).problem
+    assert [group.name for group in problem.groups] == groups
+    assert not [warning for warning in heard.warnings if "does not bind" in warning]
+
+
+class Heard(reds_core.Watcher):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.warnings = list[str]()
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 def test_an_exit_that_the_model_lacks_is_named() -> None:
@@ -314,21 +363,7 @@ def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
     pruner: str, is_apart: bool, transforms: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A family that shares its weights compares exits with shared weights, and takes the one with the smallest loss."""
-    trained, measured = list[tuple[int, int]](), list[tuple[Any, float]]()
-    finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
-
-    def spied_finetune(self: TensorFlowFramework, family: Any, training: Training) -> None:
-        if training.settings.epochs:
-            trained.append((len(family.members), training.settings.epochs))
-        finetune(self, family, training)
-
-    def spied_loss(self: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
-        found = loss(self, model, data, task)
-        measured.append((model, found))
-        return found
-
-    monkeypatch.setattr(TensorFlowFramework, "finetune", spied_finetune)
-    monkeypatch.setattr(TensorFlowFramework, "loss", spied_loss)
+    spied = Spied(monkeypatch)
     plan = reds_core.prune(
         with_two(),
         (TRAIN, TEST),
@@ -341,8 +376,9 @@ def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
         batch_size=64,
         verbose=0,
     )
+    trained = [(len(family.members), epochs) for family, epochs in spied.trainings]
     assert trained == ([(0, 2)] * 3 + [(0, 7)] if is_apart else [(3, 2), (1, 7)])
-    compared = {model.output_names[0]: found for model, found in measured[-3:]}
+    compared = {model.output_names[0]: found for model, found in spied.losses[-3:]}
     assert set(compared) == {"exit_1", "exit_2", "classes"}
     assert (plan.subnetworks[0].exit or "classes") == min(compared, key=lambda name: compared[name])
 

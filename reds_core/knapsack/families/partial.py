@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from reds_core.arrays import BoolArray
+from reds_core.errors import InfeasibleError
 from reds_core.knapsack.families.anchoring import MemberSolution, Solve, choose_among
+from reds_core.knapsack.families.order import limited
 from reds_core.knapsack.levels import WIDTH, Dimension, Nesting
 from reds_core.knapsack.problem import Group, KnapsackProblem
 
@@ -42,10 +44,17 @@ def between(
         larger: the levels that have to contain those of its choices, likewise.
 
     Raises:
-        InputError: if a group has no such option.
+        InfeasibleError: if a group has no such option.
     """
-    allowed = [np.flatnonzero(_fitting(problem, group, smaller, larger)) for group in problem.groups]
-    return problem.restricted(allowed).problem
+    allowed = [_fitting(problem, group, smaller, larger) for group in problem.groups]
+    found = limited(problem, allowed)
+    if found is None:
+        names = ", ".join(g.name for g, options in zip(problem.groups, allowed, strict=True) if not options.any())
+        raise InfeasibleError(
+            f"no option of {names or 'a group'} in problem '{problem.name}' lies between those of the other members",
+            "leave out the member above or below",
+        )
+    return found.problem
 
 
 def _fitting(
