@@ -10,6 +10,6 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 def test_the_home_page_links_every_page() -> None:
     home = DOCS / "index.md"
-    linked = {target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", home.read_text(encoding="utf-8"))}
+    linked = set(re.findall(r"\]\(([^)#]+)[^)]*\)", home.read_text(encoding="utf-8")))
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if page != home}
     assert pages <= linked, f"docs/index.md does not link {sorted(pages - linked)}"
