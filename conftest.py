@@ -6,8 +6,11 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from reds_tensorflow.kernels import use_onednn
 
 from reds_core.plugin import installed_entry_points
+
+use_onednn()  # as runs do; many tests import TensorFlow before reds does, which would be too late
 
 
 def pytest_collection_finish() -> None:
