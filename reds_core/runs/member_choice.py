@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from reds_core.cost.budget import SubnetworkBudget
-from reds_core.errors import InfeasibleError
+from reds_core.errors import InfeasibleError, InputError, command
 from reds_core.knapsack.families import between
 from reds_core.knapsack.levels import WIDTH, Dimension
+from reds_core.knapsack.option_rows import choice_of
+from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.plan import SubnetworkRecord
 from reds_core.pruning.pruner import Decision
 from reds_core.runs.alignment import choose
@@ -39,6 +41,7 @@ def choices_at(family: FinishedFamily, budget: SubnetworkBudget, place: int, sea
 
     Raises:
         InfeasibleError: If no exit meets the budget.
+        InputError: If the plan states widths or levels of a member that cannot be chosen.
         NoChoiceError: If the solver stopped before it found a choice.
     """
     found, refusals = list[PlannedMember](), list[InfeasibleError]()
@@ -60,11 +63,24 @@ def _decide(family: FinishedFamily, budget: SubnetworkBudget, place: int, exit: 
     statement, members = family.statement.part(exit), family.plan.subnetworks
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in statement.network.groups}
     problem = statement.formulate(family.scores, budget, unchanged).problem
+    _check_members(problem, [member for member in members if member.exit == exit])
     # of several members that have a group or a layer, the nearest counts
     nested = between(problem, _levels_of(family, members[:place]), _levels_of(family, reversed(members[place:])))
     solution = choose(search, nested, statement.rules, statement.network.channels)
     independent = search.answer(problem).bound if members else solution.bound
     return replace(Decision.of(solution, independent), exit=exit)
+
+
+def _check_members(problem: KnapsackProblem, members: Iterable[SubnetworkRecord]) -> None:
+    """Refuse a plan that states what no choice of the problem has, such as a number of bits that is not offered."""
+    for member in members:
+        try:
+            choice_of(problem, member.widths, member.levels)
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"the plan states widths or levels of subnetwork '{member.name}' that cannot be chosen ({error})",
+                f"run {command('prune')} again",
+            ) from None
 
 
 def _levels_of(family: FinishedFamily, members: Iterable[SubnetworkRecord]) -> dict[Dimension, int]:

@@ -235,6 +235,7 @@ def damaged(place: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
     [
         (lambda settings: settings.update(nowhere={WHAT: 4}), "levels of 'nowhere', which is not a layer"),
         (lambda settings: settings["stem"].update({WHAT: 3}), "widths or levels of subnetwork '50' that cannot"),
+        (lambda settings: settings["stem"].update({WHAT: 16}), "widths or levels of subnetwork '50' that cannot"),
         (lambda settings: settings["stem"].update({WHAT: "4"}), "is malformed"),
         (lambda settings: settings.update(stem=4), "is malformed"),
     ],
