@@ -13,16 +13,18 @@ from reds_core.report.facts import FamilyFacts, Member
 from reds_core.report.plotting import (
     ACCENT,
     INK,
+    Content,
     ControlStep,
     PageControl,
     Picture,
+    content_of,
     interactive,
     new_plot,
     plain,
     slider,
 )
 from reds_core.report.plotting import trace_styles as styles_of
-from reds_core.report.width_plots import widths_plot
+from reds_core.report.width_plots import show_widths, widths_plot
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -75,29 +77,27 @@ def _explorer(number: int, plan: Plan, family: FamilyFacts, exploration: Explora
     identifier = f"explore-{number}"
     noun = units.resource_noun(exploration.resource)
     start = _start(family, exploration)
+    curve_plot, plot = _curve(family, exploration), widths_plot(plan)
+
+    def drawn(point: ExploredBudget) -> dict[str, Content]:
+        """The content of the two figures, which are drawn anew in part: a new figure takes Plotly much longer."""
+        _mark(curve_plot, exploration, point)
+        show_widths(plot, plan, point.widths)
+        return {f"{identifier}-curve": content_of(curve_plot), f"{identifier}-widths": content_of(plot)}
+
     steps = [
-        ControlStep(
-            label=_limit_text(family, exploration, point.limit),
-            texts=_texts(family, exploration, point),
-            figures={
-                f"{identifier}-curve": _curve(family, exploration, point),
-                f"{identifier}-widths": widths_plot(plan, point.widths),
-            },
-        )
+        ControlStep(_limit_text(family, exploration, point.limit), _texts(family, exploration, point), drawn(point))
         for point in exploration.points
     ]
+    drawn(exploration.points[start])
     first, last = exploration.points[0], exploration.points[-1]
     said = f"From {_value_text(exploration, first)} at {units.amount(exploration.resource, first.limit)}"
     said += f" to {_value_text(exploration, last)} at {units.amount(exploration.resource, last.limit)}"
     caption = f"The most importance that any network can keep, by its limit of {noun}"
-    curve = interactive(
-        steps[start].figures[f"{identifier}-curve"], f"{identifier}-curve", caption, f"{caption}. {said}."
-    )
+    curve = interactive(curve_plot, f"{identifier}-curve", caption, f"{caption}. {said}.")
     widths_caption = f"Channels of the best network at the chosen limit of {noun}"
     described = f"{widths_caption}. The slider above chooses the limit."
-    widths = interactive(
-        steps[start].figures[f"{identifier}-widths"], f"{identifier}-widths", widths_caption, described
-    )
+    widths = interactive(plot, f"{identifier}-widths", widths_caption, described)
     slots = tuple((name, title, steps[start].texts[name]) for name, title in SLOTS.items())
     control = slider(identifier, f"Limit of {noun}", steps, start)
     return Explorer(identifier, noun, control, curve, widths, slots)
@@ -152,11 +152,11 @@ def _proof_text(exploration: Exploration, point: ExploredBudget) -> str:
     return f"Not proven optimal: no network within this limit can be better{by}."
 
 
-def _curve(family: FamilyFacts, exploration: Exploration, current: ExploredBudget) -> Figure:
+def _curve(family: FamilyFacts, exploration: Exploration) -> Figure:
+    """Return the figure of what is the best at each limit, in which `_mark` has yet to mark one."""
     resource, points = exploration.resource, exploration.points
     unit, unit_name = units.scale_of(resource).largest_unit(points[-1].limit)
-    is_share = _has_share(exploration)
-    share = (exploration.full_value or 1) / 100 if is_share else 1
+    is_share, share = _has_share(exploration), _value_unit(exploration)
     named = f"{plain(units.resource_title(resource))}, limit" + (f" ({unit_name})" if unit_name else "")
     plot = new_plot(330, named, "Value (% of the full network)" if is_share else "Value")
 
@@ -182,12 +182,22 @@ def _curve(family: FamilyFacts, exploration: Exploration, current: ExploredBudge
             hovertext=hover, hoverinfo="text", **member_style.of_markers(),
         )  # fmt: skip
     ring = {"color": "rgba(0,0,0,0)", "size": 15, "symbol": "circle", "line": {"color": INK, "width": 2}}
-    plot.add_scatter(
-        x=[current.limit / unit], y=[current.value / share], name="Chosen limit", mode="markers", marker=ring,
-        hoverinfo="skip",
-    )  # fmt: skip
-    plot.add_vline(x=current.limit / unit, line={"color": ACCENT, "width": 1, "dash": "dot"})
+    plot.add_scatter(x=[0], y=[0], name="Chosen limit", mode="markers", marker=ring, hoverinfo="skip")
+    plot.add_vline(x=0, line={"color": ACCENT, "width": 1, "dash": "dot"})
     return plot
+
+
+def _mark(plot: Figure, exploration: Exploration, current: ExploredBudget) -> None:
+    """Mark one limit in a figure of `_curve` in place of another."""
+    unit, _ = units.scale_of(exploration.resource).largest_unit(exploration.points[-1].limit)
+    ring, (line,) = plot.data[-1], plot.layout.shapes
+    ring.x, ring.y = [current.limit / unit], [current.value / _value_unit(exploration)]
+    line.x0 = line.x1 = current.limit / unit
+
+
+def _value_unit(exploration: Exploration) -> float:
+    """Return the value of one unit of the axis: a percent of the full network's value, if that is known."""
+    return (exploration.full_value or 1) / 100 if _has_share(exploration) else 1
 
 
 def _is_on_curve(member: Member, resource: str) -> bool:

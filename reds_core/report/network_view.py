@@ -11,7 +11,7 @@ from reds_core.report import units
 from reds_core.report.facts import FamilyFacts
 from reds_core.report.lanes import lane_count, lane_rows, lane_svg
 from reds_core.report.memory_plot import memory_plot, peak_sentence
-from reds_core.report.plotting import ControlStep, PageControl, Picture, interactive, select_box
+from reds_core.report.plotting import ControlStep, PageControl, Picture, content_of, interactive, select_box
 from reds_core.report.table import NOTHING, Cell
 
 IDENTIFIER = "network"
@@ -91,7 +91,7 @@ def network_view(plan: Plan, family: FamilyFacts, details: Details) -> NetworkVi
         peak = peak_sentence(network, label, full)
         if network.memory:
             plot = memory_plot(details.layers, network, label, full, _ram_budget(family, network.name))
-            figures[f"{IDENTIFIER}-memory"] = plot
+            figures[f"{IDENTIFIER}-memory"] = content_of(plot)
             pictures.append((plot, peak))
         steps.append(ControlStep(label, {"peak": peak}, figures))
     memory = None

@@ -21,7 +21,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reds_core.report import units
 from reds_core.report.drawing import unavailable
@@ -29,6 +29,8 @@ from reds_core.report.drawing import unavailable
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+Content: TypeAlias = dict[str, Any]
+"""The series and layout of a figure as JSON values."""
 INK, SOFT, LINE, PAPER, ACCENT = (f"var(--{name})" for name in ("ink", "soft", "line", "paper", "accent"))
 """Colours of the theme: text, secondary text, rules, the ground of a section, and emphasis."""
 NO_COLOUR = "rgba(0,0,0,0)"
@@ -170,9 +172,9 @@ def interactive(figure: Figure, identifier: str, caption: str, description: str)
     return Picture(f"{place}</div>\n{data_script('plot', identifier, content_of(figure))}", caption)
 
 
-def content_of(figure: Figure) -> dict[str, Any]:
+def content_of(figure: Figure) -> Content:
     """Return the series and layout of a figure as JSON values, without figures that are not finite."""
-    content: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    content: Content = json.loads(figure.to_json(engine="json"))
     content["layout"].pop("template", None)
     return content
 
@@ -192,13 +194,13 @@ class ControlStep:
     Attributes:
         label: the position in words, shown beside a slider or in the list of a select box.
         texts: the text of each slot, by name. An element with `data-slot="ID/NAME"` is a slot of control ID.
-        figures: the figures that replace those of the page, by their identifiers. The page itself shows those of the
-            first step to be shown.
+        figures: the content of the figures that replace those of the page, as `content_of` returns it, by their
+            identifiers. The page itself shows those of the first step to be shown.
     """
 
     label: str
     texts: Mapping[str, str]
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Content]
 
 
 @dataclass(frozen=True)
@@ -263,14 +265,13 @@ def _are_objects(values: list[Any]) -> bool:
 
 
 def _control(identifier: str, label: str, element: str, steps: Sequence[ControlStep], start: int) -> PageControl:
-    drawn = [{name: content_of(figure) for name, figure in step.figures.items()} for step in steps]
     content = [
         {
             "label": units.printable(step.label),
             "texts": {name: units.printable(text) for name, text in step.texts.items()},
-            "figures": {name: _change(drawn[start].get(name), figure) for name, figure in figures.items()},
+            "figures": {name: _change(steps[start].figures.get(name), figure) for name, figure in step.figures.items()},
         }
-        for step, figures in zip(steps, drawn, strict=True)
+        for step in steps
     ]
     title = html.escape(units.printable(label))
     shown = f'<div class="control" hidden><label for="{identifier}">{title}</label>{element}</div>'

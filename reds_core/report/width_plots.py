@@ -58,10 +58,25 @@ def channels_picture(plan: Plan, family: FamilyFacts) -> Picture | None:
     return interactive(plot, "channels", caption, f"{caption}. The table below has the figures.")
 
 
-def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
-    """Draw the channels of each group of one network as a share of the group.
+def widths_plot(plan: Plan) -> Figure:
+    """Return a figure of the channels of each group of one network, which `show_widths` has yet to draw."""
+    groups = _groups(plan)
+    plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
+    plot.add_bar(
+        y=list(range(len(groups))), orientation="h",
+        marker=bar_marker(ACCENT), insidetextanchor="end", textangle=0,
+        insidetextfont={"color": PAPER}, constraintext="none", cliponaxis=False, hoverinfo="text",
+    )  # fmt: skip
+    _axes(plot, groups)
+    plot.update_xaxes(range=[0, 140], tickvals=[0, 25, 50, 75, 100])
+    return plot
+
+
+def show_widths(plot: Figure, plan: Plan, widths: Mapping[str, int]) -> None:
+    """Draw the channels of each group of a network as a share of the group, in place of those of another network.
 
     Args:
+        plot: a figure of `widths_plot`.
         plan: the plan, which has the groups.
         widths: the number of channels of each group; groups that it lacks are whole.
     """
@@ -69,19 +84,10 @@ def widths_plot(plan: Plan, widths: Mapping[str, int]) -> Figure:
     kept = [min(widths.get(g.name, g.channels), g.channels) for g in groups]
     texts = [f"{units.count(w)} of {units.count(g.channels)}" for w, g in zip(kept, groups, strict=True)]
     shares = [100 * w / g.channels for w, g in zip(kept, groups, strict=True)]
-    places = ["inside" if share > _LONG_BAR else "outside" for share in shares]
-    rows = list(range(len(groups)))
-    plot = new_plot(_height(groups), "Channels kept (%)", has_legend=False)
-    plot.add_bar(
-        x=shares, y=rows, orientation="h",
-        marker=bar_marker(ACCENT), text=texts, textposition=places, insidetextanchor="end", textangle=0,
-        insidetextfont={"color": PAPER}, constraintext="none", cliponaxis=False,
-        hovertext=[f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)],
-        hoverinfo="text",
-    )  # fmt: skip
-    _axes(plot, groups)
-    plot.update_xaxes(range=[0, 140], tickvals=[0, 25, 50, 75, 100])
-    return plot
+    (bars,) = plot.data
+    bars.x, bars.text = shares, texts
+    bars.textposition = ["inside" if share > _LONG_BAR else "outside" for share in shares]
+    bars.hovertext = [f"<b>{plain(g.name)}</b><br>{text}" for g, text in zip(groups, texts, strict=True)]
 
 
 def _groups(plan: Plan) -> list[GroupRecord]:

@@ -64,7 +64,7 @@ def test_styles_differ_without_colour(count: int) -> None:
 
 
 def test_a_control_holds_its_steps() -> None:
-    figure = plotting.new_plot()
+    figure = plotting.content_of(plotting.new_plot())
     steps = [plotting.ControlStep(f"{limit} % <of it>", {"value": str(limit)}, {"one": figure}) for limit in (25, 50)]
     for control in (plotting.slider("budget", "Budget", steps), plotting.select_box("budget", "Budget", steps)):
         (text,) = re.findall(r'data-control="budget">(.*?)</script>', control.html)
@@ -75,7 +75,7 @@ def test_a_control_holds_its_steps() -> None:
 
 def test_a_step_holds_what_differs_from_the_first_one_shown() -> None:
     figures = [plotting.new_plot().add_bar(x=[1, 2], y=[width, 7]) for width in (3, 4)]
-    steps = [plotting.ControlStep(str(i), {}, {"one": figure}) for i, figure in enumerate(figures)]
+    steps = [plotting.ControlStep(str(i), {}, {"one": plotting.content_of(each)}) for i, each in enumerate(figures)]
     (text,) = re.findall(r'data-control="budget">(.*?)</script>', plotting.slider("budget", "Budget", steps, 1).html)
     assert [step["figures"]["one"] for step in json.loads(text)] == [{"data": {"0": {"y": {"=": [3, 7]}}}}, {}]
 
