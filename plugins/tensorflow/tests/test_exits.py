@@ -357,8 +357,15 @@ def check_levels(member: Any) -> None:
         assert all(len(np.unique(np.abs(column))) <= 2 ** (levels["weight_bits"] - 1) for column in columns)
 
 
-@pytest.mark.parametrize(("pruner", "is_apart"), [("nested", False), ("oneshot", True)])
-@pytest.mark.parametrize("transforms", [(), ("weight-bits",)])
+@pytest.mark.parametrize(
+    ("pruner", "is_apart", "transforms"),
+    [
+        ("nested", False, ("weight-bits",)),
+        ("oneshot", True, ()),
+        pytest.param("nested", False, (), marks=pytest.mark.slow),
+        pytest.param("oneshot", True, ("weight-bits",), marks=pytest.mark.slow),
+    ],
+)
 def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
     pruner: str, is_apart: bool, transforms: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

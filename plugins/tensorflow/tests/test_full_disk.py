@@ -82,7 +82,7 @@ def test_a_conversion_is_not_called_unsupported_where_the_temporary_folder_is_fu
         export.converted(network(), "float32", None)
 
 
-@pytest.mark.parametrize("left", [0, 24, 48, 96, 1024])
+@pytest.mark.parametrize("left", [0, 48, *(pytest.param(each, marks=pytest.mark.slow) for each in (24, 96, 1024))])
 def test_a_run_on_a_disk_that_is_full_says_so_and_is_resumed(
     disk: Path, tmp_path: Path, left: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,7 +100,10 @@ def weights(folder: Path) -> list[npt.NDArray[Any]]:
     return [np.asarray(weight) for each in loaded for weight in each.get_weights()]
 
 
-@pytest.mark.parametrize("name", SOURCES)
+QUICK = {"PyDataset", "tf.data, weighted batches"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(s, marks=() if s in QUICK else pytest.mark.slow) for s in SOURCES])
 def test_a_run_that_is_killed_in_an_epoch_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
     run(SOURCES[name](), tmp_path / "whole")
     with pytest.raises(SystemExit):
