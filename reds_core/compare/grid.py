@@ -16,6 +16,7 @@ from reds_core.knapsack.solver import Solver
 from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
+from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.participants import refuse_unknown, refuse_unused, run_participants, unused_options
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings, merged_options
@@ -141,9 +142,11 @@ def _absolute(recipe: Recipe) -> Recipe:
         return path if path is None or not Path(path).exists() else str(absolute(path))
 
     data = recipe.data if recipe.data == "digits" else located(recipe.data)
+    calibration = recipe.settings.calibration
     settings = replace(
         recipe.settings,
         latency_table=located(recipe.settings.latency_table),
+        calibration=located(calibration) if examples_wanted(calibration) is None else calibration,
         imports=absolute_imports(recipe.settings.imports),
     )
     return Recipe(located(recipe.model), data, None, settings)

@@ -138,6 +138,24 @@ def load_profiles(folder: Path) -> tuple[ProfileRecord, ...]:
     return profiles.records
 
 
+def forget_profiles(folder: Path, member: str) -> None:
+    """Remove the records of a member, whose files are replaced, from FOLDER/profile.json.
+
+    Args:
+        folder: the folder of the run.
+        member: the name of the member.
+
+    Raises:
+        InputError: if the file cannot be read or written.
+    """
+    records = load_profiles(folder)
+    kept = tuple(record for record in records if record.member != member)
+    if kept:
+        write_text(folder / PROFILE_FILE, to_json(RunProfiles(records=kept)))
+    elif records:
+        (folder / PROFILE_FILE).unlink(missing_ok=True)
+
+
 def save_profiles(folder: Path, records: Sequence[ProfileRecord]) -> None:
     """Write records to FOLDER/profile.json, in place of those of the same devices, configurations and machines.
 

@@ -28,7 +28,7 @@ from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.options import given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options
 from reds_core.runs.settings import RunSettings
-from reds_core.system.files import given_path
+from reds_core.system.files import given_path, temporary_folder
 from reds_core.watcher import Watcher
 
 DEFAULT_EPOCHS = 5
@@ -115,6 +115,8 @@ def exits(
     if out is None:
         raise InputError("no file is named for the model with exits", f"give {argument('out')}")
     path = given_path(out, "out")
+    if not path.parent.is_dir():
+        raise InputError(f"folder '{path.parent}' does not exist", "make it, or choose another place for the file")
     if path.exists() and not overwrite:
         raise InputError(f"'{path}' exists already", f"add {argument('overwrite', True)}, or choose another file")
     finetune = FinetuneSettings(epochs=epochs, learning_rate=learning_rate, distill=Teacher.INPUT)
@@ -128,6 +130,8 @@ def exits(
             raise InputError(f"model '{network.name}' has early exits already", "give the model without them")
         points = chosen_points(network, at)
         made = framework.with_exits(loaded, [point.layer for point in points], seed)
+        with temporary_folder() as tried:  # a name or a layer that cannot be saved is told before the training
+            framework.save_model(made, tried / path.name)
         test: Data | None = None
         if source is None:
             followed.warn("the heads of the exits have random weights, since no data is given on which to train them")

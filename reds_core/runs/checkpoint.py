@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,7 @@ from reds_core.errors import InputError, argument
 from reds_core.framework.family import Family
 from reds_core.framework.framework import Framework
 from reds_core.network.axis import Kept
+from reds_core.network.description import Network
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.run_history import HistoryRow
@@ -265,7 +266,7 @@ def pending_folder(folder: Path) -> Path:
 
 
 def load_checkpoint(
-    folder: Path, framework: Framework, initial: PruningState, skippable: Collection[str] = ()
+    folder: Path, framework: Framework, initial: PruningState, networks: Mapping[str | None, Network]
 ) -> Checkpoint | None:
     """Read the latest checkpoint in FOLDER/.checkpoint, or return None if there is none.
 
@@ -273,7 +274,7 @@ def load_checkpoint(
         folder: The folder of the run.
         framework: Reads the models.
         initial: The state before the first step, from which the parts that were not saved are taken.
-        skippable: The names of the groups that may have no channels.
+        networks: The description of the network that ends at each exit, with None for the last one.
 
     Raises:
         InputError: If the checkpoint is damaged.
@@ -290,7 +291,7 @@ def load_checkpoint(
         if not (source / name).exists():
             raise _damaged(source / name, FileNotFoundError(name))
     channels = {group: len(ranking) for group, ranking in initial.order.items()}
-    if not _is_sound(saved, channels, skippable):
+    if not _is_sound(saved, channels, networks):
         raise _damaged(source / _STATE, "what it holds does not fit the network")
     scores, order, family = initial.scores, initial.order, initial.family
     if (source / _SCORES).exists():
@@ -320,17 +321,23 @@ def load_checkpoint(
     return Checkpoint(state, saved.steps, saved.passes, saved.history)
 
 
-def _is_sound(saved: _SavedState, channels: Mapping[str, int], skippable: Collection[str]) -> bool:
-    """Whether every choice has a valid width for each group, and every member has a choice."""
+def _is_sound(saved: _SavedState, channels: Mapping[str, int], networks: Mapping[str | None, Network]) -> bool:
+    """Whether every choice has a valid width for each group that its exit needs, and every member has a choice."""
+
+    def is_valid(choice: Decision) -> bool:
+        network = networks.get(choice.exit)
+        return (
+            network is not None
+            and choice.widths.keys() == network.channels.keys()
+            and all(
+                (0 if group in network.skippable else 1) <= width <= network.channels[group]
+                for group, width in choice.widths.items()
+            )
+        )
+
     return (
         0 <= saved.members <= len(saved.choices)
-        and all(c.widths.keys() == channels.keys() or c.exit is not None for c in saved.choices)
-        and all(choice.widths.keys() <= channels.keys() for choice in saved.choices)
-        and all(
-            (0 if g in skippable else 1) <= width <= channels[g]
-            for choice in saved.choices
-            for g, width in choice.widths.items()
-        )
+        and all(map(is_valid, saved.choices))
         and all(group in channels for group in saved.sequence)
         and len(saved.realised) in (0, saved.members)
         and all(each.keys() == channels.keys() for each in saved.realised)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reds_core.cost.counting import macs_terms, terms_form
 from reds_core.errors import InputError, UnsupportedError, argument, command
 from reds_core.network.description import Network
+from reds_core.runs.options import converted
 
 AUTO = "auto"
 _INSIDE = "/"
@@ -64,7 +65,7 @@ def chosen_points(network: Network, at: str | Sequence[str]) -> tuple[ExitPoint,
         InputError: If there is no such layer, or it is named twice.
         UnsupportedError: If no place is found automatically.
     """
-    names = [at] if isinstance(at, str) else list(at)
+    names = [at] if isinstance(at, str) else list(converted("at", at, tuple[str, ...]))
     if names == [AUTO]:
         points = exit_points(network)
         if not points:

@@ -14,6 +14,7 @@ from reds_core.formulation.infeasibility import check_reachable
 from reds_core.formulation.slack import slack_warnings
 from reds_core.framework.data import Arrays
 from reds_core.framework.family import member_kept
+from reds_core.framework.profile_records import forget_profiles
 from reds_core.framework.projection import SmallerNetwork
 from reds_core.framework.target import FullExport
 from reds_core.plan import ExtractionRecord, Plan, SubnetworkRecord, load_plan
@@ -130,7 +131,8 @@ def extract(folder: Path, request: ExtractionRequest, registry: Registry, watche
             projected.hold()
         watcher.stage(f"exporting subnetwork {budget.name}")
         if plan is not present:
-            withdraw(plan, _without_member(plan, budget.name, folder), folder, watcher)  # its files are being replaced
+            forget_profiles(folder, budget.name)  # its files are being replaced
+            withdraw(plan, _without_member(plan, budget.name, folder), folder, watcher)
         shared = _shared(family, request, exporter, watcher) if realiser is None else {}
         files = exporter.save_member(member.rewritten(framework, model, data.examples), member, before, shared)
         added = ExtractionRecord(FULL_SOURCE if source is None else source.name, request.finetune_epochs)

@@ -127,15 +127,28 @@ def read_family(
         )
     transforms = transforms_of(registry, settings)
 
-    def stated(network: Network, model: Any, exit: str | None = None) -> Statement:
+    def stated(network: Network, model: Any, exit: str | None, is_part: bool = True) -> Statement:
         network, rules = with_skipping(network, settings.rules(latencies))
         costs = settings.costs(network, latencies, [budget])
         recorded = next((member.levels for member in plan.subnetworks if member.exit == exit), None)
-        space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded)
+        space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded, is_part)
         return Statement(network, costs, rules, space)
 
-    statement = with_exit_parts(stated(network, full), framework, full, stated)
+    statement = with_exit_parts(stated(network, full, None, is_part=False), framework, full, stated)
+    _check_members(folder, plan, statement)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
+
+
+def _check_members(folder: Path, plan: Plan, statement: Statement) -> None:
+    """Refuse a plan whose members end at exits, or have groups, that the network does not have."""
+    for member in plan.subnetworks:
+        is_known = member.exit in statement.exits
+        if not is_known or member.widths.keys() != statement.part(member.exit).network.channels.keys():
+            wrong = "the groups of subnetwork" if is_known else f"exit '{member.exit}' of subnetwork"
+            raise InputError(
+                f"{wrong} '{member.name}' in '{folder / PLAN_FILE}' {'are' if is_known else 'is'} not of the network",
+                f"run {command('prune')} again",
+            )
 
 
 def _check_layers(folder: Path, plan: Plan, network: Network) -> None:

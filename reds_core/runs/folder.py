@@ -12,6 +12,7 @@ from typing import Any
 from reds_core.cost.budget import parse_budgets
 from reds_core.errors import InputError, argument
 from reds_core.framework.file_kinds import FileKind, FileKinds
+from reds_core.framework.profile_records import PROFILE_FILE
 from reds_core.plan import PLAN_FILE, Hashes, Plan, load_plan
 from reds_core.plan_details import DETAILS_FILE
 from reds_core.plugin import PluginOptions
@@ -320,7 +321,7 @@ class RunFolder:
                 members += all_budget_names()
             members += [b.name for b in parse_budgets(record.options["budgets"])] if record else []
         outputs = [CARD_FILE] if is_model_card(self.path / CARD_FILE) else []
-        outputs += [REPORT_FILE, DETAILS_FILE, HISTORY_FILE, PLAN_FILE]
+        outputs += [REPORT_FILE, DETAILS_FILE, HISTORY_FILE, PROFILE_FILE, PLAN_FILE]
         outputs += [RECIPE_FILE, full_file(kinds.model), SCORES_FILE, ORDER_FILE]
         outputs += [full_device_file(kind) for kind in kinds.exported]
         for name in outputs + [file for member in members for file in member_files(kinds, member)]:

@@ -164,6 +164,7 @@ def formulate_model(
             f"scorer '{scorer}' needs training data",
             f"give {argument('data')}, or use {argument('scorer', 'magnitude')}",
         )
+    exit = converted("exit", exit, str | None)
     latencies = settings.read_latencies()
     with following(verbose, watcher) as followed:
         framework, loaded, network = load_for_inspection(
@@ -175,12 +176,16 @@ def formulate_model(
         rules.check(network)
         devices = run_targets(registry, framework, settings).targets if made else ()
 
-        def stated(network: Network, model: Any, _: str | None = None) -> Statement:
+        def stated(network: Network, model: Any, is_part: bool) -> Statement:
             costs = settings.costs(network, latencies)
             network, own = with_skipping(network, rules)
-            return Statement(network, costs, own, levels_to_decide(network, (framework, model), made, devices))
+            space = levels_to_decide(network, (framework, model), made, devices, is_part=is_part)
+            return Statement(network, costs, own, space)
 
-        whole = with_exit_parts(stated(network, loaded), framework, loaded, stated)
+        def part_stated(network: Network, model: Any, _: str | None) -> Statement:
+            return stated(network, model, True)
+
+        whole = with_exit_parts(stated(network, loaded, False), framework, loaded, part_stated)
         check_skippable(framework, whole.network, whole.rules)
         network, space, statement = whole.network, whole.space, part_at(whole, exit)
         thinned = thinning_warning(statement.network, statement.rules)

@@ -147,7 +147,7 @@ def _check_alike(train: Data, validation: Data) -> None:
         )
 
 
-def _nothing(_: Network, __: tuple[Framework, Any]) -> DecisionSpace | None:
+def _nothing(_: Network, __: tuple[Framework, Any], ___: bool) -> DecisionSpace | None:
     """Offer nothing besides widths."""
     return None
 
@@ -165,8 +165,8 @@ class InputReader:
         watcher: Notified of what is being read and trained.
         accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
             which is before the data is read if the model is given.
-        space: Returns what transforms offer for a network, given the framework and the model as well; None for nothing,
-            as by default.
+        space: Returns what transforms offer for a network, given the framework and the model as well, and whether it is
+            the part that an exit needs; None for nothing, as by default.
     """
 
     request: RunRequest
@@ -176,7 +176,7 @@ class InputReader:
     known: RunRecord | None
     watcher: Watcher
     accept: Callable[[Statement], None]
-    space: Callable[[Network, tuple[Framework, Any]], DecisionSpace | None] = _nothing
+    space: Callable[[Network, tuple[Framework, Any], bool], DecisionSpace | None] = _nothing
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -230,20 +230,20 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        statement = self._statement_of(network, model, latencies)
+        statement = self._statement_of(network, model, latencies, is_part=False)
         check_skippable(self.framework, statement.network, statement.rules)
         if latencies is not None:
             refuse_exits(network)
 
         def stated(network: Network, part: Any, _: str | None) -> Statement:
-            return self._statement_of(network, part, latencies)
+            return self._statement_of(network, part, latencies, is_part=True)
 
         statement = with_exit_parts(statement, self.framework, model, stated)
         self.accept(statement)
         return statement
 
-    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
-        settings, space = self.request.settings, self.space(network, (self.framework, model))
+    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None, *, is_part: bool) -> Statement:
+        settings, space = self.request.settings, self.space(network, (self.framework, model), is_part)
         network, rules = with_skipping(network, settings.rules(latencies))
         return Statement(network, settings.costs(network, latencies), rules, space)
 

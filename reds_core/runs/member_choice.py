@@ -76,7 +76,7 @@ def _check_members(problem: KnapsackProblem, members: Iterable[SubnetworkRecord]
     for member in members:
         try:
             choice_of(problem, member.widths, member.levels)
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             raise InputError(
                 f"the plan states widths or levels of subnetwork '{member.name}' that cannot be chosen ({error})",
                 f"run {command('prune')} again",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from reds_core.errors import InputError, argument
@@ -66,6 +66,7 @@ def levels_to_decide(
     transforms: Sequence[Transform],
     targets: Sequence[Target],
     recorded: LevelSettings | None = None,
+    is_part: bool = False,
 ) -> DecisionSpace | None:
     """Return what transforms offer for a network; None without transforms.
 
@@ -77,6 +78,7 @@ def levels_to_decide(
         targets: The targets of the files that are written, one of which has to realise a level. Without any, every
             level can be realised.
         recorded: The levels of the layers in a finished run, whose weights `source` has; None in a new run.
+        is_part: Whether the network is the part of another that an exit needs, in which there may be nothing to decide.
 
     Raises:
         InputError: If a transform that decides levels can decide none, or sets one for all layers that no target can
@@ -92,12 +94,29 @@ def levels_to_decide(
     space = decision_space(network, transforms, refusal)
     for transform in transforms:
         _check_network_level(network, transform, refusal)
-        if transform.network_level is None and not any(offer.transform is transform for offer in space.offers):
+        is_decided = transform.network_level is None and not is_part
+        if is_decided and not any(offer.transform is transform for offer in space.offers):
             reason = _reason(space, transform)
             raise InputError(
                 f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
                 f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
             )
+    return space
+
+
+def space_of(
+    transforms: Sequence[Transform], targets: Sequence[Target]
+) -> Callable[[Network, tuple[Framework, Any], bool], DecisionSpace | None]:
+    """Return what gives `levels_to_decide` of a network, its framework and model, and whether it is part of another.
+
+    Args:
+        transforms: The transforms of a new run.
+        targets: Its targets.
+    """
+
+    def space(network: Network, source: tuple[Framework, Any], is_part: bool) -> DecisionSpace | None:
+        return levels_to_decide(network, source, transforms, targets, is_part=is_part)
+
     return space
 
 

@@ -106,7 +106,8 @@ def check_exits(plugins: RunPlugins, statement: Statement, settings: RunSettings
 
     Raises:
         UnsupportedError: If the model has early exits, and the strategy does not decide at which of them a subnetwork
-            ends, channels would be merged, or each output has a loss or a metric of its own.
+            ends, channels would be merged, each output has a loss or a metric of its own, or the smallest network is
+            sought.
     """
     if not statement.parts:
         return
@@ -117,6 +118,11 @@ def check_exits(plugins: RunPlugins, statement: Statement, settings: RunSettings
                 f"the {what} is given for each output, but early exits all have that of the last output",
                 f"give a single {name}",
             )
+    if settings.max_drop is not None:
+        raise UnsupportedError(
+            f"{argument('max_drop')} does not decide at which exit of the model a subnetwork ends",
+            f"give {argument('budgets')} instead, or a model without exits",
+        )
     if plugins.realiser is not None:
         raise UnsupportedError(
             "channels of models with early exits can only be dropped, not merged",

@@ -34,7 +34,8 @@ def take_steps(session: Session) -> Checkpoint:
     free = session.statement.rules.free(inputs.network)
     steps = pruner.steps_where(free, inputs.network, session.budgets, session.settings.finetune.epochs)
     initial = PruningState.initial(inputs.network, inputs.model)
-    saved = load_checkpoint(session.folder, inputs.framework, initial, inputs.network.skippable)
+    networks = {exit: session.statement.part(exit).network for exit in session.statement.exits}
+    saved = load_checkpoint(session.folder, inputs.framework, initial, networks)
     checkpoint = saved or Checkpoint(initial, (), inputs.passes)
     if [s.name for s in checkpoint.steps] != [s.name for s in steps[: len(checkpoint.steps)]]:
         raise InputError(

@@ -75,7 +75,8 @@ def thinning_price(
     if not statement.rules.thinned(statement.network):
         return None
     channels = statement.network.channels
-    joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))} | set(scores.pairs)
+    joined = {pair for r in budget.amounts for pair in joined_groups(statement.form(r))}
+    joined |= {pair for pair in scores.pairs if channels.keys() >= set(pair)}  # others are behind the exit
     rules = dataclasses.replace(statement.rules, max_options=max(2, *channels.values()))
     every = dataclasses.replace(statement, rules=rules, max_node_options=None)
     options = {node.name: len(node.widths) for node in every.nodes.nodes}

@@ -104,8 +104,9 @@ def list_steps(place: ComparePlace, name: str) -> tuple[StepRecord, ...]:
     """The steps that the unfinished run `name` has saved."""
     framework = ToyFramework()
     model = framework.load_model(place.folder / "model.keras")
-    initial = PruningState.initial(framework.inspect(model), model)
-    checkpoint = load_checkpoint(place.out / "runs" / name, framework, initial)
+    network = framework.inspect(model)
+    initial = PruningState.initial(network, model)
+    checkpoint = load_checkpoint(place.out / "runs" / name, framework, initial, {None: network})
     return () if checkpoint is None else checkpoint.steps
 
 

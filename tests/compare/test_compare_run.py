@@ -37,6 +37,17 @@ def test_the_cross_product_has_a_name_for_each_run(place: ComparePlace) -> None:
     assert runs[-1].recipe.settings.seed == 3
 
 
+def test_paths_of_a_recipe_are_valid_in_any_folder(place: ComparePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe names files beside it, and each run has a working folder of its own."""
+    monkeypatch.chdir(place.folder)
+    (place.folder / "calibration.npz").write_bytes(b"examples")
+    for text in ("calibration.npz", "64"):
+        path = write_recipe(place.folder, "other", budgets={"macs": 0.5}, calibration=text)
+        (run,) = planned_runs(Grid((path,), None, None, None, (0,)), toy_registry())
+        expected = str(place.folder / text) if text.endswith("npz") else text
+        assert run.recipe.settings.calibration == expected
+
+
 def test_lists_default_to_what_the_recipe_says(place: ComparePlace) -> None:
     recipe = write_recipe(place.folder, pruner="uniform", seed=7, options={"nested": {"family": "joint"}})
     run, nested = planned_runs(Grid((recipe,), "uniform,nested"), toy_registry())

@@ -18,6 +18,7 @@ from toy_framework import ToyFramework, ToyModel, describe, residual_model
 from reds_core.errors import InputError, NoSpaceError
 from reds_core.framework.family import Family, member_kept
 from reds_core.knapsack.solution import Limit, Solution, Status
+from reds_core.network.description import Network
 from reds_core.plan import StepRecord
 from reds_core.pruning.pruner import Decision, PruningState
 from reds_core.runs.checkpoint import (
@@ -37,7 +38,8 @@ from reds_core.system.archive import write_archive
 from reds_core.system.records import parse_json, to_json
 
 TOY = ToyFramework()
-INITIAL = PruningState.initial(describe(residual_model()), residual_model())
+NETWORKS = {None: describe(residual_model())}
+INITIAL = PruningState.initial(NETWORKS[None], residual_model())
 SOLUTION = Solution(
     status=Status.FEASIBLE,
     limit=Limit.TIME,
@@ -104,7 +106,7 @@ def check_same(found: PruningState, expected: PruningState) -> None:
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
-    found = load_checkpoint(tmp_path, TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
     assert found is not None
     assert found.steps == STEPS
     check_same(found.state, state())
@@ -112,13 +114,13 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_an_empty_state_comes_back_empty(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS[:1]), TOY, INITIAL)
-    assert load_checkpoint(tmp_path, TOY, INITIAL) == Checkpoint(INITIAL, STEPS[:1])
+    assert load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS) == Checkpoint(INITIAL, STEPS[:1])
 
 
 def test_what_no_step_has_changed_has_no_file(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
     assert [p.name for p in (tmp_path / FOLDER / "step-0002").iterdir()] == ["state.json"]
-    found = load_checkpoint(tmp_path, TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
     assert found is not None
     assert not found.state.is_scored
     assert {g: order.tolist() for g, order in found.state.order.items()} == {
@@ -129,7 +131,7 @@ def test_what_no_step_has_changed_has_no_file(tmp_path: Path) -> None:
 
 
 def test_where_nothing_was_saved_there_is_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path, TOY, INITIAL) is None
+    assert load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS) is None
     assert not has_checkpoint(tmp_path)
 
 
@@ -156,9 +158,9 @@ def test_a_crash_while_saving_leaves_the_one_before(tmp_path: Path, failing_call
     save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS[:1]), TOY, INITIAL)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, Checkpoint(state(), STEPS), Failing(), INITIAL)
-    assert load_checkpoint(tmp_path, TOY, INITIAL) == Checkpoint(INITIAL, STEPS[:1])
+    assert load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS) == Checkpoint(INITIAL, STEPS[:1])
     save_checkpoint(tmp_path, Checkpoint(state(), STEPS), TOY, INITIAL)
-    found = load_checkpoint(tmp_path, TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
     assert found is not None
     assert found.steps == STEPS
     assert [p.name for p in (tmp_path / FOLDER).iterdir()] == ["step-0002"]
@@ -169,7 +171,7 @@ def test_two_checkpoints_left_by_a_crash_are_told_apart(tmp_path: Path) -> None:
     older = tmp_path / FOLDER / "step-0001"
     older.mkdir()
     (older / "state.json").write_text("half remo")
-    found = load_checkpoint(tmp_path, TOY, INITIAL)
+    found = load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
     assert found is not None
     assert found.steps == STEPS
 
@@ -181,7 +183,7 @@ def test_a_damaged_state_is_named(tmp_path: Path, content: bytes) -> None:
     save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
     (tmp_path / FOLDER / "step-0002" / "state.json").write_bytes(content)
     with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with mode=.overwrite."):
-        load_checkpoint(tmp_path, TOY, INITIAL)
+        load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
 
 
 @pytest.mark.parametrize("channels", [[0, 0, 1], [1, 2, 3], [0, 2**40, 1], [[0, 1], [2, 3]]])
@@ -201,7 +203,7 @@ def test_every_file_that_is_gone_is_missed(tmp_path: Path) -> None:
         with pytest.raises(
             InputError, match=f"{re.escape(name)}' is missing; start the run over with mode=.overwrite."
         ):
-            load_checkpoint(tmp_path, TOY, INITIAL)
+            load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "order.npz", "state.json"])
@@ -214,7 +216,7 @@ def test_a_byte_that_is_lost_is_found_or_does_no_harm(tmp_path: Path, name: str)
         if byte:
             path.write_bytes(whole[:position] + b"\0" + whole[position + 1 :])
             try:
-                found = load_checkpoint(tmp_path, TOY, INITIAL)
+                found = load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
             except InputError as error:
                 assert f"{name}' is damaged" in str(error), position  # noqa: PT017
             else:
@@ -222,15 +224,19 @@ def test_a_byte_that_is_lost_is_found_or_does_no_harm(tmp_path: Path, name: str)
                 check_same(found.state, state())
 
 
+def where_skippable(group: str) -> dict[str | None, Network]:
+    return {None: dataclasses.replace(NETWORKS[None], skippable=(group,))}
+
+
 def test_only_groups_that_may_be_skipped_have_no_channels(tmp_path: Path) -> None:
     skipping = Decision({"stem": 1, "inside": 0})
     choices = (skipping, *state().choices[1:])
     save_checkpoint(tmp_path, Checkpoint(dataclasses.replace(state(), choices=choices), STEPS), TOY, INITIAL)
-    found = load_checkpoint(tmp_path, TOY, INITIAL, ("inside",))
+    found = load_checkpoint(tmp_path, TOY, INITIAL, where_skippable("inside"))
     assert found is not None
     assert found.state.choices[0].widths == skipping.widths
     with pytest.raises(InputError, match="does not fit the network"):
-        load_checkpoint(tmp_path, TOY, INITIAL, ("stem",))
+        load_checkpoint(tmp_path, TOY, INITIAL, where_skippable("stem"))
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "order.npz"])
@@ -243,7 +249,7 @@ def test_arrays_of_another_network_are_damaged(tmp_path: Path, name: str) -> Non
         else:
             save_scores(path, ScoreTable({g: np.ones(n) for g, n in channels.items()}))
         with pytest.raises(InputError, match=f"{name}' is damaged .*; start the run over with mode=.overwrite."):
-            load_checkpoint(tmp_path, TOY, INITIAL)
+            load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +268,7 @@ def test_a_state_of_another_network_is_damaged(tmp_path: Path, changes: dict[str
     path = tmp_path / FOLDER / "step-0002" / "state.json"
     path.write_text(to_json({**parse_json(path.read_text()), **changes}))
     with pytest.raises(InputError, match=r"state.json' is damaged .*; start the run over with mode=.overwrite."):
-        load_checkpoint(tmp_path, TOY, INITIAL)
+        load_checkpoint(tmp_path, TOY, INITIAL, NETWORKS)
 
 
 @pytest.mark.parametrize("load", [load_scores, load_order])
@@ -322,3 +328,23 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         save_checkpoint(tmp_path, Checkpoint(INITIAL, STEPS), TOY, INITIAL)
+
+
+def test_members_that_end_at_an_exit_have_the_groups_that_it_needs(tmp_path: Path) -> None:
+    """Not even the last exit needs those of the heads of others."""
+    whole = NETWORKS[None]
+    (narrow, *_), (name, *_) = whole.groups, whole.channels
+    parts = {
+        "exit_1": dataclasses.replace(whole, groups=(narrow,)),
+        None: dataclasses.replace(whole, groups=whole.groups[1:]),
+    }
+    left = dataclasses.replace(state(), family=INITIAL.family)
+    for exit, widths in (("exit_1", {name: 1}), (None, dict.fromkeys(parts[None].channels, 1))):
+        chosen = Decision.of(SOLUTION, None)
+        chosen = dataclasses.replace(chosen, exit=exit, widths=widths)
+        save_checkpoint(tmp_path, Checkpoint(dataclasses.replace(left, choices=(chosen,)), STEPS), TOY, INITIAL)
+        found = load_checkpoint(tmp_path, TOY, INITIAL, parts)
+        assert found is not None
+        assert found.state.choices == (chosen,)
+        with pytest.raises(InputError, match="does not fit the network"):
+            load_checkpoint(tmp_path, TOY, INITIAL, {each: parts[None if each else "exit_1"] for each in parts})

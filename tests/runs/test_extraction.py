@@ -16,6 +16,7 @@ from toy_runs import NO_TRAINING, QUICK, Listener, Workplace, contents, make_wor
 
 from reds_core.cost import resources
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
+from reds_core.framework.profile_records import ProfileRecord, load_profiles, save_profiles
 from reds_core.framework.task import Task
 from reds_core.knapsack.problem import KnapsackProblem
 from reds_core.knapsack.solution import Answer, Status
@@ -248,6 +249,35 @@ def test_a_plan_of_another_version_is_named(place: Workplace) -> None:
     path.write_text(json.dumps(plan))
     with pytest.raises(InputError, match=r"the options in '.*plan\.json' are not those of this version .*surprise"):
         more(place, "macs=0.5")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"exit": "exit_1"}, r"exit 'exit_1' of subnetwork '25' in '.*plan.json' is not of the network"),
+        ({"widths": {"stem": 1}}, r"the groups of subnetwork '25' in '.*plan.json' are not of the network"),
+        (
+            {"widths": {"stem": 1, "inside": 1, "nowhere": 1}},
+            r"the groups of subnetwork '25' in .* are not of the",
+        ),
+    ],
+)
+def test_a_plan_of_another_network_is_named(place: Workplace, change: dict[str, Any], why: str) -> None:
+    path = place.out / "plan.json"
+    plan = json.loads(path.read_text())
+    assert plan["subnetworks"][0]["widths"].keys() == {"stem", "inside"}
+    plan["subnetworks"][0] |= change
+    path.write_text(json.dumps(plan))
+    with pytest.raises(InputError, match=why):
+        more(place, "macs=0.5")
+
+
+def test_a_member_that_is_replaced_leaves_its_profile(place: Workplace) -> None:
+    more(place, "macs=0.5")
+    records = [ProfileRecord(f"subnet-{name}.tflite", name, "toy-micro", "slow", latency_ns=7) for name in ("50", "75")]
+    save_profiles(place.out, records)
+    more(place, "macs=0.5", finetune_epochs=1)
+    assert load_profiles(place.out) == (records[1],)
 
 
 def test_files_of_different_runs_are_refused(place: Workplace) -> None:

@@ -7,6 +7,7 @@ from toy_plugins import IdleSolver, toy_registry
 from toy_runs import EXPORTS, Interrupted, Tripwire, Workplace, contents, settings, tripping_registry
 
 from reds_core.errors import InfeasibleError, InputError, NoChoiceError
+from reds_core.framework.profile_records import ProfileRecord, save_profiles
 from reds_core.plan import load_plan
 from reds_core.runs.folder import Mode
 
@@ -32,6 +33,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(place: Workplace) -> None:
     place.prune(budgets={"macs": [0.5, 0.8]}, model=None, data="toyset")
     (place.out / "notes.txt").write_text("mine")
     (place.out / "subnet-mine.keras").write_text("mine too")
+    save_profiles(place.out, [ProfileRecord("subnet-50.tflite", "50", "toy-micro", "slow", latency_ns=7)])
     place.prune(mode=Mode.OVERWRITE, budgets={"macs": 0.6})
     left = {p.name for p in place.out.iterdir()}
     assert left == {

@@ -206,14 +206,47 @@ def test_the_plan_states_the_exit_and_only_where_there_is_one(finished: Any) -> 
     ("settings", "why"),
     [
         ({"pruner": "progressive"}, "pruner 'progressive' does not decide at which exit"),
+        ({"pruner": "progressive", "dry_run": True}, "pruner 'progressive' does not decide at which exit"),
+        (
+            {"budgets": None, "max_drop": 1, "finetune_epochs": 1},
+            "max_drop does not decide at which exit of the model a subnetwork ends",
+        ),
         ({"options": {"nested": {"family": "joint"}}}, "a joint family are decided together"),
     ],
 )
 def test_strategies_that_decide_no_exits_are_refused(tmp_path: Path, settings: dict[str, Any], why: str) -> None:
+    settings = {"budgets": {"macs": 0.5}, "finetune_epochs": 0, **settings}
     with pytest.raises(UnsupportedError, match=why):
-        reds_core.prune(
-            with_two(), (TRAIN, TEST), {"macs": 0.5}, out=tmp_path / "run", finetune_epochs=0, verbose=0, **settings
-        )
+        reds_core.prune(with_two(), (TRAIN, TEST), out=tmp_path / "run", verbose=0, **settings)
+
+
+def test_widths_are_thinned_beside_kernel_scores(tmp_path: Path) -> None:
+    """The price of thinning is computed for each exit, which lacks groups that are joined in the whole network."""
+    plan = reds_core.prune(
+        with_two(),
+        (TRAIN, TEST),
+        {"macs": ["2k", 0.5]},
+        out=tmp_path / "run",
+        score_level="kernel",
+        max_options=3,
+        finetune_epochs=0,
+        dry_run=True,
+        verbose=0,
+    )
+    assert plan["2k"].exit == "exit_1"
+
+
+def test_an_exit_behind_layers_without_levels_is_no_error() -> None:
+    """Sparsity needs kernels of a size that those of the first exit and of its head do not have."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 1, name="small", activation="relu")(image)
+    y = keras.layers.Conv2D(16, 3, name="middle", activation="relu")(x)
+    z = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(16, 3, name="large", activation="relu")(y))
+    model = with_exits(keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(z)), ("small", "middle"), 3)
+    given: dict[str, Any] = {"scorer": "magnitude", "transforms": "sparsity", "targets": "c-engine", "verbose": 0}
+    for exit in ("exit_1", None):
+        problem = reds_core.formulate_model(model, (TRAIN, TEST), {"macs": 0.9}, exit=exit, **given).problem
+        assert problem.has_levels == (exit is None)
 
 
 @pytest.fixture
@@ -321,6 +354,8 @@ class Heard(reds_core.Watcher):
 
 
 def test_an_exit_that_the_model_lacks_is_named() -> None:
+    with pytest.raises(InputError, match="exit"):
+        reds_core.formulate_model(with_two(), None, {"macs": 0.5}, scorer="magnitude", exit=["exit_1"], verbose=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="has no early exit 'exit_9'; its exits are exit_1, exit_2"):
         reds_core.formulate_model(with_two(), TRAIN, {"macs": 0.5}, exit="exit_9", verbose=0)
     with pytest.raises(InputError, match="it has no early exits, which"):
@@ -450,6 +485,23 @@ def test_exits_are_added_to_a_file(tmp_path: Path) -> None:
         reds_core.exits(tmp_path / "model.keras", "auto", tmp_path / "exits.keras", **given)
     with pytest.raises(InputError, match="has early exits already"):
         reds_core.exits(tmp_path / "exits.keras", "auto", tmp_path / "more.keras", verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("at", "out", "why"),
+    [
+        ("auto", "exits.txt", r"exits\.txt' has no suffix of a model file"),
+        ("auto", "nowhere/exits.keras", r"folder '.*nowhere' does not exist"),
+        (3, "exits.keras", "at"),
+    ],
+)
+def test_exits_that_cannot_be_written_are_refused_before_any_training(
+    at: Any, out: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TensorFlowFramework, "finetune_exits", lambda *_: pytest.fail("it trains"))
+    with pytest.raises(InputError, match=why):
+        reds_core.exits(residual(), at, tmp_path / out, data=(TRAIN, TEST), epochs=1, verbose=0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_outputs_with_tasks_of_their_own_are_not_taken_for_exits() -> None:
