@@ -28,6 +28,7 @@ class Family(Generic[T]):
         settings: the levels of layers besides widths, for each member; empty if no transforms take part.
         full_settings: those of the full network if it is a member that is trained by itself; None if it is no member.
             A member may compute with projected weights even if its levels are empty, as all of them may be fixed.
+        full_exit: the early exit at which such a member ends; None for the last output.
         realised: how the width of each group was realised, for each member; empty if all of them drop channels. Members
             with merged channels share no weights with the full network.
     """
@@ -37,6 +38,7 @@ class Family(Generic[T]):
     widths: tuple[Mapping[str, int], ...]
     settings: tuple[LevelSettings, ...] = ()
     full_settings: LevelSettings | None = None
+    full_exit: str | None = None
     realised: tuple[Mapping[str, RealisedGroup], ...] = ()
 
     def settings_of(self, member: int) -> LevelSettings:

@@ -133,7 +133,7 @@ def calibrated_rate(
     """
     trained: list[TrainedChoice] = []
     for choice in drawn_choices(tools, scores, losses, count):
-        cut = tools.extract(tools.model, choice.kept)
+        cut = tools.extract(tools.ending_at(tools.model, None), choice.kept)
         model = tools.finetune(Family(cut, (), (), full_settings=choice.settings)).full
         project(model, choice.settings)
         rise = losses.rise(choice.settings)

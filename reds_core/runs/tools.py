@@ -60,7 +60,7 @@ class RunTools(Tools):
         self.history: tuple[HistoryRow, ...] = ()
         self._session, self._inputs, self._settings = session, inputs, session.settings
         self._step, self._slots = step, slots
-        self._levels, self._objects = session.levels, session.request.objects
+        self._objects = session.request.objects
         self._names = tuple(budget.name for budget in self.budgets)
 
     @property
@@ -104,7 +104,7 @@ class RunTools(Tools):
         trainer = self._on_trial(CALIBRATION_EPOCHS)
 
         def project(model: Any, settings: LevelSettings) -> None:
-            if self._session.levels.project(self._inputs.framework, model, settings, inputs.examples) is not None:
+            if self._session.levels_of(None).project(inputs.framework, model, settings, inputs.examples) is not None:
                 trainer.recalibrate(model)
 
         found = calibrated_rate(trainer, scores, losses, count, project, watcher.note)
@@ -132,7 +132,7 @@ class RunTools(Tools):
             trainer = self._on_trial(epochs)
             trainer._names = tuple(choice.exit or FULL for choice in state.choices)
             trainer.finetune(family)
-            self.finetune_s = trainer.finetune_s
+            self._count(trainer)
         losses = []
         for model, choice in zip(family.members, state.choices, strict=True):
             if epochs and apart:
@@ -144,9 +144,12 @@ class RunTools(Tools):
     def _train_alone(self, model: Any, choice: Decision, epochs: int) -> None:
         """Train a network by itself on a trial basis."""
         trainer = self._on_trial(epochs)
-        trainer._levels = self._session.levels_of(choice.exit)
-        trainer.finetune(Family(model, (), (), full_settings=choice.settings))
-        self.finetune_s = trainer.finetune_s
+        trainer.finetune(Family(model, (), (), full_settings=choice.settings, full_exit=choice.exit))
+        self._count(trainer)
+
+    def _count(self, trainer: RunTools) -> None:
+        """Count the time of a training on a trial basis, and its passes, after which a stream goes on."""
+        self.passes, self.finetune_s = trainer.passes, trainer.finetune_s
 
     def _loss_at_levels(self, model: Any, choice: Decision, full: Any | None, is_trained: bool) -> float:
         """The loss of a network whose weights are projected as those of the run are in the end.
@@ -243,7 +246,8 @@ class RunTools(Tools):
         started = time.perf_counter()
         settings = self._settings.finetune if family.members else self._settings.finetune.alone()
         training = self._training(self._inputs.train, self._step.epochs, settings)
-        training = self._levels.applied_to(training, family)
+        levels = self._session.levels if family.members else self._session.levels_of(family.full_exit)
+        training = levels.applied_to(training, family)
         with self._slots.next(training.settings.epochs) as store:
             self._inputs.framework.finetune(family, dataclasses.replace(training, keeper=store))
         self.passes += training.settings.epochs

@@ -84,7 +84,8 @@ class AtOncePruner(Pruner):
         if step.name == EXTRACT:
             return dataclasses.replace(state, family=tools.extract_family(state))
         member = step.member if isinstance(step, Finetune) else None
-        return dataclasses.replace(state, family=train(state.family, step, tools, member))
+        exit = None if member is None else state.choices[member].exit
+        return dataclasses.replace(state, family=train(state.family, step, tools, member, exit))
 
 
 def choose_next_above(budget: int, state: PruningState, tools: Tools, apart: bool) -> PruningState:

@@ -23,11 +23,14 @@ def spread(epochs: int, steps: int) -> tuple[int, ...]:
     return tuple((i + 1) * epochs // steps - i * epochs // steps for i in range(steps))
 
 
-def train(family: Family[Any], step: Step, tools: Tools, alone: int | None = None) -> Family[Any]:
+def train(
+    family: Family[Any], step: Step, tools: Tools, alone: int | None = None, exit: str | None = None
+) -> Family[Any]:
     """Train a family for the epochs of a step.
 
     Args:
         alone: the index of the only member that is trained; None trains all networks with one set of weights.
+        exit: the early exit at which that member ends; None for the last output.
 
     Returns:
         The trained family.
@@ -36,7 +39,7 @@ def train(family: Family[Any], step: Step, tools: Tools, alone: int | None = Non
         return family
     if alone is None:
         return tools.finetune(family)
-    single = Family(family.members[alone], (), (), full_settings=family.settings_of(alone))
+    single = Family(family.members[alone], (), (), full_settings=family.settings_of(alone), full_exit=exit)
     trained = tools.finetune(single).full
     members = (*family.members[:alone], trained, *family.members[alone + 1 :])
     return dataclasses.replace(family, members=members)

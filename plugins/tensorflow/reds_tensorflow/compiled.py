@@ -24,7 +24,15 @@ def compiled_with(model: Any) -> tuple[Task, TrainingObjects]:
     loss, weights = losses._user_loss, losses._user_loss_weights
     metrics = getattr(model, "_compile_metrics", None)
     metric = None if metrics is None else _first_given(metrics._user_metrics, metrics._user_weighted_metrics)
+    if isinstance(loss, Mapping):
+        loss = {**dict.fromkeys(_names(model)), **loss}  # Keras does not train outputs that are left out
     return Task(loss, metric, _weights(loss, weights)), TrainingObjects(optimizer=model.optimizer)
+
+
+def _names(model: Any) -> list[str]:
+    """Return the names by which losses are given for the outputs of a model."""
+    outputs = getattr(model, "output", None)
+    return list(outputs) if isinstance(outputs, Mapping) else list(getattr(model, "output_names", ()))
 
 
 def _first_given(metrics: Any, weighted: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from reds_core.errors import InputError, argument
@@ -148,6 +149,10 @@ def soft_loss(head: Head, temperature: float) -> Callable[[Any, Any, Any], Any]:
         if weights is not None:
             by_example = tf.cast(weights, tf.float32)
             divergence *= tf.reshape(by_example, (-1, *(1 for _ in divergence.shape[1:])))
+        mask = keras.src.backend.get_keras_mask(network)
+        if mask is not None:  # as in losses of Keras, the mean is over the positions that count
+            counted = tf.cast(mask, tf.float32)
+            divergence *= counted / tf.maximum(tf.reduce_mean(counted), _SMALLEST)
         return temperature**2 * tf.reduce_mean(divergence)
 
     return loss

@@ -15,11 +15,14 @@ _RATES = {
     keras.layers.Dropout: ("rate",),
     keras.layers.AlphaDropout: ("rate",),
     keras.layers.GaussianDropout: ("rate",),
+    keras.layers.Attention: ("dropout",),
     keras.layers.LSTMCell: ("dropout", "recurrent_dropout"),
     keras.layers.GRUCell: ("dropout", "recurrent_dropout"),
     keras.layers.SimpleRNNCell: ("dropout", "recurrent_dropout"),
 }
-"""Attributes with the dropout rates of each layer type. Attention layers contain a Dropout layer instead."""
+"""Attributes with the dropout rates of each layer type. Multi-head attention contains a Dropout layer instead."""
+_WITH_CELLS = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
+"""Layers whose cells have the rates of an LSTM, but are of no public type."""
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def dropout_times(share: float, *models: Any) -> Iterator[None]:
 
 def _places(model: Any) -> Iterator[tuple[Any, str]]:
     for layer in all_layers(model):
+        if isinstance(layer, _WITH_CELLS):
+            yield from ((layer.cell, name) for name in _RATES[keras.layers.LSTMCell])
         for kind, names in _RATES.items():
             if isinstance(layer, kind):
                 yield from ((layer, name) for name in names)

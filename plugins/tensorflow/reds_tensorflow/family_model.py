@@ -25,6 +25,7 @@ from reds_tensorflow.network_figures import NetworkFigures, mean_of, prefixes
 from reds_tensorflow.precision import computing_in
 from reds_tensorflow.replacing import replaced
 from reds_tensorflow.scopes import scopes_named_plainly
+from reds_tensorflow.spectral import kernels_left_whole
 from reds_tensorflow.statistics import BatchNormStatistics
 from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.strided import strides_taken_first
@@ -71,7 +72,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         self._states = [state for student in students for state in student.own_variables]
         self._turn = keras.Variable(0, trainable=False, dtype="int64", name="turn", aggregation="only_first_replica")
         self._random_states = [] if step.augmenter is None else list(step.augmenter.variables)
-        statistics = self._statistics(students, examples)
+        statistics = self._statistics(students, examples, is_narrowed=family.full_settings is not None)
         anchored = self.weights_by_index if step.anchor else {}
         starts = {i: tf.constant(np.asarray(variable)) for i, variable in anchored.items()}
         self._hidden = _Hidden(students, aim, step, network, examples, statistics, starts)
@@ -225,6 +226,7 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
         new_states: dict[int, Any] = {}
         with (
             strides_taken_first(*models),
+            kernels_left_whole(*models),
             norms_fused(*models),
             dropout_times(step.dropout, *models),
             computing_in(step.precision, *models),
@@ -342,20 +344,28 @@ class FamilyModel(keras.Model):  # type: ignore[misc]
             statistics.measure(examples)
 
     def measure_frozen(self) -> None:
-        """Measure the statistics of members with frozen batch norms, which use them during training."""
-        for statistics in self._hidden.statistics[:-1]:
+        """Measure the statistics of narrowed networks with frozen batch norms, which use them during training."""
+        for statistics in self._hidden.statistics:
             if statistics.has_frozen:
                 statistics.measure(self._hidden.examples)
 
-    def _statistics(self, students: Sequence[Student], examples: Any) -> tuple[BatchNormStatistics, ...]:
-        """Return what measures each network; frozen batch norms of the full network keep those of the input model."""
+    def _statistics(
+        self, students: Sequence[Student], examples: Any, is_narrowed: bool
+    ) -> tuple[BatchNormStatistics, ...]:
+        """Return what measures each network; frozen batch norms of the full network keep those of the input model.
+
+        Args:
+            students: the networks with the full network last.
+            examples: examples of the type and shape that will be measured.
+            is_narrowed: whether the last network is a subnetwork that is trained by itself, and not the full network.
+        """
+        own = None if is_narrowed else students[-1]
 
         def weights_of(student: Student) -> Callable[[], list[Any]]:
             return lambda: student.weights(self._shared_values())
 
         return tuple(
-            BatchNormStatistics(s.model, weights_of(s), s.states, examples, frozen=s is not students[-1])
-            for s in students
+            BatchNormStatistics(s.model, weights_of(s), s.states, examples, frozen=s is not own) for s in students
         )
 
     def write_back(self) -> None:

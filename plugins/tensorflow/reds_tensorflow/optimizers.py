@@ -90,12 +90,31 @@ def copied(optimizer: Any) -> Any:
         InputError: if its configuration cannot be read, such as that of a learning-rate schedule without `get_config`.
     """
     try:
-        return type(optimizer).from_config(optimizer.get_config())
+        made = type(optimizer).from_config(optimizer.get_config())
     except Exception as error:  # classes of the user may raise anything
         raise InputError(
             f"optimizer {type(optimizer).__name__} cannot be copied ({type(error).__name__}: {error})",
             "give it a schedule with get_config and from_config, or give another optimizer",
         ) from error
+    _exclude_alike(optimizer, made)
+    return made
+
+
+def _exclude_alike(optimizer: Any, copy: Any) -> None:
+    """Leave the same variables out of weight decay, which the configuration of an optimizer does not say.
+
+    Raises:
+        InputError: if they are given as variables, since a family is trained with variables of its own.
+    """
+    given, made = (getattr(each, "inner_optimizer", each) for each in (optimizer, copy))
+    if getattr(given, "_exclude_from_weight_decay", None):
+        raise InputError(
+            f"optimizer {type(given).__name__} leaves variables out of weight decay by var_list",
+            "name them by var_names instead, since a family is trained with variables of its own",
+        )
+    pattern = getattr(given, "_exclude_from_weight_decay_pattern", None)
+    if pattern is not None:
+        made.exclude_from_weight_decay(var_names=[pattern.pattern])
 
 
 def _kinds() -> dict[str, Any]:

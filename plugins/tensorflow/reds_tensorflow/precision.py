@@ -39,9 +39,10 @@ def check_precision(precision: Precision) -> None:
 
 @contextmanager
 def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
-    """Trace `models` in `precision` within the context, except their last layer with weights and those after it.
+    """Trace `models` in `precision` within the context, except the end of each output.
 
-    Outputs stay in float32, which losses need (Micikevicius et al., arXiv 1710.03740).
+    That is the last layer with weights and those after it. Outputs stay in float32, which losses need (Micikevicius et
+    al., arXiv 1710.03740).
     """
     changed = [] if precision is Precision.FLOAT32 else [layer for model in models for layer in _inner(model)]
     with replaced(*((layer, "dtype_policy", keras.DTypePolicy(precision.value)) for layer in changed)):
@@ -49,9 +50,23 @@ def computing_in(precision: Precision, *models: Any) -> Iterator[None]:
 
 
 def _inner(model: Any) -> list[Any]:
-    layers = list(outer_leaves(model))
+    layers, ending = list(outer_leaves(model)), _ending(model)
     last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
-    return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS)]
+    return [layer for layer in layers[:last] if not isinstance(layer, _OF_MANY_LAYERS) and id(layer) not in ending]
+
+
+def _ending(model: Any) -> set[int]:
+    """Return the ids of the last layer with weights of each output of a model, and of those after it."""
+    found, tensors = set[int](), list(model.outputs)
+    while tensors:
+        operation, node, _ = tensors.pop()._keras_history
+        if isinstance(operation, keras.Model):
+            found |= _ending(operation)
+            continue
+        found.add(id(operation))
+        if not getattr(operation, "weights", ()):
+            tensors += operation._inbound_nodes[node].input_tensors
+    return found
 
 
 @contextmanager

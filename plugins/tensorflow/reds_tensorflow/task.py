@@ -150,7 +150,7 @@ class Objective:
         given = list(self._columns(y, outputs))
         measured = [given[position] for position in self.measured]
         for metric, (head, labels, found) in zip(metrics, measured, strict=True):
-            factors = head.metric_weights(labels, weights) if head.metric_weights else None
+            factors = spread(head.metric_weights(labels, weights), found) if head.metric_weights else None
             metric.update_state(head.metric_targets(labels), head.scores(found), sample_weight=factors)
 
     def figure(self, metrics: Sequence[Any]) -> float:
@@ -159,6 +159,22 @@ class Objective:
 
     def _columns(self, y: Any, outputs: Any) -> Iterator[tuple[Head, Any, Any]]:
         return zip(self.heads, y if isinstance(y, tuple) else (y,), keras.tree.flatten(outputs), strict=True)
+
+
+def spread(weights: Any, outputs: Any) -> Any:
+    """Return weights of examples (N,) as those of their positions where a mask of Keras leaves some out.
+
+    Keras multiplies weights by the mask (N, positions) and does not broadcast them itself.
+
+    Args:
+        weights: weights (N, ...), or None.
+        outputs: outputs of a network, which may have a mask.
+    """
+    mask = keras.src.backend.get_keras_mask(outputs)
+    if weights is None or mask is None or len(weights.shape) >= len(mask.shape):
+        return weights
+    by_example = keras.ops.reshape(weights, (-1, *[1] * (len(mask.shape) - 1)))
+    return by_example * keras.ops.ones_like(mask, dtype=by_example.dtype)
 
 
 def outputs_of(model: Any) -> tuple[Outputs, ...]:

@@ -20,6 +20,11 @@ def _attention(inputs: Any) -> Any:
     return layers.MultiHeadAttention(2, 4, dropout=0.5, seed=1)(inputs, inputs)
 
 
+def _convolutional_lstm(inputs: Any) -> Any:
+    images = layers.Reshape((5, 6, 1))(inputs)
+    return layers.ConvLSTM1D(3, 2, dropout=0.5, recurrent_dropout=0.5, seed=1)(images)
+
+
 DROPPING = {
     "dropout": lambda x: layers.Dropout(0.5, seed=1)(x),
     "spatial": lambda x: layers.SpatialDropout1D(0.5, seed=1)(x),
@@ -28,6 +33,9 @@ DROPPING = {
     "lstm": lambda x: layers.LSTM(4, dropout=0.5, recurrent_dropout=0.5, seed=1)(x),
     "bidirectional": lambda x: layers.Bidirectional(layers.GRU(4, dropout=0.5, seed=1))(x),
     "attention": _attention,
+    "one head of attention": lambda x: layers.Attention(dropout=0.5, seed=1)([x, x]),
+    "additive attention": lambda x: layers.AdditiveAttention(dropout=0.5, seed=1)([x, x]),
+    "convolutional lstm": _convolutional_lstm,
     "nested": lambda x: keras.Sequential([keras.Input((5, 6)), layers.Dropout(0.5, seed=1)])(x),
 }
 

@@ -21,7 +21,7 @@ import reds_core
 from reds_core.cost import parse_budgets, usage
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError
 from reds_core.framework import Arrays, FinetuneSettings, Task, Teacher, Training
-from reds_core.network import exit_names
+from reds_core.network import WeightKind, exit_names
 from reds_core.plan import load_plan
 
 COUNT, TESTED, CLASSES = 192, 64, 3
@@ -57,17 +57,17 @@ class Spied:
     """What is trained and compared.
 
     Attributes:
-        trainings: the family and the epochs of each training; measurements of statistics alone are left out.
+        trainings: each training with its family; measurements of statistics alone are left out.
         losses: each model whose loss is measured, with its loss.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.trainings, self.losses = list[tuple[Any, int]](), list[tuple[Any, float]]()
+        self.trainings, self.losses = list[tuple[Any, Training]](), list[tuple[Any, float]]()
         finetune, loss = TensorFlowFramework.finetune, TensorFlowFramework.loss
 
         def spied_finetune(framework: TensorFlowFramework, family: Any, training: Training) -> None:
             if training.settings.epochs:
-                self.trainings.append((family, training.settings.epochs))
+                self.trainings.append((family, training))
             finetune(framework, family, training)
 
         def spied_loss(framework: TensorFlowFramework, model: Any, data: Any, task: Task) -> float:
@@ -290,7 +290,7 @@ def test_one_more_member_ends_where_its_loss_is_smallest(
     assert set(compared) == {"exit_1", "exit_2", "classes"}
     best = min(compared, key=lambda name: compared[name])
     assert (member.exit or "classes") == best
-    trained = [(family.full.output_names[0], spent) for family, spent in spied.trainings]
+    trained = [(family.full.output_names[0], training.settings.epochs) for family, training in spied.trainings]
     assert trained == ([("exit_1", 1), ("exit_2", 1), ("classes", 1), (best, 4)] if epochs else [])
     if not epochs:
         given = {model.output_names[0]: model for model, _ in spied.losses}[best]
@@ -396,9 +396,9 @@ def check_levels(member: Any) -> None:
     ("pruner", "is_apart", "transforms"),
     [
         ("nested", False, ("weight-bits",)),
-        ("oneshot", True, ()),
+        ("oneshot", True, ("weight-bits",)),
         pytest.param("nested", False, (), marks=pytest.mark.slow),
-        pytest.param("oneshot", True, ("weight-bits",), marks=pytest.mark.slow),
+        pytest.param("oneshot", True, (), marks=pytest.mark.slow),
     ],
 )
 def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
@@ -414,12 +414,19 @@ def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
         pruner=pruner,
         transforms=transforms,
         targets="tflite-int8" if transforms else "tflite",
+        qat=is_apart or None,
         finetune_epochs=7,
         batch_size=64,
         verbose=0,
     )
-    trained = [(len(family.members), epochs) for family, epochs in spied.trainings]
+    trained = [(len(family.members), training.settings.epochs) for family, training in spied.trainings]
     assert trained == ([(0, 2)] * 3 + [(0, 7)] if is_apart else [(3, 2), (1, 7)])
+    assert [training.first_pass for _, training in spied.trainings] == ([0, 2, 4, 6] if is_apart else [0, 2])
+    for family, training in spied.trainings if is_apart and transforms else ():
+        weights = inspect(family.full).weights
+        kernels = {i for i, weight in enumerate(weights) if weight.kind is WeightKind.KERNEL}
+        assert set(training.projections[0]) <= kernels, "projections of another part of the network"
+        assert training.projections[0]
     compared = {model.output_names[0]: found for model, found in spied.losses[-3:]}
     assert set(compared) == {"exit_1", "exit_2", "classes"}
     assert (plan.subnetworks[0].exit or "classes") == min(compared, key=lambda name: compared[name])

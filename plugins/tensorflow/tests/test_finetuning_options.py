@@ -19,7 +19,7 @@ from reds_tensorflow.evaluation import compiled, predict, resolve
 from reds_tensorflow.extraction import weights
 from reds_tensorflow.family import students_of
 from reds_tensorflow.family_model import FamilyModel
-from reds_tensorflow.optimizers import Rates, optimizer_of
+from reds_tensorflow.optimizers import Rates, copied, optimizer_of
 from reds_tensorflow.precision import computing_in
 from reds_tensorflow.step_settings import StepSettings
 from reds_tensorflow.tracing import inspect
@@ -161,6 +161,19 @@ def test_weight_decay_shrinks_kernels_and_nothing_else() -> None:
     for weight, old, first, second in zip(description.weights, before, plain, decayed, strict=True):
         lost = 0.5 * 0.1 * old if weight.kind is WeightKind.KERNEL else 0
         np.testing.assert_allclose(first - second, lost + np.zeros_like(old), atol=1e-6, err_msg=weight.name)
+
+
+def test_a_copy_of_an_optimizer_leaves_the_same_variables_out_of_weight_decay() -> None:
+    given, layer = keras.optimizers.AdamW(weight_decay=0.1), network().layers[0]
+    given.exclude_from_weight_decay(var_names=["bias"])
+    copy = copied(given)
+    assert copy is not given
+    assert [copy._use_weight_decay(variable) for variable in (layer.kernel, layer.bias)] == [True, False]
+    scaled = copied(keras.optimizers.LossScaleOptimizer(given))
+    assert not scaled.inner_optimizer._use_weight_decay(layer.bias)
+    given.exclude_from_weight_decay(var_list=[layer.bias])
+    with pytest.raises(InputError, match="name them by var_names"):
+        copied(given)
 
 
 def test_clipping_shortens_the_gradient_of_all_weights_together() -> None:
@@ -374,6 +387,18 @@ def test_half_precision_computes_in_16_bits_and_keeps_float32() -> None:
     assert graph(x).dtype == tf.float32
     np.testing.assert_allclose(graph(x), predict(model, x), atol=0.05)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_every_output_stays_in_float32() -> None:
+    """Losses need that of all outputs, also of those whose layers come before others."""
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(8, name="first")(inputs)
+    early = keras.layers.Activation("softmax", name="early")(keras.layers.Dense(3, name="head")(x))
+    model = keras.Model(inputs, [early, keras.layers.Dense(3, name="late")(keras.layers.Dense(8, name="second")(x))])
+    with computing_in(Precision.BFLOAT16, model):
+        assert [output.dtype for output in model(examples(8).x)] == [tf.float32, tf.float32]
+        inner = [layer.name for layer in model.layers if layer.weights and layer.compute_dtype == "bfloat16"]
+    assert inner == ["first", "second"]
 
 
 @pytest.mark.parametrize("precision", [Precision.BFLOAT16, pytest.param(Precision.FLOAT16, marks=pytest.mark.slow)])

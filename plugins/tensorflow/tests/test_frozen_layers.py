@@ -9,11 +9,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from reds_tensorflow.extraction import extract
+from reds_tensorflow.fused import batch_norms
+from reds_tensorflow.tracing import inspect
+from reds_tensorflow.training import finetune
 
 import reds_core
 from reds_core import Plan, Registry, RunSettings, Search, Watcher, load_data
 from reds_core.errors import InputError
-from reds_core.framework import FinetuneSettings, Framework
+from reds_core.framework import Family, FinetuneSettings, Framework, Training
+from reds_core.knapsack import LevelSettings
 
 
 class Listener(Watcher):
@@ -87,6 +92,34 @@ def test_a_frozen_network_keeps_its_accuracy_and_the_run_says_what_is_frozen(tra
     left = sorted(float(np.abs(weight.astype(np.float64)).sum()) for weight in nested.get_weights())
     np.testing.assert_allclose(left, given, rtol=1e-6, err_msg="channels change their order and nothing else")
     base.trainable = True
+
+
+@pytest.mark.parametrize("is_narrowed", [True, False])
+def test_frozen_statistics_are_measured_of_narrowed_networks_alone(trained: Any, is_narrowed: bool) -> None:
+    """Also of one that is trained by itself, whose given statistics are those of wider layers."""
+    digits = load_data("digits", Registry().create(Framework, "tensorflow"))
+    kept = {group.name: np.arange(group.channels // 2) for group in inspect(trained).groups}
+
+    def cut() -> Any:
+        model = extract(trained, inspect(trained), kept)
+        for norm in batch_norms(model):
+            norm.trainable = False
+        return model
+
+    def statistics(model: Any) -> list[np.ndarray]:
+        return [np.asarray(value) for norm in batch_norms(model) for value in (norm.moving_mean, norm.moving_variance)]
+
+    def training(epochs: int) -> Training:
+        return Training(digits.train, FinetuneSettings(epochs=epochs, learning_rate=1e-9), 0, lambda _: None)
+
+    measured, alone = cut(), cut()
+    given = statistics(alone)
+    finetune(Family(measured, (measured,), (inspect(measured).channels,)), training(0))
+    finetune(Family(alone, (), (), full_settings=LevelSettings() if is_narrowed else None), training(1))
+    expected = statistics(measured) if is_narrowed else given
+    for wanted, found in zip(expected, statistics(alone), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(statistics(measured)[0], given[0], rtol=1e-2)
 
 
 def test_scores_that_are_all_alike_are_no_optimum(tmp_path: Path) -> None:

@@ -273,6 +273,9 @@ def test_outputs_that_keras_does_not_train_have_no_weight() -> None:
     assert compiled_with(model)[0] == Task(["mse", None], None, [1.0, 0.0])
     model.compile(loss={"kind": None, "place": "mse"}, loss_weights={"kind": 1.0, "place": 3.0})
     assert compiled_with(model)[0].loss_weights == {"kind": 0.0, "place": 3.0}
+    named = keras.Model(model.inputs, dict(zip(("kind", "place"), model.outputs, strict=True)))
+    named.compile(loss={"place": "mse"}, loss_weights={"place": 3.0})
+    assert compiled_with(named)[0] == Task({"kind": None, "place": "mse"}, None, {"kind": 0.0, "place": 3.0})
 
 
 def test_a_model_that_is_not_compiled_says_nothing() -> None:
