@@ -264,9 +264,9 @@ penalties the two networks differ before pruning, so the difference is that of t
 *Narrowest group* is the group of channels of which the first run of a method keeps the smallest share. One threshold
 for all channels leaves single channels in some layers, through which nothing gets at the small budget.
 
-Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. The
-tables show what they do to the zipped file and to LiteRT's latency; an engine that stores masks saves bytes by them
-([sparsity.md](../guide/sparsity.md), [c-engine.md](../guide/c-engine.md))."""
+Zeros anywhere change neither the MACs nor the activations nor the size of a plain .tflite file, by construction. What
+they do to zipped files and to LiteRT's latency is measured in [sparsity.md](../guide/sparsity.md#measured); an engine
+that stores masks saves bytes by them ([c-engine.md](../guide/c-engine.md))."""
 
 KEPT = """\
 The mean share of its channels that a group keeps. Blocks with a residual connection add what they compute to their

@@ -13,7 +13,8 @@ def report_command(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="The folder of a finished run, of an audit, or of a comparison by `reds bench` or `reds compare`.",
+            help="The folder of a finished run, of an audit, of thresholds, or of a comparison by `reds bench` or "
+            "`reds compare`.",
         ),
     ],
 ) -> None:
