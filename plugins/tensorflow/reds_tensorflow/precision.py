@@ -62,10 +62,10 @@ def _ending(model: Any) -> set[int]:
         operation, node, _ = tensors.pop()._keras_history
         if isinstance(operation, keras.Model):
             found |= _ending(operation)
-            continue
-        found.add(id(operation))
-        if not getattr(operation, "weights", ()):
-            tensors += operation._inbound_nodes[node].input_tensors
+        elif id(operation) not in found:
+            found.add(id(operation))
+            if not getattr(operation, "weights", ()):
+                tensors += operation._inbound_nodes[node].input_tensors
     return found
 
 
