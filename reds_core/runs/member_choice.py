@@ -63,7 +63,7 @@ def _decide(family: FinishedFamily, budget: SubnetworkBudget, place: int, exit: 
     statement, members = family.statement.part(exit), family.plan.subnetworks
     unchanged = {g.name: np.arange(g.channels, dtype=np.int64) for g in statement.network.groups}
     problem = statement.formulate(family.scores, budget, unchanged).problem
-    _check_members(problem, [member for member in members if member.exit == exit])
+    _check_choosable(problem, [member for member in members if member.exit == exit])
     # of several members that have a group or a layer, the nearest counts
     nested = between(problem, _levels_of(family, members[:place]), _levels_of(family, reversed(members[place:])))
     solution = choose(search, nested, statement.rules, statement.network.channels)
@@ -71,7 +71,7 @@ def _decide(family: FinishedFamily, budget: SubnetworkBudget, place: int, exit: 
     return replace(Decision.of(solution, independent), exit=exit)
 
 
-def _check_members(problem: KnapsackProblem, members: Iterable[SubnetworkRecord]) -> None:
+def _check_choosable(problem: KnapsackProblem, members: Iterable[SubnetworkRecord]) -> None:
     """Refuse a plan that states what no choice of the problem has, such as a number of bits that is not offered."""
     for member in members:
         try:

@@ -150,7 +150,7 @@ class Objective:
         given = list(self._columns(y, outputs))
         measured = [given[position] for position in self.measured]
         for metric, (head, labels, found) in zip(metrics, measured, strict=True):
-            factors = spread(head.metric_weights(labels, weights), found) if head.metric_weights else None
+            factors = _by_position(head.metric_weights(labels, weights), found) if head.metric_weights else None
             metric.update_state(head.metric_targets(labels), head.scores(found), sample_weight=factors)
 
     def figure(self, metrics: Sequence[Any]) -> float:
@@ -161,7 +161,7 @@ class Objective:
         return zip(self.heads, y if isinstance(y, tuple) else (y,), keras.tree.flatten(outputs), strict=True)
 
 
-def spread(weights: Any, outputs: Any) -> Any:
+def _by_position(weights: Any, outputs: Any) -> Any:
     """Return weights of examples (N,) as those of their positions where a mask of Keras leaves some out.
 
     Keras multiplies weights by the mask (N, positions) and does not broadcast them itself.
