@@ -20,7 +20,7 @@ from reds_core.runs.finish import member_record, plan_of
 from reds_core.runs.folder import Mode, RunFolder
 from reds_core.runs.inputs import InputReader
 from reds_core.runs.int8_gate import check_int8_gate
-from reds_core.runs.offered_levels import space_of
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.request import RunRequest
 from reds_core.runs.run import accept_budgets, warn_of_inputs
 from reds_core.runs.session import Session, check_exits, check_realiser, create_plugins
@@ -67,7 +67,7 @@ def choose_only(request: RunRequest, folder: Path, registry: Registry, watcher: 
     accept = partial(accept_budgets, budgets)
     place = RunFolder(folder, Mode.REFUSE)
     kinds = all_kinds(registry, framework)
-    space = space_of(plugins.transforms, targets.targets)
+    space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
     inputs = InputReader(request, framework, kinds, place, None, watcher, accept, space).read()
     check_exits(plugins, inputs.statement, settings)
     budgets = inputs.statement.smallest_first(budgets)

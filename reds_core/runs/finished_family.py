@@ -21,7 +21,7 @@ from reds_core.runs.exit_parts import with_exit_parts
 from reds_core.runs.file_names import full_file
 from reds_core.runs.folder import ORDER_FILE, SCORES_FILE, RunRecord
 from reds_core.runs.layer_levels import LayerLevels
-from reds_core.runs.offered_levels import levels_to_decide, transforms_of
+from reds_core.runs.offered_levels import check_choices, levels_to_decide, transforms_of
 from reds_core.runs.settings import RunSettings
 from reds_core.runs.targets import RunTargets
 from reds_core.scoring.scorer import ScoreTable
@@ -127,14 +127,16 @@ def read_family(
         )
     transforms = transforms_of(registry, settings)
 
-    def stated(network: Network, model: Any, exit: str | None, is_part: bool = True) -> Statement:
+    def stated(network: Network, model: Any, exit: str | None) -> Statement:
         network, rules = with_skipping(network, settings.rules(latencies))
         costs = settings.costs(network, latencies, [budget])
         recorded = next((member.levels for member in plan.subnetworks if member.exit == exit), None)
-        space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded, is_part)
+        space = levels_to_decide(network, (framework, model), transforms, targets.targets, recorded)
         return Statement(network, costs, rules, space)
 
-    statement = with_exit_parts(stated(network, full, None, is_part=False), framework, full, stated)
+    whole = stated(network, full, None)
+    check_choices(whole.space)
+    statement = with_exit_parts(whole, framework, full, stated)
     _check_members(folder, plan, statement)
     return FinishedFamily(folder, plan, settings, framework, full, statement, scores, order, latencies)
 

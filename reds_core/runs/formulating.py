@@ -34,7 +34,7 @@ from reds_core.runs.inputs import examples_in_memory
 from reds_core.runs.inspection import load_for_inspection
 from reds_core.runs.labelling import labelled
 from reds_core.runs.layer_levels import LayerLevels
-from reds_core.runs.offered_levels import check_decided_without_data, levels_to_decide, transforms_of
+from reds_core.runs.offered_levels import check_choices, check_decided_without_data, levels_to_decide, transforms_of
 from reds_core.runs.options import WidthOptions, changed, converted, given_options, refuse_unknown
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.settings import RunSettings
@@ -176,16 +176,15 @@ def formulate_model(
         rules.check(network)
         devices = run_targets(registry, framework, settings).targets if made else ()
 
-        def stated(network: Network, model: Any, is_part: bool) -> Statement:
+        def stated(network: Network, model: Any, _: str | None) -> Statement:
             costs = settings.costs(network, latencies)
             network, own = with_skipping(network, rules)
-            space = levels_to_decide(network, (framework, model), made, devices, is_part=is_part)
+            space = levels_to_decide(network, (framework, model), made, devices)
             return Statement(network, costs, own, space)
 
-        def part_stated(network: Network, model: Any, _: str | None) -> Statement:
-            return stated(network, model, True)
-
-        whole = with_exit_parts(stated(network, loaded, False), framework, loaded, part_stated)
+        whole = stated(network, loaded, None)
+        check_choices(whole.space)
+        whole = with_exit_parts(whole, framework, loaded, stated)
         check_skippable(framework, whole.network, whole.rules)
         network, space, statement = whole.network, whole.space, part_at(whole, exit)
         thinned = thinning_warning(statement.network, statement.rules)

@@ -30,6 +30,7 @@ from reds_core.runs.given_data import read_given
 from reds_core.runs.image_stream import ImageStream
 from reds_core.runs.inspection import refuse_unprunable
 from reds_core.runs.labelling import labelled, require_labels
+from reds_core.runs.offered_levels import check_choices
 from reds_core.runs.provenance import file_hash, weights_hash
 from reds_core.runs.request import RunRequest
 from reds_core.runs.settings import RunSettings
@@ -147,7 +148,7 @@ def _check_alike(train: Data, validation: Data) -> None:
         )
 
 
-def _nothing(_: Network, __: tuple[Framework, Any], ___: bool) -> DecisionSpace | None:
+def _nothing(_: Network, __: tuple[Framework, Any]) -> DecisionSpace | None:
     """Offer nothing besides widths."""
     return None
 
@@ -165,8 +166,8 @@ class InputReader:
         watcher: Notified of what is being read and trained.
         accept: Refuses budgets and rules that the network cannot meet. It is called as soon as the network is known,
             which is before the data is read if the model is given.
-        space: Returns what transforms offer for a network, given the framework and the model as well, and whether it is
-            the part that an exit needs; None for nothing, as by default.
+        space: Returns what transforms offer for a network, given the framework and the model as well; None for nothing,
+            as by default.
     """
 
     request: RunRequest
@@ -176,7 +177,7 @@ class InputReader:
     known: RunRecord | None
     watcher: Watcher
     accept: Callable[[Statement], None]
-    space: Callable[[Network, tuple[Framework, Any], bool], DecisionSpace | None] = _nothing
+    space: Callable[[Network, tuple[Framework, Any]], DecisionSpace | None] = _nothing
 
     def read(self) -> Inputs:
         """Read and check everything. Without a model, the baseline is trained first.
@@ -230,20 +231,21 @@ class InputReader:
         settings, network = self.request.settings, self.framework.inspect(model)
         if settings.strict:
             refuse_unprunable(network)
-        statement = self._statement_of(network, model, latencies, is_part=False)
+        statement = self._statement_of(network, model, latencies)
+        check_choices(statement.space)
         check_skippable(self.framework, statement.network, statement.rules)
         if latencies is not None:
             refuse_exits(network)
 
         def stated(network: Network, part: Any, _: str | None) -> Statement:
-            return self._statement_of(network, part, latencies, is_part=True)
+            return self._statement_of(network, part, latencies)
 
         statement = with_exit_parts(statement, self.framework, model, stated)
         self.accept(statement)
         return statement
 
-    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None, *, is_part: bool) -> Statement:
-        settings, space = self.request.settings, self.space(network, (self.framework, model), is_part)
+    def _statement_of(self, network: Network, model: Any, latencies: CostTable | None) -> Statement:
+        settings, space = self.request.settings, self.space(network, (self.framework, model))
         network, rules = with_skipping(network, settings.rules(latencies))
         return Statement(network, settings.costs(network, latencies), rules, space)
 

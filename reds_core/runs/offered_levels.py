@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reds_core.errors import InputError, argument
@@ -66,7 +66,6 @@ def levels_to_decide(
     transforms: Sequence[Transform],
     targets: Sequence[Target],
     recorded: LevelSettings | None = None,
-    is_part: bool = False,
 ) -> DecisionSpace | None:
     """Return what transforms offer for a network; None without transforms.
 
@@ -78,11 +77,10 @@ def levels_to_decide(
         targets: The targets of the files that are written, one of which has to realise a level. Without any, every
             level can be realised.
         recorded: The levels of the layers in a finished run, whose weights `source` has; None in a new run.
-        is_part: Whether the network is the part of another that an exit needs, in which there may be nothing to decide.
 
     Raises:
-        InputError: If a transform that decides levels can decide none, or sets one for all layers that no target can
-            realise, or if transforms cannot be combined.
+        InputError: If a transform sets a level for all layers that no target can realise, or if transforms cannot be
+            combined.
     """
     if not transforms:
         return None
@@ -94,30 +92,29 @@ def levels_to_decide(
     space = decision_space(network, transforms, refusal)
     for transform in transforms:
         _check_network_level(network, transform, refusal)
-        is_decided = transform.network_level is None and not is_part
-        if is_decided and not any(offer.transform is transform for offer in space.offers):
+    return space
+
+
+def check_choices(space: DecisionSpace | None) -> None:
+    """Refuse transforms that decide levels but leave no choice for any layer of a whole network.
+
+    In the part of a network that an early exit needs, there may be nothing to decide.
+
+    Args:
+        space: What transforms offer for the whole network; None without transforms.
+
+    Raises:
+        InputError: If there is such a transform.
+    """
+    if space is None:
+        return
+    for transform in space.deciding:
+        if not any(offer.transform is transform for offer in space.offers):
             reason = _reason(space, transform)
             raise InputError(
                 f"transform '{transform.name}' has no choice for any layer{': ' + reason if reason else ''}",
                 f"give other levels or another {argument('targets')}, or leave out {argument('transforms')}",
             )
-    return space
-
-
-def space_of(
-    transforms: Sequence[Transform], targets: Sequence[Target]
-) -> Callable[[Network, tuple[Framework, Any], bool], DecisionSpace | None]:
-    """Return what gives `levels_to_decide` of a network, its framework and model, and whether it is part of another.
-
-    Args:
-        transforms: The transforms of a new run.
-        targets: Its targets.
-    """
-
-    def space(network: Network, source: tuple[Framework, Any], is_part: bool) -> DecisionSpace | None:
-        return levels_to_decide(network, source, transforms, targets, is_part=is_part)
-
-    return space
 
 
 def prepared(

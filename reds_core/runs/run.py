@@ -24,7 +24,7 @@ from reds_core.runs.inputs import InputReader, Inputs
 from reds_core.runs.inspection import frozen_warning
 from reds_core.runs.int8_gate import check_int8_gate
 from reds_core.runs.max_drop import find_smallest
-from reds_core.runs.offered_levels import space_of
+from reds_core.runs.offered_levels import levels_to_decide
 from reds_core.runs.publishing import complete
 from reds_core.runs.request import RunRequest
 from reds_core.runs.session import RunPlugins, Session, check_exits, check_realiser, create_plugins
@@ -105,7 +105,7 @@ class Run:
         accept = partial(accept_budgets, budgets)
         # Of a resumed run, it is first checked that it is given the same model.
         early = accept if known is None else _accept_any
-        space = space_of(plugins.transforms, targets.targets)
+        space = partial(levels_to_decide, transforms=plugins.transforms, targets=targets.targets)
         inputs = InputReader(request, framework, kinds, folder, known, self.watcher, early, space).read()
         if known is not None:
             known.check_hashes(inputs.hashes, folder.path)

@@ -26,7 +26,7 @@ from reds_core.runs.given_data import given_data, read_given
 from reds_core.runs.input_shapes import InputShape, with_input_shape
 from reds_core.runs.inputs import split_parts
 from reds_core.runs.inspection import load_for_inspection
-from reds_core.runs.offered_levels import levels_to_decide, transforms_of
+from reds_core.runs.offered_levels import check_choices, levels_to_decide, transforms_of
 from reds_core.runs.options import changed, given_options
 from reds_core.runs.participants import FRAMEWORKS, check_options, level_participants
 from reds_core.runs.provenance import file_hash, versions_of, weights_hash
@@ -145,6 +145,7 @@ def sensitivity(
         )
         devices = run_targets(registry, framework, settings).targets if settings.targets else ()
         space = levels_to_decide(network, (framework, loaded), made, devices)
+        check_choices(space)
         if space is None or not space.offers:
             raise InputError("the transforms leave nothing to decide for any layer", "choose other transforms")
         for warning in space.warnings:
