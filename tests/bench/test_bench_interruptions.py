@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import pytest
 from bench_tools import Place, eventually
+from slow_cases import slow_except
 
 from reds_core.bench.history import Ending, read_history
 from reds_core.bench.reader import read_records
@@ -191,7 +192,9 @@ def write_long_problem(path: Path) -> None:
     save_problem(KnapsackProblem("p", groups, (), resources), path)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", slow_except([signal.SIGKILL], [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], lambda signum: signum.name)
+)
 def test_a_back_end_in_a_session_of_its_own_ends_with_the_command(place: Place, signum: signal.Signals) -> None:
     """The pulp plugin starts a worker that starts CBC."""
     write_long_problem(place.folder / "p.npz")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bench_tools import eventually
 from command_line import Reds
 from compare_commands import finish, is_alive, make_command_place, start_compare, waiting_processes
 from compare_tools import ComparePlace, Performer, result
+from slow_cases import slow_except
 from toy_runs import contents, skip_report
 
 from reds_core.compare.grid import Grid
@@ -120,17 +122,14 @@ def wait_for(place: ComparePlace, running: Any, waiting: int, lines: int) -> lis
     return waiting_processes(place)
 
 
-QUICK_STOPS = {(LOCAL, signal.SIGKILL), (CLUSTER, signal.SIGINT)}
-STOPS = [
-    pytest.param(
-        where, number, marks=() if (where, number) in QUICK_STOPS else pytest.mark.slow, id=f"{where}-{number.name}"
-    )
-    for where in (LOCAL, OWN_CLUSTER, CLUSTER)
-    for number in (signal.SIGKILL, signal.SIGINT)
-]
-
-
-@pytest.mark.parametrize(("where", "number"), STOPS)
+@pytest.mark.parametrize(
+    ("where", "number"),
+    slow_except(
+        [(LOCAL, signal.SIGKILL)],
+        product((LOCAL, OWN_CLUSTER, CLUSTER), (signal.SIGKILL, signal.SIGINT)),
+        lambda case: f"{case[0]}-{case[1].name}",
+    ),
+)
 def test_a_stopped_comparison_resumes(place: ComparePlace, where: str, number: signal.Signals) -> None:
     asked = ("--pruners", "nested,waiting", "--seeds", "4,5")
     with options(where, place) as more:

@@ -24,7 +24,7 @@ from typer.main import get_command
 from reds_core import cli
 
 MANY = int(os.environ.get("REDS_FUZZ_TRIES", "2000"))
-IN_CI = settings(max_examples=35, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+IN_CI = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 AT_LENGTH = settings(
     max_examples=MANY,
     deadline=None,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from reds_c_engine.emulator import CORES, Core, measure, outputs_on_core, outputs_on_host, unavailable
 from reds_c_engine.reference import run
+from slow_cases import slow_except
 
 pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert")
 
@@ -103,8 +104,7 @@ def test_members_equal_the_reference_on_a_core(core: Core, family: DeployedFamil
 @needs_tools
 @pytest.mark.parametrize(
     "core",
-    [pytest.param(core, marks=() if name == "cortex-m4" else pytest.mark.slow) for name, core in CORES.items()],
-    ids=list(CORES),
+    slow_except([CORES["cortex-m4"]], CORES.values(), lambda core: core.name),
 )
 def test_switching_takes_few_instructions_and_changes_those_of_no_run(core: Core, family: DeployedFamily) -> None:
     found = measure(core, family.folder)

@@ -10,6 +10,7 @@ from c_kernels import C, sources
 from case_files import program
 from kernel_cases import everything
 from reds_c_engine.emulator import CORES, Core, run_on, unavailable
+from slow_cases import slow_except
 
 M3 = Core("cortex-m3", "mps2-an385", "soft", 25_000_000)
 """A core without instructions for signal processing, so with the plain path."""
@@ -17,9 +18,7 @@ FAST = CORES["cortex-m4"]
 
 
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
-@pytest.mark.parametrize(
-    "core", [pytest.param(c, id=c.name, marks=() if c is FAST else pytest.mark.slow) for c in (M3, *CORES.values())]
-)
+@pytest.mark.parametrize("core", slow_except([FAST], (M3, *CORES.values()), lambda core: core.name))
 def test_kernels_of_a_core_are_bit_exact(tmp_path: Path, core: Core) -> None:
     random = np.random.default_rng(3)
     cases = []

@@ -15,6 +15,7 @@ from reds_tensorflow.extraction import extract
 from reds_tensorflow.optimizers import _kinds
 from reds_tensorflow.tracing import inspect
 from reds_tensorflow.training import finetune
+from slow_cases import slow_except
 
 from reds_core.framework import (
     Arrays,
@@ -164,7 +165,7 @@ def check_equal(one: Family[Any], other: Family[Any]) -> None:
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-@pytest.mark.parametrize("held_back", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("held_back", slow_except([False], [True, False]))
 def test_a_training_that_is_stopped_leaves_the_models_as_they_were_and_is_resumed(held_back: bool) -> None:
     settings = replace(SETTINGS, epochs=3)
     undisturbed, kept, unsaved = family(), Keeper(), family()
@@ -183,23 +184,23 @@ def test_a_training_that_is_stopped_leaves_the_models_as_they_were_and_is_resume
     check_equal(resumed, undisturbed)
 
 
-@pytest.mark.parametrize("held_back", [True, False])
+@pytest.mark.parametrize("held_back", slow_except([True], [True, False]))
 def test_after_every_epoch(held_back: bool) -> None:
     check_resumes(SETTINGS, held_back, tuple(range(1, EPOCHS + 1)))
 
 
-@pytest.mark.parametrize("optimizer", sorted(_kinds()))
+@pytest.mark.parametrize("optimizer", slow_except(["adam", "muon", "sgd"], sorted(_kinds())))
 def test_with_every_optimizer(optimizer: str) -> None:
     """Momentums, running averages and counters all come back."""
     check_resumes(replace(SETTINGS, optimizer=optimizer, distill=Teacher.NONE), False, stops=(2,), build=alone)
 
 
-@pytest.mark.parametrize("change", [c.value for c in Change])
+@pytest.mark.parametrize("change", slow_except(["flip", "noise"], [c.value for c in Change]))
 def test_with_every_augmentation(change: str) -> None:
     check_resumes(replace(SETTINGS, augment=(change,), distill=Teacher.NONE), False, stops=(2,), build=alone)
 
 
-@pytest.mark.parametrize("precision", [Precision.BFLOAT16, pytest.param(Precision.FLOAT16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", slow_except([Precision.BFLOAT16], [Precision.BFLOAT16, Precision.FLOAT16]))
 def test_in_every_precision(precision: Precision) -> None:
     """The scale of a float16 loss moves along with training, and comes back."""
     check_resumes(replace(SETTINGS, precision=precision), held_back=False, stops=(2,))

@@ -16,6 +16,7 @@ from reds_tensorflow.checking import check_data
 from reds_tensorflow.exits import ending_at, finetune_exits, with_exits
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.tracing import inspect
+from slow_cases import slow_except
 
 import reds_core
 from reds_core.cost import parse_budgets, usage
@@ -392,14 +393,11 @@ def check_levels(member: Any) -> None:
         assert all(len(np.unique(np.abs(column))) <= 2 ** (levels["weight_bits"] - 1) for column in columns)
 
 
+KINDS_OF_TRAINING = [(*kind, t) for kind in (("nested", False), ("oneshot", True)) for t in ((), ("weight-bits",))]
+
+
 @pytest.mark.parametrize(
-    ("pruner", "is_apart", "transforms"),
-    [
-        ("nested", False, ("weight-bits",)),
-        ("oneshot", True, ("weight-bits",)),
-        pytest.param("nested", False, (), marks=pytest.mark.slow),
-        pytest.param("oneshot", True, (), marks=pytest.mark.slow),
-    ],
+    ("pruner", "is_apart", "transforms"), slow_except([("nested", False, ("weight-bits",))], KINDS_OF_TRAINING)
 )
 def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
     pruner: str, is_apart: bool, transforms: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -173,6 +173,7 @@ assert printed.getvalue() == "", printed.getvalue()
 """
 
 
+@pytest.mark.slow
 def test_a_run_in_an_interactive_session_can_show_nothing_and_leaves_the_root_logger_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LOGGING)], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -18,6 +18,7 @@ from keras_random_sequences import RandomSequenceNetwork
 from random_draws import Drawn
 from reds_tensorflow.options import TensorFlowOptions
 from reds_tensorflow.reading import Reading
+from slow_cases import slow_except
 
 drawn_networks = given(source=st.randoms(use_true_random=False), seed=st.integers(0, 999))
 many_times = settings(
@@ -57,12 +58,12 @@ def check_exported_sequences(seed: int, folder: Path) -> None:
         random_checks.check_exported(grown.build(), grown.examples(seed), seed, folder, normalising(seed))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", slow_except(range(6), range(12)))
 def test_removed_equals_masked_on_random_networks(seed: int) -> None:
     check(np.random.default_rng(seed), seed)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", slow_except(range(3), range(6)))
 def test_removed_equals_masked_on_random_networks_over_sequences(seed: int) -> None:
     check_sequences(np.random.default_rng(seed), seed)
 

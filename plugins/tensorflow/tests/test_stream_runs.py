@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tensorflow as tf
+from slow_cases import slow_except
 
 import reds_core
 from reds_core import FinetuneSettings, RunSettings, Watcher
@@ -100,10 +101,7 @@ def weights(folder: Path) -> list[npt.NDArray[Any]]:
     return [np.asarray(weight) for each in loaded for weight in each.get_weights()]
 
 
-QUICK = {"PyDataset", "tf.data, weighted batches"}
-
-
-@pytest.mark.parametrize("name", [pytest.param(s, marks=() if s in QUICK else pytest.mark.slow) for s in SOURCES])
+@pytest.mark.parametrize("name", slow_except(["PyDataset", "tf.data, weighted batches"], SOURCES))
 def test_a_run_that_is_killed_in_an_epoch_ends_with_the_same_weights(name: str, tmp_path: Path) -> None:
     run(SOURCES[name](), tmp_path / "whole")
     with pytest.raises(SystemExit):

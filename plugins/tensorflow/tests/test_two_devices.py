@@ -31,6 +31,7 @@ if IS_INNER:
 
 
 LONGER = (
+    ("test_they_train_as_one_does and sgd", 2),
     ("test_batches_of_odd", 1),
     ("test_batch_norms_train", 2),
     ("test_figures and task0", 1),
@@ -45,7 +46,7 @@ LONGER = (
 @pytest.mark.parametrize(
     ("test", "count"),
     [
-        ("test_they_train_as_one_does", 4),
+        ("test_they_train_as_one_does and adam", 2),
         ("test_figures and task1", 1),
         *(pytest.param(*longer, marks=pytest.mark.slow) for longer in LONGER),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from reds_tensorflow.extraction import extract, variables
 from reds_tensorflow.loading import save_model
 from reds_tensorflow.nesting import all_layers
 from reds_tensorflow.tracing import inspect
+from slow_cases import slow_except
 
 from reds_core.cost import macs as counted_macs
 from reds_core.cost import params, parse_budgets, peak_ram
@@ -28,14 +30,9 @@ from reds_core.knapsack import solve
 from reds_core.network import Network
 from reds_core.scoring import ScoreTable
 
-
-def _case(wrapper: str, inner: str) -> Any:
-    few = wrapper == "at each step" or inner == "sequential"
-    return pytest.param(wrapper, inner, marks=[] if few else pytest.mark.slow, id=f"{wrapper}: {inner}")
-
-
+QUICK = [*product(WRAPPERS, ["sequential"]), *product(["at each step"], ["models in models", "recurrent"])]
 CASES = [
-    *(_case(wrapper, inner) for wrapper in WRAPPERS for inner in INNER),
+    *slow_except(QUICK, product(WRAPPERS, INNER), lambda pair: ": ".join(pair)),
     *(pytest.param("", name, id=name) for name in OTHERS),
 ]
 """Every kind of model in every kind of wrapper, most of them slow."""
