@@ -7,6 +7,7 @@ from typing import Any
 from reds_core.errors import InputError
 from reds_core.framework import Arrays, Framework, Numbers
 from reds_litert.lstm_operators import lstms_fixed
+from reds_litert.relu6_operators import relu6_replaced
 from reds_litert.zero_tensors import zero_tensors_scaled
 
 
@@ -29,4 +30,4 @@ def converted(framework: Framework, model: Any, numbers: Numbers, calibration: A
     elif calibration is None or not len(calibration):
         raise InputError(f"{numbers} export needs examples to calibrate on", f"give data, or export without {numbers}")
     content = lstms_fixed(framework.converted(model, numbers, calibration))
-    return zero_tensors_scaled(content) if numbers == "int8" else content
+    return zero_tensors_scaled(relu6_replaced(content)) if numbers == "int8" else content

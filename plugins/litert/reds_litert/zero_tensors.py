@@ -3,7 +3,8 @@
 The converter gives them the least scale that it has, for a range of a millionth. A layer that computes such a tensor
 then multiplies its sums by a factor of thousands. LiteRT's default delegate, XNNPACK, refuses factors of 256 and more,
 so that the file cannot be loaded, or even ends the process. Since zero is zero at any scale, such tensors get that of
-the tensor that they are computed from.
+the tensor that they are computed from, and so do the tensors that poolings, paddings and the like make of them, whose
+scale must be that of their input.
 """
 
 from __future__ import annotations
@@ -15,21 +16,68 @@ from ai_edge_litert import schema_py_generated as schema
 
 from reds_litert.schema import BIAS, INPUT, WEIGHTS, elements, kind_of, packed, replace_bias, unpacked
 
+_KINDS = schema.BuiltinOperator
+
 LEAST_SCALE = 1e-8
 """Scales below this are those of tensors without a range."""
-KERNELS = (
-    schema.BuiltinOperator.CONV_2D,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-    schema.BuiltinOperator.FULLY_CONNECTED,
-)
-ANY_SCALE = (
-    *KERNELS,
-    schema.BuiltinOperator.ADD,
-    schema.BuiltinOperator.SUB,
-    schema.BuiltinOperator.MUL,
-    schema.BuiltinOperator.MEAN,
+KERNELS = {
+    _KINDS.CONV_2D: (INPUT, WEIGHTS, BIAS),
+    _KINDS.DEPTHWISE_CONV_2D: (INPUT, WEIGHTS, BIAS),
+    _KINDS.FULLY_CONNECTED: (INPUT, WEIGHTS, BIAS),
+    _KINDS.TRANSPOSE_CONV: (2, 1, 3),
+}
+"""Operators with a kernel, and the indices of the input, the kernel and the bias among their inputs."""
+ANY_SCALE = frozenset(
+    {
+        *KERNELS,
+        _KINDS.ADD,
+        _KINDS.BATCH_MATMUL,
+        _KINDS.HARD_SWISH,
+        _KINDS.LEAKY_RELU,
+        _KINDS.MEAN,
+        _KINDS.MUL,
+        _KINDS.PRELU,
+        _KINDS.QUANTIZE,
+        _KINDS.RELU,
+        _KINDS.SQUARED_DIFFERENCE,
+        _KINDS.SUB,
+        _KINDS.SUM,
+    }
 )
 """Operators whose tensors may have any scale, whatever their others have."""
+FIXED_OUTPUT = frozenset({_KINDS.DEQUANTIZE, _KINDS.LOGISTIC, _KINDS.SOFTMAX, _KINDS.TANH})
+"""Operators whose input may have any scale, and whose output has a fixed one or none."""
+SAME_SCALE = frozenset(
+    {
+        _KINDS.AVERAGE_POOL_2D,
+        _KINDS.BATCH_TO_SPACE_ND,
+        _KINDS.CONCATENATION,
+        _KINDS.DEPTH_TO_SPACE,
+        _KINDS.EXPAND_DIMS,
+        _KINDS.MAXIMUM,
+        _KINDS.MAX_POOL_2D,
+        _KINDS.MINIMUM,
+        _KINDS.MIRROR_PAD,
+        _KINDS.PACK,
+        _KINDS.PAD,
+        _KINDS.PADV2,
+        _KINDS.REDUCE_MAX,
+        _KINDS.REDUCE_MIN,
+        _KINDS.RESHAPE,
+        _KINDS.RESIZE_BILINEAR,
+        _KINDS.RESIZE_NEAREST_NEIGHBOR,
+        _KINDS.SLICE,
+        _KINDS.SPACE_TO_BATCH_ND,
+        _KINDS.SPACE_TO_DEPTH,
+        _KINDS.SPLIT,
+        _KINDS.SQUEEZE,
+        _KINDS.STRIDED_SLICE,
+        _KINDS.TILE,
+        _KINDS.TRANSPOSE,
+        _KINDS.UNPACK,
+    }
+)
+"""Operators whose tensors of real numbers must all have the same scale."""
 
 
 def zero_tensors_scaled(content: bytes) -> bytes:
@@ -44,25 +92,48 @@ def zero_tensors_scaled(content: bytes) -> bytes:
 
 def _scaled(model: Any, graph: Any) -> bool:
     """Scale the tensors of a graph, and say whether there were any."""
-    given = {int(index) for index in graph.outputs}
     changed = False
     for operator in graph.operators:
-        if kind_of(model, operator) not in ANY_SCALE:
+        kind = kind_of(model, operator)
+        if kind not in ANY_SCALE:
             continue
-        made = graph.tensors[operator.outputs[0]]
-        before, after = _scale_of(made), _scale_of(graph.tensors[operator.inputs[INPUT]])
+        source = graph.tensors[operator.inputs[KERNELS[kind][0] if kind in KERNELS else INPUT]]
+        before, after = _scale_of(graph.tensors[operator.outputs[0]]), _scale_of(source)
         if before is None or after is None or before >= LEAST_SCALE or after < LEAST_SCALE:
             continue
-        readers = [each for each in graph.operators if each.inputs is not None and operator.outputs[0] in each.inputs]
-        if int(operator.outputs[0]) in given or any(kind_of(model, each) not in ANY_SCALE for each in readers):
+        alike = _with_the_same_scale(model, graph, int(operator.outputs[0]))
+        readers = [each for each in graph.operators if alike & _read(each)]
+        if any(_scale_of(graph.tensors[index]) != before for index in alike):
             continue
-        made.quantization.scale = [after]
-        made.quantization.min = made.quantization.max = None
+        if any(kind_of(model, each) not in ANY_SCALE | FIXED_OUTPUT | SAME_SCALE for each in readers):
+            continue
+        for index in alike:
+            details = graph.tensors[index].quantization
+            details.scale, details.min, details.max = [after], None, None
         for each in readers:
-            if kind_of(model, each) in KERNELS and len(each.inputs) > BIAS and each.inputs[BIAS] >= 0:
-                _rescale_bias(model, graph, each, before / after)
+            _rescale_bias(model, graph, each, before / after)
         changed = True
     return changed
+
+
+def _with_the_same_scale(model: Any, graph: Any, index: int) -> set[int]:
+    """A tensor, and those that must have the same scale because of the operators that make or read them."""
+    joined = [
+        {i for i in (*_read(each), *map(int, each.outputs)) if _scale_of(graph.tensors[i]) is not None}
+        for each in graph.operators
+        if kind_of(model, each) in SAME_SCALE
+    ]
+    found: set[int] = set()
+    more = {index}
+    while more - found:
+        found |= more
+        more = set().union(*(tensors for tensors in joined if tensors & found))
+    return found
+
+
+def _read(operator: Any) -> set[int]:
+    """The indices of the tensors that an operator reads."""
+    return set() if operator.inputs is None else {int(index) for index in operator.inputs if index >= 0}
 
 
 def _scale_of(tensor: Any) -> float | None:
@@ -74,12 +145,14 @@ def _scale_of(tensor: Any) -> float | None:
 
 
 def _rescale_bias(model: Any, graph: Any, operator: Any, factor: float) -> None:
-    """Give an operator the integers of its bias at the scale that follows from that of its input."""
-    bias, source = graph.tensors[operator.inputs[BIAS]], graph.tensors[operator.inputs[INPUT]]
+    """Give an operator with a bias the integers of it at the scale that follows from that of its input."""
+    places = KERNELS.get(kind_of(model, operator))
+    if places is None or len(operator.inputs) <= places[2] or operator.inputs[places[2]] < 0:
+        return
+    source, kernel, bias = (graph.tensors[operator.inputs[place]] for place in places)
     integers = elements(model, bias)
     if integers is None:
         return
-    kernel = np.asarray(graph.tensors[operator.inputs[WEIGHTS]].quantization.scale, np.float64)
-    scales = np.float32(source.quantization.scale[0]) * kernel
+    scales = np.float32(source.quantization.scale[0]) * np.asarray(kernel.quantization.scale, np.float64)
     scaled = np.rint(integers.astype(np.float64) * factor).astype(integers.dtype)
-    replace_bias(model, graph, operator, scaled, scales)
+    replace_bias(model, graph, operator, scaled, scales, places[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -47,6 +48,42 @@ def test_the_default_delegate_runs_files_with_tensors_that_are_zero(bias_after: 
     assert found == pytest.approx(model.predict(data.x, verbose=0), abs=0.03)
     made = [tensor for tensor in read_graph(content).tensors if tensor.data is None and len(tensor.scales) == 1]
     assert min(tensor.scale for tensor in made) > LEAST_SCALE
+
+
+def flattened(x: Any) -> Any:
+    return L.Dense(3, **BIASED)(L.Flatten()(x))
+
+
+def joined(x: Any) -> Any:
+    """Several tensors that are zero and must have the same scale, though each is made by another layer."""
+    return L.Conv2D(2, 1, **BIASED)(L.Concatenate()([x, L.ReLU()(-L.ReLU()(x))]))
+
+
+BIASED: dict[str, Any] = {"bias_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=3)}
+BEHIND: dict[str, Callable[[Any], Any]] = {
+    "maximum": lambda x: L.Conv2D(2, 1, **BIASED)(L.MaxPooling2D(2)(x)),
+    "average": lambda x: L.Conv2D(2, 1, **BIASED)(L.AveragePooling2D(2)(x)),
+    "whole maximum": lambda x: L.Dense(3, **BIASED)(L.GlobalMaxPooling2D()(x)),
+    "padding": lambda x: L.DepthwiseConv2D(3, strides=2, **BIASED)(L.ZeroPadding2D(1)(x)),
+    "dilation": lambda x: L.Conv2D(2, 3, dilation_rate=2, **BIASED)(x),
+    "resizing": lambda x: L.Conv2D(2, 3, **BIASED)(L.UpSampling2D(2)(x)),
+    "transposed": lambda x: L.Conv2DTranspose(2, 3, strides=2, **BIASED)(x),
+    "flattened": flattened,
+    "joined": joined,
+    "sigmoid": L.Activation("sigmoid"),
+    "output": lambda x: x,
+}
+"""What reads a tensor that is zero for every example."""
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_whatever_reads_the_tensor(name: str) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 3))
+    dead = L.Conv2D(4, 3, padding="same", activation="relu", bias_initializer=keras.initializers.Constant(-1000.0))
+    model, data = keras.Model(inputs, BEHIND[name](dead(inputs))), examples()
+    (found,) = run_one_by_one(interpreter_of(converted(model, data)), (data.x,))
+    assert found == pytest.approx(model.predict(data.x, verbose=0), abs=0.005)
 
 
 def test_other_files_stay_as_they_are() -> None:
