@@ -36,9 +36,8 @@ def placed(name: str, graph: FileGraph, program: Program) -> Member:
     first, last = {program.input: 0}, {program.input: last_read[program.input]}
     for time, step in enumerate(program.steps):
         if step.output not in holder:
-            origin = holder[step.inputs[0]]
-            same = _may_overwrite(step, program) and last[origin] <= time
-            holder[step.output] = origin if same else step.output
+            origins = [holder[tensor] for tensor in _replaceable(step, program)]
+            holder[step.output] = next((origin for origin in origins if last[origin] <= time), step.output)
             first.setdefault(holder[step.output], time)
         owner = holder[step.output]
         last[owner] = max(last.get(owner, 0), time, last_read.get(step.output, time))
@@ -98,8 +97,8 @@ def _input_first(buffers: Sequence[Buffer], placement: Placement) -> tuple[int, 
     return placement.offsets
 
 
-def _may_overwrite(step: Step, program: Program) -> bool:
-    """Whether a step may write its output over its first input."""
-    constant = isinstance(step.settings, Arithmetic | WideArithmetic) and len(step.inputs) == 1
-    is_elementwise = step.kernel in _IN_PLACE or constant
-    return is_elementwise and program.sizes_bytes[step.inputs[0]] == program.sizes_bytes[step.output]
+def _replaceable(step: Step, program: Program) -> tuple[int, ...]:
+    """Return the inputs over which a step may write its output if nothing reads them afterwards."""
+    is_elementwise = step.kernel in _IN_PLACE or isinstance(step.settings, Arithmetic | WideArithmetic)
+    size_bytes = program.sizes_bytes[step.output]
+    return tuple(tensor for tensor in step.inputs if is_elementwise and program.sizes_bytes[tensor] == size_bytes)

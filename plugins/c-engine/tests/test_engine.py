@@ -158,6 +158,21 @@ def test_the_arena_holds_the_input_and_what_lives_at_the_same_time(engine: Compi
     assert arenas[-1] == 8 * 7 * (6 + 10 + 16)  # both branches and the tensor that joins them
 
 
+@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
+def test_sums_and_products_take_the_place_of_an_input(kind: str, objects: KernelObjects, tmp_path: Path) -> None:
+    """First of their second input, since the first is needed again, then of their first."""
+    build = GraphBuilder()
+    shape = (1, 4, 4, 3)
+    image = build.tensor(shape)
+    gate = build.operator("LOGISTIC", [image], build.tensor(shape, 1 / 256, -128))
+    x = build.operator(kind, [image, gate], build.tensor(shape, 0.04, 3), options(f"{kind.title()}Options"))
+    x = build.operator(kind, [x, image], build.tensor(shape, 0.05, -4), options(f"{kind.title()}Options"))
+    contents = [("full", build.content(image, x))]
+    found = objects.linked(contents, tmp_path)
+    check(found, contents)
+    assert found.engine.family.members[0].arena_bytes == 2 * np.prod(shape)
+
+
 @pytest.mark.parametrize("layout", ["plain", "arduino", "zephyr"])
 def test_layouts(layout: str, eight_bits: Contents, tmp_path: Path) -> None:
     files = []

@@ -1,4 +1,5 @@
-/* Sums, differences and products of two tensors, or of a tensor and a constant. Outputs may replace the first input. */
+/* Sums, differences and products of two tensors, or of a tensor and a constant. Outputs may replace an
+ * input of the same size. */
 #include "reds_engine.h"
 #include "reds_requantize.h"
 

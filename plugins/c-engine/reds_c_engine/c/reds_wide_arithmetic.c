@@ -1,4 +1,4 @@
-/* Sums, differences and products of 16-bit activations. Outputs may replace the first input. */
+/* Sums, differences and products of 16-bit activations. Outputs may replace an input of the same size. */
 #include "reds_requantize.h"
 #include "reds_wide.h"
 
