@@ -121,6 +121,28 @@ def test_decisions_in_c_are_those_of_python_to_the_last_bit(program: Path, trace
         assert len({a.member for a in recorder.answers}) > 1
 
 
+CPP = """\
+#include "reds_governor_config.h"
+
+int main() {
+  const reds_observation now = {1000, 0, 1};
+  reds_pi_state pi = {0, 0};
+  reds_threshold_state threshold = {0};
+  const int first = reds_pi_decide(&reds_pi_law, &pi, &now);
+  return first + reds_threshold_decide(&reds_threshold_law, &threshold, &now) == 100;
+}
+"""
+
+
+def test_programs_in_cpp_are_linked_with_it(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.cpp").write_text(CPP)
+    made, folder = str(tmp_path / "governor.o"), program.parent
+    call(compiler(), *STRICT, "-c", str(folder / "reds_governor.c"), "-o", made)
+    options = ("-std=c++11", "-Wall", "-Wextra", "-Werror", f"-I{folder}")
+    call(compiler("c++"), *options, str(tmp_path / "main.cpp"), made, "-o", str(tmp_path / "main"))
+    call(str(tmp_path / "main"))
+
+
 @pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "cortex-m55"])
 def test_it_compiles_without_warnings_for_microcontrollers(program: Path, core: str, tmp_path: Path) -> None:
     gcc = compiler("arm-none-eabi-gcc")

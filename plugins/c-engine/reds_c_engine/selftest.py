@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +17,15 @@ from reds_litert.graph import read_graph
 from reds_c_engine.c_text import array_text
 from reds_c_engine.records import Family
 from reds_c_engine.reference import outputs_of
+from reds_core.system import run_isolated
 
 SEED = 2463534242
 """The first state of the generator (Marsaglia, Xorshift RNGs)."""
 LARGEST_BYTES = 1 << 15
 """How many bytes the expected outputs may take."""
-_ARENA_BYTES = 1 << 26
+WORKER = Path(__file__).with_name("interpreter_worker.py")
+LIMIT_S = 300.0
+"""How long tflite-micro may take."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,18 @@ Examples = tuple[bytes, int, npt.NDArray[Any]]
 
 def _by_interpreter(members: Sequence[Examples]) -> list[npt.NDArray[Any]] | None:
     """Return the outputs of tflite-micro; None if it is not installed or cannot run one of the files."""
-    try:
-        from tflite_micro import runtime
-    except ImportError:
+    if find_spec("tflite_micro") is None:
         return None
-    found = []
-    for content, exits, inputs in members:
-        try:
-            interpreter = runtime.Interpreter.from_bytes(content, arena_size=_ARENA_BYTES)
-        except RuntimeError:  # it runs no dense layers with weights of 4 bits, for example
-            return None
-        of_examples = []
-        for example in inputs:
-            interpreter.set_input(example[None], 0)
-            interpreter.invoke()
-            of_examples.append([np.array(interpreter.get_output(index)) for index in range(exits)])
-        found += [np.array(outputs) for outputs in zip(*of_examples, strict=True)]
-    return found
+    counts = [exits for _, exits, _ in members]
+    request: dict[str, npt.ArrayLike] = {"exits": counts}
+    for member, (content, _, inputs) in enumerate(members):
+        request |= {f"content/{member}": np.frombuffer(content, np.uint8), f"inputs/{member}": inputs}
+    try:
+        reply = run_isolated(WORKER, request, time.monotonic() + LIMIT_S)
+    except RuntimeError:  # the interpreter has crashed
+        return None
+    names = [f"{member}/{exit}" for member, exits in enumerate(counts) for exit in range(exits)]
+    return [reply[name] for name in names] if reply else None
 
 
 def _by_reference(members: Sequence[Examples]) -> list[npt.NDArray[Any]]:

@@ -39,6 +39,16 @@ def test_softmax_is_that_of_tflite_micro(kernels: KernelLibrary, scale: float, b
         check(kernels, softmax_case(values, scale, beta, interpreter.get_output(0)))
 
 
+@pytest.mark.parametrize("classes", [500, 1000, 2100, 4095])
+def test_probabilities_of_many_classes_are_rounded_to_zero(kernels: KernelLibrary, classes: int) -> None:
+    """Of about the same inputs, for which assertions of tflite-micro end the process."""
+    values = np.random.default_rng(5).integers(-2, 3, (2, classes)).astype(np.int8)
+    expected = np.exp(0.004 * values.astype(np.float64))
+    expected = np.rint(256 * expected / expected.sum(axis=1, keepdims=True)) - 128
+    check(kernels, softmax_case(values, 0.004, 1.0, expected.astype(np.int8)))
+    assert np.array_equal(run(read_graph(softmax_file(2, classes, 0.004, 1.0)), values), expected)
+
+
 @pytest.mark.slow
 def test_kernels_have_no_undefined_behaviour(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
@@ -47,6 +57,8 @@ def test_kernels_have_no_undefined_behaviour(tmp_path: Path) -> None:
     for scale in (0.0037, 0.1, 20.0):
         expected = run(read_graph(softmax_file(1, 10, scale, 1.0)), values)
         cases.append(softmax_case(values, scale, 1.0, expected))
+    alike = np.zeros((1, 4095), np.int8)
+    cases.append(softmax_case(alike, 0.1, 1.0, np.full_like(alike, -128)))
     (tmp_path / "cases.c").write_text(program(cases))
     files = map(str, [tmp_path / "cases.c", *sources()])
     sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")

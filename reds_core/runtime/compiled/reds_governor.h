@@ -9,6 +9,10 @@
 #define REDS_GOVERNOR_H
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define REDS_SLEEP (-1) /* the answer if no request waits, or none can be answered */
 
 /* What an inference of a member takes. */
@@ -63,4 +67,7 @@ typedef struct {
 
 int reds_pi_decide(const reds_pi *law, reds_pi_state *state, const reds_observation *observed);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -72,7 +72,8 @@ void reds_softmax(const void *settings, const int8_t *first, const int8_t *secon
       headroom++;
     }
     const int32_t scale = reciprocal((int32_t)(sum - UINT32_C(0x80000000)));
-    const int exponent = 12 - headroom + 31 - 8;
+    const int power = 12 - headroom + 31 - 8;
+    const int exponent = power > 32 ? 32 : power; /* From 32 on, all products are rounded to 0. */
     for (int32_t c = 0; c < s->classes; c++) {
       const int32_t difference = first[c] - greatest;
       int32_t value = INT8_MIN;

@@ -12,6 +12,8 @@ from reds_c_engine.quantization import GREATEST, LEAST, NO_ACTIVATION, input_rad
 from reds_c_engine.records import Step
 
 _SOFTMAX_BITS = 5
+_LARGEST_CLASSES = (1 << 12) - 1
+"""Sums of more exponentials overflow in tflite-micro."""
 """The number of integer bits of differences of inputs of softmax in fixed point."""
 
 
@@ -99,6 +101,8 @@ def softmax(one: Operator) -> list[Step]:
     if by.shift < 0:
         raise one.refused("the scale of its input is too small")
     classes = source.shape[-1]
+    if classes > _LARGEST_CLASSES:
+        raise one.refused(f"it has {classes} classes, more than {_LARGEST_CLASSES}")
     radius = input_radius(_SOFTMAX_BITS, by.shift)
     settings = Softmax(
         math.prod(source.shape) // classes, classes, by.multiplier, by.shift, -min(radius, GREATEST - LEAST)
