@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from reds_core.arrays import FloatArray
 from reds_core.cost.counting import ELEMENT_SIZES_BYTES
 from reds_core.cost.resources import RESOURCES, CostModel, usage
 from reds_core.framework.projection import rewritten_kernels
@@ -300,6 +301,34 @@ def factors_compose_to_the_projection(subject: TransformSubject) -> None:
                 raise Failure(f"the kernels of {site} at level {level} compute something else than the projection")
 
 
+def factors_follow_from_what_they_compose(subject: TransformSubject) -> None:
+    """Files are made of the composed kernel that a training keeps, so its factors must be those of the training.
+
+    What other transforms make of them, such as integers of a few bits, would differ otherwise.
+    """
+    if subject.plugin.stage is not Stage.REWRITE:
+        raise Skip("replaces no layers")
+    for site, level in subject.lower_levels:
+        for weight, values in site.weights:
+            if not subject.plugin.projects(weight):
+                continue
+            for inputs in (None, _second_moments(values.shape[-2])):
+                found = subject.plugin.factors(weight, level, inputs)(values.copy())
+                again = subject.plugin.factors(weight, level, None)(composed(found))
+                if not all(np.allclose(a, b, atol=1e-3 * np.abs(b).max()) for a, b in zip(again, found, strict=True)):
+                    raise Failure(
+                        f"the kernels of {site} at level {level} change when they are made of what they compose"
+                    )
+
+
+def _second_moments(channels: int) -> FloatArray:
+    """Second moments of inputs that are correlated and of different sizes."""
+    random = np.random.default_rng(channels)
+    x = random.normal(size=(4 * channels, channels)) @ random.normal(size=(channels, channels))
+    moments: FloatArray = x.T @ x / len(x)
+    return moments
+
+
 def prints_nothing(subject: TransformSubject) -> None:
     """With --json, stdout must contain nothing but JSON, so a plugin must not print."""
     with captured_stdout() as captured:
@@ -344,6 +373,7 @@ TRANSFORM_CHECKS: tuple[Check[TransformSubject], ...] = (
     Check(quantiser_agrees_with_the_projection, _PROJECTS),
     Check(begins_with_a_projection, _BEGINS),
     Check(factors_compose_to_the_projection, (*_PROJECTS, "describes_a_layer_that_fits")),
+    Check(factors_follow_from_what_they_compose, (*_PROJECTS, "factors_compose_to_the_projection")),
     Check(prints_nothing, _PROJECTS),
 )
 """Every check of a transform, in the order of the report."""

@@ -185,6 +185,9 @@ class Transform(Compression, ABC):
         Only transforms of the stage REWRITE have it. The kernels are those that `described` lists, in the channels of
         the kernel that is given. They compute the projection: `projected` returns `composed` of them.
 
+        They must follow from what they compose, whatever kernel and inputs it comes from: a training keeps the composed
+        kernel, from which the kernels of the file are made anew, and later transforms project each of them.
+
         Args:
             of: The description of the kernel.
             level: One of the levels offered for its layer, except for the last.

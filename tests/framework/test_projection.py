@@ -122,6 +122,18 @@ def test_later_transforms_project_the_kernels_that_replace_one_and_models_hold_t
     assert all(np.allclose(np.abs(a), np.abs(b)) for a, b in zip(again, expected, strict=True))
 
 
+def test_kernels_of_files_are_those_of_the_training_though_moments_are_measured_anew() -> None:
+    values, random = kernel(INSIDE), np.random.default_rng(4)
+    in_training, at_export = (np.cov(random.normal(size=(6, 40)) * np.arange(1, 7)[:, None]) for _ in range(2))
+    trained = rewriting(rank=2, weight_bits=2).begun(values, in_training)
+    held = trained.holds(values).astype(np.float32).astype(np.float64)
+    exported = rewriting(rank=2, weight_bits=2).begun(held, at_export)
+    assert trained.factors is not None
+    assert exported.factors is not None
+    for of_file, of_training in zip(exported.factors(held), trained.factors(values), strict=True):
+        assert np.allclose(of_file, of_training, atol=1e-5)
+
+
 def test_second_moments_reach_the_transform_that_asks_for_them() -> None:
     found, values = rewriting(rank=1), kernel(INSIDE)
     assert found.reads == NETWORK.layers[[layer.name for layer in NETWORK.layers].index("inside")].inputs[0]

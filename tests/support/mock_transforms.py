@@ -218,6 +218,22 @@ class Unequal(ToyRank):
         return composed(super().factors(of, level, None)(weight))
 
 
+class Turning(ToyRank):
+    """Its kernels depend on what was decomposed."""
+
+    def factors(
+        self, of: Weight, level: int, inputs: FloatArray | None
+    ) -> Callable[[FloatArray], tuple[FloatArray, ...]]:
+        factors = super().factors(of, level, inputs)
+
+        def turned(values: FloatArray) -> tuple[FloatArray, ...]:
+            first, second = factors(values)
+            scale = 1 + np.abs(values - first @ second).max()
+            return first * scale, second / scale
+
+        return turned
+
+
 class Printing(ToyBits):
     def offered(self, network: Network, site: str) -> Offered:
         print("offering")

@@ -119,11 +119,14 @@ class ToyRank(Transform):
         def factors(values: FloatArray) -> tuple[FloatArray, ...]:
             moments = np.eye(len(values)) if inputs is None else inputs
             root = np.linalg.cholesky(moments + 1e-9 * np.eye(len(values))).T
-            left, singular, right = np.linalg.svd(root @ values)
-            first = np.linalg.solve(root, left[:, : len(singular)] * singular)
+            left, singular, right = np.linalg.svd(root @ values, full_matrices=False)
+            nearest = np.linalg.solve(root, left[:, :level] * singular[:level]) @ right[:level]
+            left, singular, right = np.linalg.svd(nearest, full_matrices=False)
+            signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
             chain = np.zeros((len(values), level)), np.zeros((level, values.shape[1]))
             rank = min(level, len(singular))
-            chain[0][:, :rank], chain[1][:rank] = first[:, :rank], right[:rank]
+            chain[0][:, :rank] = (left * singular * signs)[:, :rank]
+            chain[1][:rank] = (right * signs[:, None])[:rank]
             return chain
 
         return factors

@@ -63,6 +63,7 @@ BAD_TRANSFORMS: list[tuple[type[Transform], str, str]] = [
     (mock_transforms.Halving, "begins_with_a_projection", "begun with a smaller network at level 25"),
     (mock_transforms.Unmasked, "begins_with_a_projection", "projected and then begun, changes again"),
     (mock_transforms.Unequal, "factors_compose_to_the_projection", "compute something else than the projection"),
+    (mock_transforms.Turning, "factors_follow_from_what_they_compose", "change when they are made of what they"),
     (mock_transforms.Printing, "prints_nothing", "printed 'offering"),
 ]
 BAD_TARGETS: list[tuple[type[Target], str, str]] = [
@@ -134,7 +135,10 @@ def test_an_honest_transform_passes(check: Callable[[], None]) -> None:
 def test_an_honest_transform_with_a_quantiser_passes_on_given_networks() -> None:
     report = check_transform(mock_transforms.Quantising, networks=sample_networks()[1:])
     others = {each.name: each.outcome for each in report.results if each.outcome is not CheckOutcome.PASSED}
-    assert others == {"factors_compose_to_the_projection": CheckOutcome.SKIPPED}, str(report)
+    assert others == {
+        "factors_compose_to_the_projection": CheckOutcome.SKIPPED,
+        "factors_follow_from_what_they_compose": CheckOutcome.SKIPPED,
+    }, str(report)
 
 
 @pytest.mark.usefixtures("quick")

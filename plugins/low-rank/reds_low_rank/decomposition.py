@@ -3,14 +3,19 @@
 All of them come from eigenvectors of a symmetric matrix whose side is the smaller one of what is decomposed. That is
 exact enough in double precision and several times faster than a singular value decomposition, which matters because a
 training decomposes every kernel in every step.
+
+Factors depend on their product alone, whatever it was decomposed from. What later transforms make of the factors, such
+as integers of a few bits, is therefore the same in a training, which keeps the product, and in a file.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from reds_core.arrays import FloatArray
+from reds_core.arrays import BoolArray, FloatArray
 
+NEGLIGIBLE = 1e-6
+"""Share of the largest singular value up to which one counts as zero; its vectors would be those of rounding errors."""
 RIDGE = 1e-6
 """Share of the mean second moment that is added to each, so that channels that were always zero keep some weight."""
 
@@ -19,8 +24,9 @@ def split(matrix: FloatArray, rank: int, moments: FloatArray | None = None) -> t
     """Return two matrices, (rows, rank) and (rank, columns), whose product is the nearest one of that rank.
 
     Without moments, the product is the truncated singular value decomposition, which has the least squared error of all
-    matrices of the rank (Eckart and Young, 1936). With moments, the error of `x @ matrix` is the least on average. Both
-    factors have columns and rows of equal norm, so that neither needs a wider range of numbers than the other.
+    matrices of the rank (Eckart and Young, 1936). With moments, the error of `x @ matrix` is the least on average. The
+    factors are the singular vectors of the product, each times the root of its singular value, so that neither needs a
+    wider range of numbers than the other.
 
     Args:
         matrix: The matrix, which is multiplied by row vectors x from the left.
@@ -40,10 +46,13 @@ def split(matrix: FloatArray, rank: int, moments: FloatArray | None = None) -> t
         seen = matrix if moments is None else _weighted(matrix, _root(moments))
         # Rounding would leave small singular values with bases that are not orthogonal.
         basis = np.linalg.qr(seen.T @ _leading(seen @ seen.T, rank))[0]
-    left, right = matrix @ basis, basis.T
-    norms = np.sqrt(np.linalg.norm(left, axis=0))
-    norms = np.where(norms > 0, norms, 1.0)
-    return left / norms, right * norms[:, None]
+    # singular vectors of a product of two thin matrices are those of a product of two small ones
+    (before, inner), (after, outer) = np.linalg.qr(matrix @ basis), np.linalg.qr(basis)
+    left, values, right = np.linalg.svd(inner @ outer.T)
+    left, right = before @ left, after @ right.T
+    signed = right * _signs(right)
+    roots = np.sqrt(np.where(_counts(values), values, 0.0))
+    return left * _signs(right) * roots, (signed * roots).T
 
 
 def tucker(
@@ -51,8 +60,9 @@ def tucker(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the Tucker-2 decomposition of a kernel by its input and output channels.
 
-    It is the sequentially truncated higher-order singular value decomposition (Vannieuwenhoven et al., 2012), first of
-    the output channels and then of the input channels.
+    What it composes is the sequentially truncated higher-order singular value decomposition (Vannieuwenhoven et al.,
+    2012), first of the output channels and then of the input channels. The factors are the higher-order singular value
+    decomposition of that (De Lathauwer et al., 2000).
 
     Args:
         kernel: The kernel, (offsets, inputs, outputs).
@@ -80,12 +90,45 @@ def tucker(
         basis = _leading(unfolded @ unfolded.T, before)
         first = basis if moments is None else np.asarray(np.linalg.solve(scale, basis), np.float64)
         core = basis.T @ seen
+    first, core, last = _turned(first, core, last)
     missing_before, missing_after = before - first.shape[1], after - len(last)
     return (
         np.pad(first, ((0, 0), (0, missing_before))),
         np.pad(core, ((0, 0), (0, missing_before), (0, missing_after))),
         np.pad(last, ((0, missing_after), (0, 0))),
     )
+
+
+def _turned(first: FloatArray, core: FloatArray, last: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Turn the factors that are no identities to singular vectors of what all three compose."""
+    if first.shape[1] < len(first):
+        first, triangle = np.linalg.qr(first)
+        core = triangle @ core
+    rank_before, rank_after = core.shape[1:]
+    if last.shape[0] < last.shape[1]:
+        flat = core.reshape(-1, rank_after)
+        turn = _leading(flat.T @ flat, rank_after)
+        turn = turn * _signs(last.T @ turn)
+        core, last = core @ turn, turn.T @ last
+        last = last * _counts(np.linalg.norm(core, axis=(0, 1)))[:, None]
+    if first.shape[1] < len(first):
+        flat = core.transpose(1, 0, 2).reshape(rank_before, -1)
+        turn = _leading(flat @ flat.T, rank_before)
+        turn = turn * _signs(first @ turn)
+        core, first = turn.T @ core, first @ turn
+        first = first * _counts(np.linalg.norm(core, axis=(0, 2)))
+    return first, core, last
+
+
+def _counts(values: FloatArray) -> BoolArray:
+    """Return which singular values are more than rounding errors of numbers in single precision."""
+    return np.asarray(values > NEGLIGIBLE * values.max(initial=0.0), np.bool_)
+
+
+def _signs(vectors: FloatArray) -> FloatArray:
+    """Return, for each column, the sign of its largest element: vectors that differ by a sign become equal by it."""
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    return np.where(largest < 0, -1.0, 1.0)
 
 
 def positive_definite(moments: FloatArray) -> FloatArray:

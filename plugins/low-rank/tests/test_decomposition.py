@@ -88,6 +88,22 @@ def test_factors_are_those_of_the_chain_and_compute_the_projection(scheme: str, 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("shape", SHAPES)
+def test_factors_depend_on_their_product_alone(scheme: str, shape: tuple[int, ...]) -> None:
+    """Whatever moments it is decomposed with, and although a model holds the product in single precision."""
+    kernel, how, of = drawn(shape), SCHEMES[scheme], Shape.of(shape)
+    moments = [None, moments_of(shape[-2]), positive_definite(np.diag(np.arange(shape[-2], dtype=np.float64)))]
+    for percent in (20, 60, 95):
+        ranks = how.ranks(of, percent)
+        for given in moments:
+            factors = how.factors(kernel, ranks, given)
+            held = np.asarray(composed(factors), np.float32).astype(np.float64)
+            for other in moments:
+                for again, factor in zip(how.factors(held, ranks, other), factors, strict=True):
+                    np.testing.assert_allclose(again, factor, atol=2e-4)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_the_break_even_rank_has_as_many_weights_as_the_kernel(scheme: str, shape: tuple[int, ...]) -> None:
     large = (*shape[:-2], 40 * shape[-2], 40 * shape[-1])
     of = Shape.of(large)
