@@ -246,6 +246,12 @@ class RunSettings:
         if not self.transforms:
             self._check_no_effect(writes_files)
             return
+        if self.qat is False and self.qat_activations:
+            name, other = argument("qat_activations"), argument("qat", False)
+            raise InputError(
+                f"{name} rounds activations in quantisation-aware training, which is turned off",
+                f"leave out {other} or {name}",
+            )
         if self.exchange_rate is not None and self.calibrate is not None:
             raise InputError(
                 f"{argument('calibrate')} computes the exchange rate that {argument('exchange_rate')} gives",
@@ -269,6 +275,7 @@ class RunSettings:
             "exchange_rate": self.exchange_rate is not None and not self.widths.skip_blocks,
             "calibrate": self.calibrate is not None,
             "qat": self.qat is not None,
+            "qat_activations": self.qat_activations,
         }
         name = next((name for name, is_given in given.items() if is_given), None)
         if name is not None:

@@ -270,6 +270,11 @@ def test_formulate_states_widths_and_levels_as_prune_does(reds: Reds, place: Wor
         ("prune", ["--calibrate", "6"], "--calibrate has no effect without transforms"),
         ("prune", ["--qat"], "--qat has no effect without transforms"),
         ("prune", ["--no-qat"], "--qat has no effect without transforms"),
+        ("prune", ["--qat-activations"], "--qat-activations has no effect without transforms"),
+        (
+            *("prune", ["--transform", "toy-bits", "--no-qat", "--qat-activations"]),
+            "--qat-activations rounds activations in quantisation-aware training, which is turned off",
+        ),
         (
             *("prune", ["--transform", "toy-bits", "--calibrate", "6", "--exchange-rate", "1"]),
             "--calibrate computes the exchange rate that --exchange-rate gives; leave out one of them",

@@ -235,6 +235,11 @@ class _Place:
     values: FloatArray
     steps: FloatArray
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether all its weights are zero."""
+        return not self.values.any()
+
     @cached_property
     def is_coarse(self) -> npt.NDArray[np.bool_]:
         """Which channels have larger scales than their weights need, bool (output channels,)."""
@@ -246,10 +251,19 @@ def _matched(model: Any, kernels: Sequence[Kernel]) -> Iterator[tuple[Kernel, _P
     """Yield the weights in the file with their kernels.
 
     Several kernels of one element a channel are alike. They are taken in order, those first that are not taken yet.
-    Weights of large scales are like several kernels too, so their turn comes last.
+    Weights of large scales are like several kernels too, so their turn comes late. The last are weights that are all
+    zero: they may be those of any kernel of their shape that is left, since factors of batch norms may be zero.
     """
     taken: set[int] = set()
-    for place in sorted(_places(model), key=lambda place: bool(place.is_coarse.all())):
+    for place in sorted(_places(model), key=lambda place: (place.is_zero, bool(place.is_coarse.all()))):
+        if place.is_zero:
+            left = [index for index, kernel in enumerate(kernels) if index not in taken]
+            fitting = [index for index in left if kernels[index].values.shape == place.values.shape]
+            if fitting:
+                index = min(fitting, key=lambda each: bool(kernels[each].values.any()))
+                taken.add(index)
+                yield kernels[index], place
+            continue
         alike = [(_likeness(kernel.values, place), index) for index, kernel in enumerate(kernels)]
         best = max((likeness for likeness, _ in alike), default=0.0)
         if best < ALIKE:
@@ -311,7 +325,7 @@ def _likeness(kernel: FloatArray, place: _Place) -> float:
 def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None:
     """Give weights their integers of fewer bits, and the biases of their operators the scales that follow."""
     products = (kernel.integers * place.values).sum(axis=1)
-    integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers)
+    integers = np.where(products[:, None] < 0, -kernel.integers, kernel.integers) * (not place.is_zero)
     scales = _low_bit_scales(place, integers)
     differences = np.abs(place.values - integers * scales[:, None]).max(axis=1)
     if np.any(differences > np.where(place.is_coarse, COARSE_ROUNDING * place.steps, kernel.rounding * scales)):

@@ -224,6 +224,27 @@ def test_biases_stay_in_range_behind_channels_that_no_example_activates() -> Non
     np.testing.assert_allclose(real(content, outputs(content, x)), FRAMEWORK.predict(model, x), atol=0.01)
 
 
+@pytest.mark.parametrize("zero", ["kernel", "factors"])
+def test_kernels_of_zeros_are_found(zero: str) -> None:
+    """A kernel that is zero, or becomes zero in the file since all factors of the batch norm behind it are."""
+    keras.utils.set_random_seed(1)
+    entry = keras.Input((6, 6, 4))
+    x = L.Conv2D(4, 3, padding="same", activation="relu", name="first")(entry)
+    y = L.BatchNormalization(name="norm")(L.Conv2D(4, 3, padding="same", name="dead")(x))
+    model = keras.Model(entry, L.Flatten()(L.Conv2D(4, 3, name="last")(L.Add()([x, y]))))
+    dead = model.get_layer("norm").gamma if zero == "factors" else model.get_layer("dead").kernel
+    dead.assign(np.zeros(dead.shape))
+    model.get_layer("norm").beta.assign([0.1, -0.2, 0.3, 0.4])
+    data = np.random.default_rng(2).normal(size=(8, 6, 6, 4)).astype(np.float32)
+    sites = ["first", "dead", "last"]
+    network = project(model, sites)
+    stock = converted(FRAMEWORK, model, "int8", Arrays(data, np.zeros(len(data))))
+    content = with_int4(stock, kernels_of(network, FRAMEWORK.weights(model, network)), sites)
+    assert len(int4_tensors(content)) == 3
+    difference = outputs(content, data).astype(int) - outputs(stock, data)
+    assert np.abs(difference).max() <= 1  # scales of 4 bits are rounded by themselves
+
+
 def test_two_integers_are_packed_into_a_byte() -> None:
     integers = np.array([1, -2, 7, -7, -8], np.int8)
     assert pack4(integers).tolist() == [0xE1, 0x97, 0x08]

@@ -87,6 +87,8 @@ class LowRank(Transform):
             ranks = scheme.ranks(shape, percent)
             if scheme.size(shape, ranks) < shape.size:
                 percents.setdefault(ranks, percent)
+        if self.options.percents == (WHOLE,):
+            return Offered.nothing(f"{WHOLE} is its only level")
         if not percents:
             return Offered.nothing("factors of each of the ranks have at least as many weights as the layer")
         return Offered(np.array([*percents.values(), WHOLE], np.int64))

@@ -75,6 +75,11 @@ def test_layers_whose_factors_save_nothing_have_no_levels() -> None:
     assert offered.reason == "factors of each of the ranks have at least as many weights as the layer"
 
 
+def test_the_level_that_changes_nothing_is_no_choice() -> None:
+    offered = low_rank("100").offered(convolution((9, 9, 8), (9, 9, 8), (3, 3)), "conv")
+    assert offered.reason == "100 is its only level"
+
+
 def test_grouped_convolutions_have_no_levels() -> None:
     offered = low_rank().offered(convolution((9, 9, 8), (9, 9, 8), (3, 3), groups=2), "conv")
     assert offered.reason == "it is neither a dense layer nor a convolution without groups"

@@ -108,7 +108,9 @@ class _Search:
             seen.add(call.name)
             if call.epsilon is not None:
                 norm = norms[call.name]
-                if norm is not None and call.name not in folded:
+                if norm is None:
+                    yield from self._positions(call)
+                elif call.name not in folded:
                     yield Producer(None, np.zeros((len(norm.mean), 0)), norm=norm)
                 continue
             producer = self._producer(call)
@@ -159,12 +161,8 @@ class _Search:
         rows = {index: self._rows(index) for _, index in named}
         if any(values.shape[1] != 1 for values in rows.values()):
             return None
-        by_kind: dict[WeightKind, list[int]] = {}
-        for weight, index in named:
-            by_kind.setdefault(weight.kind, []).append(index)
-        mean_at, variance_at = by_kind[WeightKind.STATISTIC]
+        scales, offsets, (mean_at, variance_at) = self._parts(call)
         mean = rows[mean_at][:, 0]
-        scales, offsets = by_kind.get(WeightKind.SCALE, []), by_kind.get(WeightKind.OFFSET, [])
         return BatchNorm(
             scale=rows[scales[0]][:, 0] if scales else np.ones_like(mean),
             offset=rows[offsets[0]][:, 0] if offsets else np.zeros_like(mean),
@@ -175,6 +173,23 @@ class _Search:
             mean_at=mean_at,
             variance_at=variance_at,
         )
+
+    def _parts(self, call: Layer) -> tuple[list[int], list[int], list[int]]:
+        """The indices of the scales, the offsets and the statistics of a batch norm, those of the mean first."""
+        kinds = (WeightKind.SCALE, WeightKind.OFFSET, WeightKind.STATISTIC)
+        found = ([index for index in call.weights if self._network.weights[index].kind is kind] for kind in kinds)
+        scales, offsets, statistics = found
+        return scales, offsets, statistics
+
+    def _positions(self, call: Layer) -> Iterator[Producer]:
+        """The slopes and offsets of a batch norm that tells the positions of a channel apart, as behind a Flatten."""
+        if any(self._dimension(index) is None for index in call.weights):
+            return  # the group does not pass it
+        scales, offsets, (mean_at, variance_at) = self._parts(call)
+        slope = 1 / np.sqrt(self._rows(variance_at) + float(call.epsilon or 0.0))
+        slope = slope * self._rows(scales[0]) if scales else slope
+        offset = -slope * self._rows(mean_at)
+        yield Producer(None, np.concatenate([slope, offset + self._rows(offsets[0]) if offsets else offset], axis=1))
 
     def _producer(self, call: Layer) -> Producer | None:
         """The layer as a producer if it has kernels that compute the group."""

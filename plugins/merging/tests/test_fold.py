@@ -202,6 +202,29 @@ def test_the_representative_is_the_channel_nearest_to_the_centre() -> None:
     np.testing.assert_array_equal(joining.clusters[joining.kept], np.arange(5))
 
 
+def test_channels_that_a_batch_norm_treats_differently_at_each_position_are_told_apart() -> None:
+    """Behind a Flatten: the first two kernels are equal, but only the last two channels are alike."""
+    builder = NetworkBuilder()
+    value = builder.input((2, 3))
+    made = builder.fresh(4)
+    builder.weight("k", Weight("k", "first", WeightKind.KERNEL, (Fixed(3), made), 1, True))
+    (value,) = builder.call("first", "Dense", (value,), ((value.dims[0], made),), ["k"])
+    (value,) = builder.call("flat", "Flatten", (value,), ((tile(made, 2),),))
+    kinds = {"gamma": WeightKind.SCALE, "beta": WeightKind.OFFSET}
+    kinds |= {"mean": WeightKind.STATISTIC, "variance": WeightKind.STATISTIC}
+    for name, kind in kinds.items():
+        builder.weight(name, Weight(name, "norm", kind, value.dims, 0, True))
+    (value,) = builder.call("norm", "BatchNormalization", (value,), (value.dims,), list(kinds), epsilon=0.0)
+    builder.weight("h", Weight("h", "head", WeightKind.KERNEL, (value.dims[0], Fixed(2)), 1, True))
+    (value,) = builder.call("head", "Dense", (value,), ((Fixed(2),),), ["h"])
+    network = builder.finish("flattened", [value])
+    kernel = np.array([[1.0, 1.0, 0.4, 0.41], [2.0, 2.0, 0.3, 0.3], [0.5, 0.5, -1.0, -1.0]])
+    gamma = np.array([[1.0, -1.0, 1.0, 1.0], [2.0, -2.0, 1.5, 1.5]]).reshape(-1)
+    weights = [kernel, gamma, np.zeros(8), np.zeros(8), np.ones(8), np.ones((8, 2))]
+    (joining,) = joinings(weights, {"first": 3}, Fold(FoldOptions(repair="none")), network).values()
+    assert joining.clusters.tolist() == [0, 1, 2, 2]
+
+
 def test_the_repair_from_the_weights_is_that_of_the_paper_for_equal_variances() -> None:
     """Two channels with kernels of length 1 at an angle of 60 degrees: the variance of their mean is (1 + 1/2) / 2."""
     builder = NetworkBuilder()

@@ -69,7 +69,8 @@ def batch_norm_call(layer: Any, inputs: Any, training: Any = None, mask: Any = N
     offset = tf.cast(layer.beta, tf.float32) if layer.center else tf.zeros(channels)
     outputs, mean, variance = fastest_norm(channels)(x, scale, offset, layer.epsilon)
     for moving, measured in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        moving.assign(moving * layer.momentum + measured * (1 - layer.momentum))
+        average = tf.cast(moving.value, tf.float32) * layer.momentum + measured * (1 - layer.momentum)
+        moving.assign(tf.cast(average, moving.dtype))
     return tf.cast(tf.ensure_shape(outputs, x.shape), layer.compute_dtype)
 
 

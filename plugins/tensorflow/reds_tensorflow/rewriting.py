@@ -52,6 +52,8 @@ def refusal(model: Any, network: Network, site: str) -> str | None:
         return "it is a grouped convolution"
     if any(keras.src.backend.get_keras_mask(t) is not None for n in layer._inbound_nodes for t in n.input_tensors):
         return "it passes on a mask of time steps, which a chain of layers would not"
+    if len({len(call.input_shape) for call in network.layers if call.name == site}) > 1:
+        return "it reads tensors of different numbers of dimensions"
     own = {named.name for named in variables_of(functional).values() if any(named.variable is w for w in layer.weights)}
     indices = {index for index, weight in enumerate(network.weights) if weight.name in own}
     others = (call.name for call in network.layers if call.name != site and indices & {*call.weights})

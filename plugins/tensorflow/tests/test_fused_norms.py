@@ -171,6 +171,17 @@ def test_in_half_precision_statistics_stay_single(width: int) -> None:
         np.testing.assert_allclose(actual, wanted, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_norms_whose_weights_are_in_half_precision(width: int, kind: str) -> None:
+    model = _varied(keras.Sequential([keras.Input((4, 5, width)), keras.layers.BatchNormalization(dtype=kind)]))
+    x = _examples(7, 4, 5, width)
+    expected, _ = _trained(model, x, fused=False)
+    found, _ = _trained(model, x, fused=True)
+    for actual, wanted in zip(found[:3], expected[:3], strict=True):
+        np.testing.assert_allclose(actual, wanted, atol=0.05)
+
+
 def test_nested_and_shared_norms_are_found_and_given_back() -> None:
     shared = keras.layers.BatchNormalization()
     inner = keras.Sequential([keras.Input((4,)), shared, keras.layers.Dense(4), keras.layers.BatchNormalization()])

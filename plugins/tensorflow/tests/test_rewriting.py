@@ -200,14 +200,17 @@ def test_what_cannot_be_replaced_has_a_reason() -> None:
     tied = L.Dense(8, name="tied")
     y = L.Conv2D(8, 3, groups=2, padding="same", name="grouped")(image)
     y = L.TimeDistributed(tied, name="around")(tied(L.DepthwiseConv2D(3, name="depthwise")(y)))
-    network = inspect(model := keras.Model([inputs, image], [masked, y]))
-    sites = ("masked", "lstm", "grouped", "depthwise", "tied", "?")
+    pooled = L.Dense(8, name="pooled")
+    several = pooled(L.GlobalAveragePooling2D()(pooled(image)))
+    network = inspect(model := keras.Model([inputs, image], [masked, y, several]))
+    sites = ("masked", "lstm", "grouped", "depthwise", "tied", "pooled", "?")
     assert {site: refusal(model, network, site) for site in sites} == {
         "masked": "it passes on a mask of time steps, which a chain of layers would not",
         "lstm": "layers of type LSTM cannot be replaced by several layers",
         "grouped": "it is a grouped convolution",
         "depthwise": "layers of type DepthwiseConv2D cannot be replaced by several layers",
         "tied": "it shares its weights with layer 'around'",
+        "pooled": "it reads tensors of different numbers of dimensions",
         "?": "it is not a layer of the model",
     }
     with pytest.raises(UnsupportedError, match="cannot be replaced: it is a grouped convolution"):
