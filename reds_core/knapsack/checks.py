@@ -25,6 +25,8 @@ def checked_pair(groups: Sequence[Group], pair: Pair) -> Pair:
     if kernel is not None and (a.dimensions or b.dimensions):
         raise refused(f"kernel scores of '{a.name}' and '{b.name}' belong to groups with dimensions", "omit them")
     if kernel is not None:
+        if np.asarray(kernel).dtype.kind not in "iuf":
+            raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not real numbers", "give an array of floats")
         kernel = kernel if is_sealed(kernel, np.float64) else np.array(kernel, dtype=np.float64)
         if kernel.shape != (largest(a.widths), largest(b.widths)) or not np.all(np.isfinite(kernel)):
             raise refused(f"kernel scores of '{a.name}' and '{b.name}' are not finite numbers, channels x channels")

@@ -57,7 +57,8 @@ def as_integers(array: object, what: str) -> IntArray:
     if raw.dtype.kind not in "iuf" and not is_object_of_integers:
         found = "other objects" if raw.dtype.kind == "O" else f"of type {raw.dtype}"
         raise refused(f"{what} are not integers, but {found}", "give an array of integers")
-    if raw.dtype.kind in "ufO" and raw.size and np.any(np.abs(raw) > MAGNITUDE_LIMIT):
+    wide = raw.astype(np.float64) if raw.dtype.kind == "f" else raw  # half precision has no such limit
+    if raw.dtype.kind in "ufO" and raw.size and np.any(np.abs(wide) > MAGNITUDE_LIMIT):
         raise refused(f"{what} include a number above 2^62", "scale the numbers down")
     if is_sealed(raw, np.int64):
         return raw

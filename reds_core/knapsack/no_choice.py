@@ -52,6 +52,9 @@ def without_choice(problem: KnapsackProblem, solution: Solution) -> InfeasibleEr
 
 def _infeasible(problem: KnapsackProblem) -> InfeasibleError:
     """The error for a problem that no choice satisfies. It reports the least usage that can be reached."""
+    for group, low, high in zip(problem.groups, problem.floors, problem.ceilings, strict=True):
+        if low > high:
+            return InfeasibleError(f"the floor of group '{group.name}' is above its ceiling", "lower the floor")
     least = least_usage(problem)
     asked = ", ".join(f"{r.name} {r.capacity}" for r in problem.resources)
     reached = ", ".join(f"{name} {amount}" for name, amount in least.items())

@@ -41,7 +41,9 @@ class Group:
 
     def __post_init__(self) -> None:
         widths = as_integers(self.widths, f"widths of group '{self.name}'")
-        if widths.ndim != 1 or widths.size == 0:
+        if widths.ndim != 1:
+            raise refused(f"widths of group '{self.name}' have the shape {widths.shape}", "give a list of integers")
+        if widths.size == 0:
             raise refused(f"group '{self.name}' has no options")
         object.__setattr__(self, "widths", widths)
         object.__setattr__(self, "dimensions", tuple(self.dimensions))

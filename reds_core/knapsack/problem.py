@@ -95,10 +95,12 @@ class KnapsackProblem:
         if not self.groups:
             raise refused("it has no groups")
         for names in ([g.name for g in self.groups], [r.name for r in self.resources]):
+            seen: set[str] = set()
             for name in names:
                 check_name(name)
-                if not name or names.count(name) > 1:
+                if not name or name in seen:
                     raise refused(f"the name '{name}' is empty or used twice")
+                seen.add(name)
         object.__setattr__(self, "nesting", checked_nesting(self.groups, self.nesting))
         counts = [g.options for g in self.groups]
         floors = tuple(as_integer(f, "a floor") for f in self.floors) or (0,) * len(counts)

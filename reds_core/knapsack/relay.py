@@ -171,7 +171,9 @@ class _Relay:
             return replace(found, status=Status.OPTIMAL, bound=self._bound, gap=0.0, limit=None)
         is_close = self._controls.gap and self._controls.is_close_enough(found.value, found.bound)
         if found.status is Status.FEASIBLE and is_close:
-            found = replace(found, limit=Limit.GAP)
+            return replace(found, limit=Limit.GAP)
+        if found.status in (Status.FEASIBLE, Status.NO_SOLUTION) and found.limit is None:
+            found = replace(found, limit=next((each.limit for each in self._asked if each.limit is not None), None))
         return found
 
     def _texts_of_others(self, best: Solution) -> Iterator[str]:

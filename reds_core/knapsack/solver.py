@@ -262,6 +262,29 @@ def _violation(problem: KnapsackProblem, solver: Solver, what: str) -> ContractV
     )
 
 
+def malformed(answer: object) -> str | None:
+    """Return what is wrong with the types in an answer, as a sentence without a capital, or None if nothing is."""
+    if not isinstance(answer, Answer):
+        return f"it returned {type(answer).__name__}, not an Answer"
+    parts: dict[str, object] = vars(answer)
+    if not isinstance(parts["status"], Status):
+        return f"its status {answer.status!r} is not a Status"
+    if not isinstance(parts["limit"], Limit | None):
+        return f"its limit {answer.limit!r} is not a Limit"
+    if not isinstance(parts["backend_s"], Real | None):
+        return f"its backend seconds {answer.backend_s!r} are not a number"
+    if not isinstance(parts["detail"], tuple | list) or not all(isinstance(d, str) for d in answer.detail):
+        return f"its detail {answer.detail!r} is not a tuple of texts"
+    has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if has_choice != (answer.choice is not None):
+        return f"status {answer.status.value} {'without' if has_choice else 'with'} a choice"
+    if answer.bound is not None and not _is_integer(answer.bound):
+        return f"its bound {answer.bound!r} is not an integer"
+    if answer.bound is not None and abs(int(answer.bound)) >= 2**63:
+        return "its bound does not fit in 64 bits"
+    return None
+
+
 def _check_gap(problem: KnapsackProblem, solver: Solver, answer: Answer, controls: Controls) -> None:
     """Check that an answer whose limit is the gap has reached the gap that was asked for."""
     if answer.limit is not Limit.GAP:
@@ -279,26 +302,11 @@ def _check(problem: KnapsackProblem, solver: Solver, answer: Answer) -> None:
     def violated(what: str) -> ContractViolation:
         return _violation(problem, solver, what)
 
-    if not isinstance(answer, Answer):
-        raise violated(f"it returned {type(answer).__name__}, not an Answer")
-    if not isinstance(answer.status, Status):
-        raise violated(f"its status {answer.status!r} is not a Status")
-    if not isinstance(answer.limit, Limit | None):
-        raise violated(f"its limit {answer.limit!r} is not a Limit")
-    if not isinstance(answer.backend_s, Real | None):
-        raise violated(f"its backend seconds {answer.backend_s!r} are not a number")
-    if not isinstance(answer.detail, tuple | list) or not all(isinstance(d, str) for d in answer.detail):
-        raise violated(f"its detail {answer.detail!r} is not a tuple of texts")
-    has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
-    if has_choice != (answer.choice is not None):
-        raise violated(f"status {answer.status.value} {'without' if has_choice else 'with'} a choice")
-    if answer.bound is not None:
-        if Claim.BOUND not in solver.claims:
-            raise violated("it gave a bound, which it does not declare")
-        if not _is_integer(answer.bound):
-            raise violated(f"its bound {answer.bound!r} is not an integer")
-        if abs(int(answer.bound)) >= 2**63:
-            raise violated("its bound does not fit in 64 bits")
+    fault = malformed(answer)
+    if fault is not None:
+        raise violated(fault)
+    if answer.bound is not None and Claim.BOUND not in solver.claims:
+        raise violated("it gave a bound, which it does not declare")
     if answer.status is Status.INFEASIBLE and Claim.INFEASIBLE not in solver.claims:
         raise violated("it claimed infeasibility, which it does not declare")
     if answer.choice is None:

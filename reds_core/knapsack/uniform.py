@@ -40,7 +40,7 @@ def uniform_choices(problem: KnapsackProblem) -> IntArray:
     """
     if problem.has_levels:
         raise refused("a ratio of channels says nothing about levels", "state a problem of widths alone")
-    shares = [g.widths / g.widths[-1] for g in problem.groups]
+    shares = [g.widths / max(int(g.widths[-1]), 1) for g in problem.groups]
     ratios = np.unique(np.concatenate([np.zeros(1), *shares]))[::-1]
     columns = [np.maximum(np.searchsorted(share, ratios, side="right") - 1, 0) for share in shares]
     choices: IntArray = np.clip(np.stack(columns, axis=1), problem.floors, problem.ceilings).astype(np.int64)

@@ -10,8 +10,8 @@ from itertools import combinations
 
 from reds_core.arrays import Table
 from reds_core.knapsack.problem import KnapsackProblem, PeakResource, Resource
-from reds_core.knapsack.solution import Answer, Limit, Status
-from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, why_not
+from reds_core.knapsack.solution import Answer, Status
+from reds_core.knapsack.solver import Claim, Control, Controls, Feature, Solver, malformed, why_not
 from reds_core.testing import problems
 from reds_core.testing.oracle import Truth, brute_force
 from reds_core.testing.plugin_checks import PluginSubject
@@ -87,18 +87,9 @@ def described(problem: KnapsackProblem) -> str:
 
 def well_formed(problem: KnapsackProblem, answer: object) -> str | None:
     """What is wrong with the form of an answer, or None."""
-    if not isinstance(answer, Answer) or not isinstance(answer.status, Status):
-        return f"it returned {answer!r}, not an Answer with a Status"
-    has_choice = answer.status in (Status.OPTIMAL, Status.FEASIBLE)
-    if has_choice != (answer.choice is not None):
-        return f"status {answer.status.value} {'without' if has_choice else 'with'} a choice"
-    limit: object = answer.limit
-    if not isinstance(limit, Limit | None):
-        return f"its limit {answer.limit!r} is not a Limit"
-    if answer.bound is not None and (isinstance(answer.bound, bool) or not hasattr(answer.bound, "__index__")):
-        return f"its bound {answer.bound!r} is not an integer"
-    if answer.choice is None:
-        return None
+    fault = malformed(answer)
+    if fault is not None or not isinstance(answer, Answer) or answer.choice is None:
+        return fault
     options = [g.options for g in problem.groups]
     if len(answer.choice) != len(options) or not all(
         hasattr(k, "__index__") and 0 <= k < n for k, n in zip(answer.choice, options, strict=True)
@@ -184,7 +175,12 @@ class SolverSubject(PluginSubject[Solver]):
         fault = well_formed(problem, answer)
         if fault is not None:
             raise Failure(f"{fault} on {described(problem)}")
-        return answer
+        choice, bound = answer.choice, answer.bound  # any sequence and any integers, as those of NumPy
+        return replace(
+            answer,
+            choice=None if choice is None else tuple(int(option) for option in choice),
+            bound=None if bound is None else int(bound),
+        )
 
     def timed(self, problem: KnapsackProblem, controls: Controls) -> tuple[Answer, float]:
         """What the solver says, and after how many seconds."""
@@ -229,6 +225,9 @@ class SolverSubject(PluginSubject[Solver]):
             found = fault(asked)
             if found is not None:
                 raise Failure(f"{found} on {described(problem)}")
+        exact_below = self.solver.exact_below
+        if answer.status is Status.OPTIMAL and exact_below is not None and problem.magnitude >= exact_below:
+            raise Failure(f"claims an optimum above its exact_below of {exact_below} on {described(problem)}")
 
     def judge_all(self, cases: Iterable[KnapsackProblem]) -> None:
         """Ask and judge every case that fits, by brute force.

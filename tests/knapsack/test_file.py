@@ -352,7 +352,7 @@ def test_inconsistent_headers_are_refused(changes: Contents, message: str, tmp_p
         ("value/a", np.array([1, 2, 2.5]), "not whole"),
         ("value/a", np.array(["1", "2", "3"]), "not integers"),
         ("widths/a", np.array([1, 1, 2]), "rise strictly"),
-        ("widths/a", np.array(5), "no options"),
+        ("widths/a", np.array(5), "have the shape ()"),
         ("pair_cost/macs/0", np.zeros((3, 2)), "shape"),
         ("cost/macs/a", np.array([2**62, 0, 1]), "2\\^62"),
     ],

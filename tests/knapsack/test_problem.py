@@ -189,7 +189,7 @@ def test_whole_floats_and_unsigned_are_accepted() -> None:
     ("widths", "values", "message"),
     [
         ([], [], "no options"),
-        ([[1, 2]], [[1, 2]], "no options"),
+        ([[1, 2]], [[1, 2]], r"have the shape \(1, 2\)"),
         ([-1, 1], [1, 2], "do not rise strictly"),
         ([1, 1], [1, 2], "do not rise strictly"),
         ([2, 1], [1, 2], "do not rise strictly"),
@@ -221,6 +221,7 @@ def a_sum(**changes: Any) -> SumResource:
         ({"pairs": (Pair(0, 1, np.zeros((3, 2), np.int64)),), "resources": ()}, "shape"),
         ({"pairs": (Pair(0, 1, None, np.zeros((2, 8))),), "resources": ()}, "channels x channels"),
         ({"pairs": (Pair(0, 1, None, np.full((2, 9), np.nan)),), "resources": ()}, "finite"),
+        ({"pairs": (Pair(0, 1, None, np.full((2, 9), 1j)),), "resources": ()}, "not real numbers"),
         ({"floors": (0,)}, "floor or ceiling"),
         ({"floors": (0, 3)}, "floor or ceiling"),
         ({"ceilings": (-1, 0)}, "floor or ceiling"),

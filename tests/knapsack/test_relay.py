@@ -121,8 +121,14 @@ def test_a_solver_that_ends_early_hands_on_its_choice_and_its_bound(limit: Limit
         second = Scripted(feasible(best, most + 3), name="second")
         found = run(Controls(time_limit_s), first, second)
         assert [(c.hint, c.known_bound) for c in second.heard] == [(best, most + 9)]
-        assert (found.solver, found.bound, found.limit) == ("second", most + 3, None)
+        assert (found.solver, found.bound, found.limit) == ("second", most + 3, limit)
         assert len(first.heard) == 1
+
+
+def test_a_limit_that_stopped_a_proof_is_told_though_another_found_the_choice() -> None:
+    best, most = optimum()
+    first, second = Scripted(feasible(LEAST, most + 9, Limit.MEMORY)), Scripted(Answer(Status.FEASIBLE, best))
+    assert run(Controls(), first, second).limit is Limit.MEMORY
 
 
 def test_only_what_a_solver_honours_is_passed_on() -> None:

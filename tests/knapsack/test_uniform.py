@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +18,12 @@ def test_equal_ratios_of_different_groups_are_one() -> None:
     assert [0, 4, 6, 15, 48] in choices.tolist()
     exact = {Fraction(w, n) for n in (3, 15, 21, 49, 147) for w in range(1, n + 1)} | {Fraction(0)}
     assert len(choices) == len(exact)
+
+
+def test_a_group_without_channels_has_one_ratio() -> None:
+    groups = (Group("none", np.array([0]), np.array([1])), Group("two", np.array([1, 2]), np.array([1, 2])))
+    with warnings.catch_warnings(action="error"):
+        assert choice_at_largest_ratio(KnapsackProblem("empty", groups)) == (0, 1)
 
 
 def test_the_largest_ratio_keeps_floors_and_ceilings_and_is_none_where_no_ratio_fits() -> None:

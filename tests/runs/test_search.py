@@ -152,6 +152,12 @@ def test_one_budget_that_no_choice_meets_although_each_term_could() -> None:
         search(BruteSolver).choose(problem)
 
 
+def test_a_floor_above_its_ceiling_is_named() -> None:
+    problem = two_groups().with_bounds([1, 0], [0, 0])
+    with pytest.raises(InfeasibleError, match=f"the floor of group '{problem.groups[0].name}' is above its ceiling"):
+        search(BruteSolver).choose(problem)
+
+
 def test_no_choice_says_which_solver_and_why() -> None:
     with pytest.raises(NoChoiceError, match="'idle' stopped without a choice for problem 'two'; give it more"):
         search(IdleSolver).choose(two_groups())
@@ -216,7 +222,7 @@ class MistakenSolver(BruteSolver):
 
 def test_where_one_solver_stops_without_a_choice_the_next_is_asked() -> None:
     found = search(TiredSolver, QuickSolver).answer(two_groups())
-    assert (found.solver, found.status, found.limit) == ("quick", Status.FEASIBLE, None)
+    assert (found.solver, found.status, found.limit) == ("quick", Status.FEASIBLE, Limit.TIME)
     assert found.detail == ("run 1 of 2, by tired, stopped at its time limit without a choice",)
 
 

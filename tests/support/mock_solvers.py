@@ -196,6 +196,39 @@ class Floating(Honest):
         return Answer(Status.OPTIMAL, first, bound=problem.evaluate(first).value)
 
 
+class Untyped(Honest):
+    """States its seconds as a text."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        return replace(super().solve(problem, controls), backend_s="0.1")  # type: ignore[arg-type]
+
+
+class Unbounded(Modest):
+    """Gives a bound that no value of a problem can reach."""
+
+    claims = Claim.BOUND
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        return replace(super().solve(problem, controls), bound=2**70)
+
+
+class Overconfident(Honest):
+    """Claims optima above the magnitude up to which it says that it is exact."""
+
+    exact_below = 2**36
+
+
+class Numeric(Honest):
+    """Honest: its choice is an array and its bound a number of NumPy."""
+
+    def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
+        answer = super().solve(problem, controls)
+        if answer.choice is None:
+            return answer
+        bound = None if answer.bound is None else np.int64(answer.bound)
+        return replace(answer, choice=np.array(answer.choice), bound=bound)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class BlindSpot:
     prefix: str = ""

@@ -37,6 +37,9 @@ def blind(prefix: str) -> Callable[[], Solver]:
 BAD: list[tuple[str, Callable[[], Solver], str, str]] = [
     ("misnamed", mocks.Misnamed, "declares_what_it_is", "not a lower-case word"),
     ("malformed", mocks.Malformed, "answers_in_form", "feasible without a choice"),
+    ("untyped", mocks.Untyped, "answers_in_form", "its backend seconds '0.1' are not a number"),
+    ("unbounded", mocks.Unbounded, "answers_in_form", "its bound does not fit in 64 bits"),
+    ("overconfident", mocks.Overconfident, "keeps_apart_what_floats_cannot", "claims an optimum above its exact_below"),
     ("crashing", mocks.Crashing, "answers_in_form", "ZeroDivisionError: oops"),
     ("boastful", mocks.Boastful, "answers_in_form", "asserts bound without declaring"),
     ("over budget", mocks.OverBudget, "stays_within_the_budget", "exceeds sum0 by"),

@@ -165,7 +165,7 @@ def _spread(table: IntArray, widths: IntArray) -> IntArray:
     added, sizes = np.diff(table, prepend=0), np.diff(widths, prepend=0)
     owner = np.repeat(np.arange(sizes.size), sizes)
     place = np.arange(owner.size) - (np.cumsum(sizes) - sizes)[owner]
-    whole, rest = np.divmod(added, sizes)
+    whole, rest = np.divmod(added, np.maximum(sizes, 1))  # no channel is owned by an option that adds none
     so_far = place * rest[owner] // sizes[owner]
     result: IntArray = whole[owner] + (place + 1) * rest[owner] // sizes[owner] - so_far
     return result

@@ -316,7 +316,9 @@ def conclude(
     choice = found[int(np.argmax(values))] if found else None
     if not trusted and not proved and (outcome.exhausted or outcome.bound is not None):
         detail += ("the numbers are too large for the back end to prove anything in floating point",)
-    bounds = [] if known.bound is None else [known.bound]
+    # presolve's bound may be worse than the sum of the largest values if the numbers are too large for its floats
+    safe = trivial_bound(problem) if known.bound is None else min(known.bound, trivial_bound(problem))
+    bounds = [safe]
     if (trusted or proved) and outcome.exhausted and outcome.choice is None:
         if value is None:
             return Answer(Status.INFEASIBLE, backend_s=outcome.backend_s, detail=detail)
@@ -324,11 +326,11 @@ def conclude(
     if trusted and outcome.bound is not None:
         # the model may leave out choices that are no better than the incumbent
         bounds.append(outcome.bound if known.value is None else max(outcome.bound, known.value))
-    bound = min(bounds, default=trivial_bound(problem))
+    bound = min(bounds)
     if value is None or choice is None:
         return Answer(Status.NO_SOLUTION, None, bound, outcome.limit, outcome.backend_s, detail)
     if bound < value:
-        bound = trivial_bound(problem) if known.bound is None else known.bound
+        bound = safe
         detail += ("the back end's bound was below the value of a choice, and is left out",)
     if bound == value and trusted:
         return Answer(Status.OPTIMAL, choice, bound, None, outcome.backend_s, detail)

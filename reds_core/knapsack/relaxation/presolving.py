@@ -68,7 +68,9 @@ def presolve(problem: KnapsackProblem, hint: Sequence[int] | None = None, deadli
         hint: a choice to improve from; it need not be feasible.
         deadline: `time.perf_counter()` at which to stop, or None.
     """
-    return _Presolve(problem, deadline).run(hint)
+    # products of large costs and multipliers may overflow in the dual, whose certificate is computed in integers
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _Presolve(problem, deadline).run(hint)
 
 
 class _Presolve:

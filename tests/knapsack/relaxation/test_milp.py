@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -102,6 +103,29 @@ def test_numbers_above_what_floats_tell_apart_prove_nothing(exhausted: bool) -> 
     empty = answered(saying(BackendOutcome(exhausted=True), exact=10), problem())
     assert empty.status is Status.FEASIBLE  # infeasibility is not believed either, and repair finds a choice
     assert any("too large" in d for d in empty.detail)
+
+
+def test_numbers_too_large_for_presolve_leave_the_sum_of_the_largest_values_as_bound() -> None:
+    """A row that can only be met exactly, whose dual has no minimum in floating point."""
+    values = ([20587884010836553, 100326507088149123], [2**57 - 2], [-(2**57), -106127659069940817, -24072897445799695])
+    widths = ([4, 6], [3], [2, 3, 7])
+    groups = tuple(Group(f"g{g}", *map(np.array, pair)) for g, pair in enumerate(zip(widths, values, strict=True)))
+    first = (None, np.array([34683001512716119]), np.array([-(2**57), -(2**57) + 2, 7406526321068797]))
+    second = (np.array([0, 90043970246848445]), np.array([20587884010836551]), None)
+    resources = (
+        SumResource("s0", -109432186563139755, -2, first),
+        SumResource("s1", 110631854257684998, 2, second),
+    )
+    problem = KnapsackProblem("large", groups, (), resources)
+
+    class Presolving(Scripted):
+        exact_below = 2**50
+        Options = LinearOptions
+
+    with warnings.catch_warnings(action="error"):
+        solution = solve(problem, Presolving(), Controls())
+    assert solution.value == 100326507088149121
+    assert solution.bound == trivial_bound(problem)
 
 
 def test_a_stopped_search_keeps_the_hint_and_the_limit() -> None:
