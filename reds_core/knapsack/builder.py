@@ -83,7 +83,7 @@ class ProblemBuilder:
         Args:
             name: A name that no other group has.
             values: The value of each option.
-            widths: The width of each option, strictly rising from at least 1, such as the number of channels that it
+            widths: The width of each option, strictly rising from 0 or more, such as the number of channels that it
                 keeps. Products multiply widths. By default, they are 1, 2, 3 and so on. With `levels`, they need not
                 rise, and by default they are the levels of the width of the group, if there are any.
             levels: What each option decides, as `{site: {what: levels}}` with one level for each option, where a site

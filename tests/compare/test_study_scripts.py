@@ -308,34 +308,24 @@ def test_the_page_of_pruners_tests_each_statement(modules: dict[str, ModuleType]
     assert "(`taylor-knapsack`, `l1-uniform`) | yes (+100.0 ± 0.0) | not run yet |" in text
     assert "(`fpgm-uniform`, `l1-uniform`) | not run yet | not run yet |" in text
     assert "2 of 44 runs are recorded so far" in text
-    assert "withdrawn" not in text
+    assert "second training" not in text
     assert "Nothing has run yet" in modules["mobilenetv2_page"].page([], tmp_path)
 
 
-def test_runs_of_masks_that_were_not_trained_are_withdrawn_until_they_are_repeated(
-    modules: dict[str, ModuleType], tmp_path: Path
-) -> None:
-    written(tmp_path, "mobilenetv2", old=[1, 1, 1, 1], new=[1, 0, 1, 1])
-
-    groups = ("block_2_expand", "block_6_expand", "block_6_project", "Conv_1", "Conv1")
-    full = dict.fromkeys(groups, 16)
-
-    def masked(started_at: str, name: str, accuracy: float) -> Any:
-        run = {"started_at": started_at, "predictions": f"{name}.npz", "accuracy": accuracy, "widths": full}
-        return record(modules, "mobilenetv2", "magnitude-unstructured", "macs-50", **run)
-
+def test_the_page_says_that_masks_were_made_on_another_training(modules: dict[str, ModuleType], tmp_path: Path) -> None:
+    written(tmp_path, "mobilenetv2", masked=[1, 0, 1, 1], ours=[1, 1, 1, 1])
     page = modules["mobilenetv2_page"].page
-    old, new = masked("2026-11-29T20:18:43+00:00", "old", 1.0), masked("2026-12-01T08:00:00+00:00", "new", 0.75)
-    ours = record(
-        modules, "mobilenetv2", "taylor-knapsack", "macs-50", predictions="new.npz", widths=full | {"Conv1": 4}
-    )
-    text = page([ours, old], tmp_path)
-    assert "The figures of `magnitude-unstructured` are withdrawn" in text
-    assert "| `magnitude-unstructured` | not run yet |" in text
-    assert "4 of 16, Conv1" in text
-    text = page([ours, new], tmp_path)
-    assert "withdrawn" not in text
-    assert "| `magnitude-unstructured` | 75.0 (1) |" in text
+
+    def made(arm: str, full_accuracy: float, name: str) -> Any:
+        changes = {"predictions": f"{name}.npz", "full_accuracy": full_accuracy}
+        return record(modules, "mobilenetv2", arm, "macs-50", **changes)
+
+    ours = made("taylor-knapsack", 0.9, "ours")
+    text = page([ours, made("magnitude-unstructured", 0.88, "masked")], tmp_path)
+    assert "prunes a second training of the given network**, of 88.0 % on the test set" in text
+    assert "contain 2.0 points" in text
+    for records in ([ours], [ours, made("magnitude-unstructured", 0.9, "masked")]):
+        assert "second training" not in page(records, tmp_path)
 
 
 def test_means_have_their_spread_and_the_number_of_runs_if_some_are_missing(modules: dict[str, ModuleType]) -> None:

@@ -85,10 +85,11 @@ class LiteRt(Device):
 
         try:
             interpreter = interpreter_of(content, self.options.threads)
+            for tensor in interpreter.get_input_details():  # latency does not depend on values
+                interpreter.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
+            interpreter.invoke()  # some damage shows only now
         except (ValueError, RuntimeError) as error:
             raise InputError(f"'{path}' cannot be read as a LiteRT model", "export it again") from error
-        for tensor in interpreter.get_input_details():  # latency does not depend on values
-            interpreter.set_tensor(tensor["index"], np.zeros(tensor["shape"], tensor["dtype"]))
         invoke: Callable[[], Any] = interpreter.invoke
         return invoke
 
