@@ -115,7 +115,7 @@ class LayerLevels:
             self._projections(each, widths, smaller[:place], in_training=True)
             for place, (each, widths) in enumerate(zip_longest(every, family.widths[: len(every)]))
         ]
-        bits = [self._activation_bits(each) for each in every] if self.qat_activations and self.qat is not False else []
+        bits = [self._activation_bits(each) for each in every] if self.qat_activations else []
         if not full:
             weights, bits = [*weights, {}], [*bits, None] if bits else []
         return replace(training, projections=tuple(weights), activations=tuple(bits))
