@@ -133,7 +133,7 @@ def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> Non
     arguments = [
         *("--transform", "toy-bits", "--option", "toy-bits.levels=4,8", "--target", "toy-device"),
         *("--budget", "macs=0.5", "--budget", "weight_bytes=0.4", "--exchange-rate", "0.3"),
-        *("--no-qat", "--qat-activations"),
+        *("--qat", "--qat-activations"),
     ]
     preview = pruned(reds, place, *arguments, "--dry-run")
     assert re.search(r"^inside +weight bits +[48]\s*$", preview.out, re.MULTILINE)
@@ -144,7 +144,7 @@ def test_prune_takes_transforms_and_targets(reds: Reds, place: Workplace) -> Non
     options = plan.options
     assert (options["transforms"], options["targets"]) == (["toy-bits"], ["toy-device"])
     assert (options["exchange_rate"], options["calibrate"]) == (0.3, None)
-    assert (options["qat"], options["qat_activations"]) == (False, True)
+    assert (options["qat"], options["qat_activations"]) == (True, True)
     (member,) = plan.subnetworks
     assert member.settings
     assert reds("report", place.out).status == 0
