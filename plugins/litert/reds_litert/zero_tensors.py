@@ -97,7 +97,7 @@ def _scaled(model: Any, graph: Any) -> bool:
         kind = kind_of(model, operator)
         if kind not in ANY_SCALE:
             continue
-        source = graph.tensors[operator.inputs[KERNELS[kind][0] if kind in KERNELS else INPUT]]
+        source = graph.tensors[operator.inputs[KERNELS.get(kind, (INPUT,))[0]]]
         before, after = _scale_of(graph.tensors[operator.outputs[0]]), _scale_of(source)
         if before is None or after is None or before >= LEAST_SCALE or after < LEAST_SCALE:
             continue

@@ -46,13 +46,13 @@ def split(matrix: FloatArray, rank: int, moments: FloatArray | None = None) -> t
         seen = matrix if moments is None else _weighted(matrix, _root(moments))
         # Rounding would leave small singular values with bases that are not orthogonal.
         basis = np.linalg.qr(seen.T @ _leading(seen @ seen.T, rank))[0]
-    # singular vectors of a product of two thin matrices are those of a product of two small ones
-    (before, inner), (after, outer) = np.linalg.qr(matrix @ basis), np.linalg.qr(basis)
-    left, values, right = np.linalg.svd(inner @ outer.T)
-    left, right = before @ left, after @ right.T
-    signed = right * _signs(right)
-    roots = np.sqrt(np.where(_counts(values), values, 0.0))
-    return left * _signs(right) * roots, (signed * roots).T
+    reduced = matrix @ basis
+    turn = _leading(reduced.T @ reduced, rank)
+    left, right = reduced @ turn, basis @ turn
+    values = np.linalg.norm(left, axis=0)
+    counted, signs = _counts(values), _signs(right)
+    left = left * signs / np.sqrt(np.where(counted, values, np.inf))
+    return left, (right * signs * np.sqrt(np.where(counted, values, 0.0))).T
 
 
 def tucker(
