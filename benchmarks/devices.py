@@ -37,8 +37,8 @@ from reds_c_engine.kernel_records import Convolution
 from reds_c_engine.records import Step
 from reds_litert.graph import FileGraph, read_graph
 from reds_litert.schema import packed, unpacked
+from reds_tflite_micro import interpreter
 from reds_tflite_micro.allocations import allocations
-from reds_tflite_micro.interpreter import MicroInterpreter
 
 from reds_core import Plan, Registry, load_data, load_plan
 from reds_core.cli import run
@@ -177,13 +177,8 @@ def enlarged_images(out: Path) -> Path:
 
 def micro_outputs(content: bytes, x: Int8Array) -> Int8Array:
     """What tflite-micro computes, int8 (examples, elements)."""
-    interpreter = MicroInterpreter(Path("file.tflite"), content)
-    found = []
-    for example in x:
-        interpreter.set_tensor(0, example[None])
-        interpreter.invoke()
-        found.append(np.array(interpreter.get_tensor(0)).reshape(-1))
-    return np.array(found)
+    (found,) = interpreter.run(Path("file.tflite"), content, (x,))
+    return found.reshape(len(x), -1)
 
 
 def compared(found: Int8Array, expected: Int8Array) -> Comparison:

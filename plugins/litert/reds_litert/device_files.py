@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from reds_core.system import silenced_output, silenced_warnings
 from reds_litert.file_interface import input_names_of, output_names_of
 
 THREADS = 2
+
+Values = tuple[npt.NDArray[Any], ...]
+"""An array (N, ...) for each input or output of a file, in its type: real numbers or integers that stand for them."""
 
 
 class LiteRtFile(ExportedModel):
@@ -86,15 +90,37 @@ def interpreter_of(content: bytes, threads: int = THREADS) -> Any:
 
 def run_one_by_one(interpreter: Any, x: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], ...]:
     """Return real-valued outputs (N, ...), computed one example at a time as on the device."""
+
+    def compute(given: Values) -> Values:
+        sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+        outputs = tuple(np.empty((len(given[0]), *target["shape"][1:]), target["dtype"]) for target in targets)
+        for i, example in enumerate(zip(*given, strict=True)):
+            for source, values in zip(sources, example, strict=True):
+                interpreter.set_tensor(source["index"], values[None])
+            interpreter.invoke()
+            for output, target in zip(outputs, targets, strict=True):
+                output[i] = interpreter.get_tensor(target["index"])[0]
+        return outputs
+
+    return real_outputs(interpreter, compute, x)
+
+
+def real_outputs(
+    interpreter: Any, compute: Callable[[Values], Values], x: tuple[npt.NDArray[Any], ...]
+) -> tuple[npt.NDArray[np.float32], ...]:
+    """Run a function of the values that a file has on real numbers.
+
+    Args:
+        interpreter: Describes the inputs and outputs of the file, as LiteRT does.
+        compute: From the values of each input (N, ...), in its type, those of each output (N, ...), in its type.
+        x: The real numbers of each input (N, ...).
+
+    Returns:
+        The real numbers of each output (N, ...).
+    """
     sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = tuple(np.empty((len(x[0]), *target["shape"][1:]), np.float32) for target in targets)
-    for i in range(len(x[0])):
-        for source, column in zip(sources, x, strict=True):
-            interpreter.set_tensor(source["index"], _quantised(column[i][None], source))
-        interpreter.invoke()
-        for output, target in zip(outputs, targets, strict=True):
-            output[i] = _real(interpreter.get_tensor(target["index"]), target)[0]
-    return outputs
+    outputs = compute(tuple(_quantised(column, source) for column, source in zip(x, sources, strict=True)))
+    return tuple(_real(values, target) for values, target in zip(outputs, targets, strict=True))
 
 
 def _quantised(x: npt.NDArray[Any], tensor: Any) -> npt.NDArray[Any]:

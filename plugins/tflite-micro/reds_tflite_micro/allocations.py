@@ -1,8 +1,8 @@
 """What tflite-micro allocates for a file, as its recording allocator reports it.
 
 The report is written to the file descriptor of standard error. Descriptors belong to the whole process, so that they
-cannot be redirected while other threads write, and damaged files can crash the interpreter. It therefore runs in a
-process of its own.
+cannot be redirected while other threads write, and assertions of the interpreter end the process. It therefore runs in
+a process of its own.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from reds_litert.footprint import footprint_of
 
 from reds_core.errors import InputError, UnsupportedError
 from reds_core.system import run_isolated
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("interpreter_worker.py")
 LIMIT_S = 300.0
 CUSTOM = "CUSTOM"
 _ALLOCATION = re.compile(r"Arena allocation (total|head|tail) (\d+)")
@@ -51,7 +52,8 @@ def allocations(path: Path, content: bytes) -> Allocations:
         UnsupportedError: If tflite-micro cannot run the file; the message names the operator that it lacks.
     """
     try:
-        reply = run_isolated(WORKER, {"content": np.frombuffer(content, np.uint8)}, time.monotonic() + LIMIT_S)
+        request: dict[str, npt.ArrayLike] = {"content": np.frombuffer(content, np.uint8), "outputs": 0}
+        reply = run_isolated(WORKER, request, time.monotonic() + LIMIT_S)
     except RuntimeError as error:  # the interpreter has crashed
         raise InputError(f"'{path}' cannot be read by tflite-micro", "export it again") from error
     text = "" if reply is None else str(reply["text"])

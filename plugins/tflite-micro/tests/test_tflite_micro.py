@@ -149,6 +149,19 @@ def test_accuracy_and_answers(file: Path) -> None:
     assert np.array_equal(figures.answers, labels)
 
 
+def test_an_assertion_of_the_interpreter_is_an_error(tmp_path: Path) -> None:
+    """Which it makes for probabilities of several hundred classes that all round to zero."""
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, L.Softmax()(L.Dense(700, kernel_initializer="zeros")(inputs)))
+    x, path = np.eye(4, dtype=np.float32), tmp_path / "alike-int8.tflite"
+    calibration = Arrays(x, np.zeros(4))
+    Int8Target().export(ExportSource(FRAMEWORK, model, FRAMEWORK.inspect(model), calibration=calibration), path)
+    assert TfliteMicro().profile(path).arena is not None
+    micro = TfliteMicro().load(FRAMEWORK, path)
+    with pytest.raises(UnsupportedError, match=r"crashed while it ran '.*alike-int8\.tflite', as it does where"):
+        micro.outputs(x)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["tensorflow", "tflite_micro"])
 def test_it_lives_beside_tensorflow_in_either_order(first: str, file: Path) -> None:
