@@ -12,16 +12,20 @@ from reds_litert.graph import FileTensor
 from reds_c_engine.fixed_point import (
     INT32_MAX,
     IntArray,
+    QuantizedMultiplier,
     quantized_multiplier,
     rounding_divide_by_power_of_two,
     saturate,
     saturating_rounding_doubling_high_mul,
     scaled,
 )
-from reds_c_engine.quantization import GREATEST, LEAST, input_radius, limits, quantized
+from reds_c_engine.kernel_records import Arithmetic
+from reds_c_engine.quantization import GREATEST, LEAST, input_radius, quantized
 
 INPUTS = np.arange(LEAST, GREATEST + 1, dtype=np.int64)
 """The inputs of a table."""
+IDENTITY = INPUTS.astype(np.int8).tobytes()
+"""The table of the function that returns its input."""
 SUM_SHIFT = 20
 """How far inputs of sums are shifted to the left before they are scaled."""
 INTEGER_BITS = 4
@@ -183,19 +187,26 @@ FUNCTIONS: dict[str, Table] = {
 """The table of each kind of operator with a single input."""
 
 
-# --- sums and products with a constant number ------------------------------------------------------------------------
+# --- sums and products ------------------------------------------------------------------------------------------------
 
 
-def with_constant(kind: str, first: FileTensor, second: FileTensor, target: FileTensor, activation: int) -> IntArray:
-    """Return the table of a sum, difference or product of which one of both inputs is a single constant number."""
-    a, b = (INPUTS if tensor.data is None else tensor.data.reshape(()).astype(np.int64) for tensor in (first, second))
-    a, b = a - first.zero_point, b - second.zero_point
-    if kind == "MUL":
-        results = scaled(a * b, quantized_multiplier(first.scale * second.scale / target.scale))
+def arithmetic_results(kernel: str, settings: Arithmetic, first: IntArray, second: IntArray) -> IntArray:
+    """Return sums, differences or products of integers, limited to their range.
+
+    Args:
+        kernel: The kernel that computes them: "reds_add", "reds_subtract" or "reds_multiply".
+        settings: Its settings.
+        first, second: The inputs, which are broadcast against each other.
+
+    Raises:
+        OverflowError: If an integer needs more than 32 bits.
+    """
+    a, b = first - settings.first_zero, second - settings.second_zero
+    if kernel == "reds_multiply":
+        results = a * b
     else:
-        twice = 2 * max(first.scale, second.scale)
-        left = scaled(a << SUM_SHIFT, quantized_multiplier(first.scale / twice))
-        right = scaled(b << SUM_SHIFT, quantized_multiplier(second.scale / twice))
-        by = quantized_multiplier(twice / ((1 << SUM_SHIFT) * target.scale))
-        results = scaled(left + right if kind == "ADD" else left - right, by)
-    return np.clip(results + target.zero_point, *limits(activation, target))
+        left = scaled(a << settings.left_shift, QuantizedMultiplier(settings.first_multiplier, settings.first_shift))
+        right = scaled(b << settings.left_shift, QuantizedMultiplier(settings.second_multiplier, settings.second_shift))
+        results = left + right if kernel == "reds_add" else left - right
+    results = scaled(results, QuantizedMultiplier(settings.output_multiplier, settings.output_shift))
+    return np.clip(results + settings.output_zero, settings.least, settings.greatest)

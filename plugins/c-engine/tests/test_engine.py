@@ -164,8 +164,9 @@ def test_sums_and_products_take_the_place_of_an_input(kind: str, objects: Kernel
     build = GraphBuilder()
     shape = (1, 4, 4, 3)
     image = build.tensor(shape)
-    gate = build.operator("LOGISTIC", [image], build.tensor(shape, 1 / 256, -128))
-    x = build.operator(kind, [image, gate], build.tensor(shape, 0.04, 3), options(f"{kind.title()}Options"))
+    window = options("Pool2DOptions", strideW=1, strideH=1, filterWidth=3, filterHeight=3)
+    pooled = build.operator("MAX_POOL_2D", [image], build.tensor(shape), window)
+    x = build.operator(kind, [image, pooled], build.tensor(shape, 0.04, 3), options(f"{kind.title()}Options"))
     x = build.operator(kind, [x, image], build.tensor(shape, 0.05, -4), options(f"{kind.title()}Options"))
     contents = [("full", build.content(image, x))]
     found = objects.linked(contents, tmp_path)

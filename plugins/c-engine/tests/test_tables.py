@@ -20,6 +20,8 @@ from reds_litert.graph import read_graph
 from reds_core.errors import UnsupportedError
 
 INPUTS = np.arange(-128, 128).astype(np.int8)[None]
+PARTS = ((200, 2, -128), (200**2, 3, -128), (200**2, 3, 3), (200**2, 3, 5))
+"""Factor, power of the scale of the input, and zero point of what a function of many parts computes."""
 OUTPUTS = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
 
 
@@ -95,14 +97,56 @@ def test_tables_in_a_row_become_one() -> None:
     assert found == tflite_micro_outputs(content, INPUTS)[0].reshape(-1).tolist()
 
 
-def test_a_table_whose_result_is_read_twice_stays() -> None:
+def swish(build: GraphBuilder, x: int, y: int) -> int:
+    """Adds the product of a tensor and its sigmoid, and returns the sigmoid."""
+    gate = build.operator("LOGISTIC", [x], build.tensor((1, 256), 1 / 256, -128))
+    build.operator("MUL", [gate, x], y, options("MulOptions"))
+    return gate
+
+
+@pytest.mark.parametrize("scale", [0.003, 0.05, 0.4])
+@pytest.mark.parametrize("zero_point", [-128, -3, 90])
+def test_functions_of_one_tensor_are_one_table(scale: float, zero_point: int) -> None:
+    """SiLU, a square, and a function of many parts, some of which are read several times."""
     build = GraphBuilder()
-    x = build.tensor((1, 256), 0.03, 7)
-    a = build.operator("RELU", [x], build.tensor((1, 256), 0.03, 7))
-    b = build.operator("TANH", [a], build.tensor((1, 256), 1 / 128))
-    y = build.operator("ADD", [a, b], build.tensor((1, 256), 0.05), options("AddOptions"))
+    x, y = build.tensor((1, 256), scale, zero_point), build.tensor((1, 256), scale * 0.9, -20)
+    swish(build, x, y)
+    check(build, x, y)
+    build = GraphBuilder()
+    x, y = build.tensor((1, 256), scale, zero_point), build.tensor((1, 256), 100 * scale**2, -128)
+    build.operator("MUL", [x, x], y, options("MulOptions", fusedActivationFunction=1))
+    check(build, x, y)
+    build = GraphBuilder()
+    x, (square, cube, less, y) = (
+        build.tensor((1, 256), scale, zero_point),
+        (build.tensor((1, 256), factor * scale**power, zero) for factor, power, zero in PARTS),
+    )
+    positive = build.operator("RELU", [x], build.tensor((1, 256), scale, -128))
+    gate = build.operator("TANH", [positive], build.tensor((1, 256), 1 / 128))
+    build.operator("MUL", [positive, positive], square, options("MulOptions"))
+    build.operator("MUL", [square, positive], cube, options("MulOptions"))
+    build.operator("SUB", [cube, gate], less, options("SubOptions"))
+    build.operator("ADD", [less, positive], y, options("AddOptions"))
+    check(build, x, y)
+
+
+def test_a_table_that_something_else_reads_stays() -> None:
+    """Here the sigmoid, which is an output of the network as well."""
+    build = GraphBuilder()
+    x, y = build.tensor((1, 256), 0.03, 7), build.tensor((1, 256), 0.03, -20)
+    gate = swish(build, x, y)
+    for outputs, kernels in (([y], ["reds_lookup"]), ([gate, y], ["reds_lookup", "reds_multiply"])):
+        steps = lowered(read_graph(build.content(x, *outputs)), {}).steps
+        assert [step.kernel for step in steps] == kernels
+
+
+def test_a_function_of_several_tensors_is_no_table() -> None:
+    build = GraphBuilder()
+    x, y = build.tensor((1, 256), 0.03, 7), build.tensor((1, 256), 0.003, -20)
+    shares = build.operator("SOFTMAX", [x], build.tensor((1, 256), 1 / 256, -128), options("SoftmaxOptions", beta=1.0))
+    build.operator("MUL", [shares, x], y, options("MulOptions"))
     steps = lowered(read_graph(build.content(x, y)), {}).steps
-    assert [step.kernel for step in steps] == ["reds_lookup", "reds_lookup", "reds_add"]
+    assert [step.kernel for step in steps] == ["reds_softmax", "reds_multiply"]
 
 
 def test_tables_are_composed_by_looking_up_results() -> None:

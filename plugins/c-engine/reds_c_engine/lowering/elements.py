@@ -11,7 +11,7 @@ from reds_c_engine.fixed_point import quantized_multiplier
 from reds_c_engine.kernel_records import Arithmetic, LookupTable
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.records import Step
-from reds_c_engine.tables import FUNCTIONS, SUM_SHIFT, table_bytes, with_constant
+from reds_c_engine.tables import FUNCTIONS, INPUTS, SUM_SHIFT, arithmetic_results, table_bytes
 
 
 def function(one: Operator) -> list[Step]:
@@ -28,12 +28,12 @@ def arithmetic(kernel: str) -> Callable[[Operator], list[Step]]:
         first, second = one.operator.inputs
         tensors = one.graph.tensors
         count = math.prod(one.target.shape)
-        activation = one.options.fusedActivationFunction
-        one.limits()
         for constant, other in ((first, second), (second, first)):
             data = tensors[constant].data
             if data is not None and data.size == 1 and math.prod(tensors[other].shape) == count:
-                results = with_constant(one.kind, tensors[first], tensors[second], one.target, activation)
+                known = (tensors[first].data, tensors[second].data)
+                a, b = (INPUTS if each is None else each.reshape(-1).astype(np.int64) for each in known)
+                results = arithmetic_results(kernel, _settings(one, first, second, count, None), a, b)
                 return [one.step("reds_lookup", LookupTable(count, table_bytes(results)), other)]
         is_second = tensors[first].data is None and math.prod(tensors[first].shape) == count
         if not is_second:
@@ -55,21 +55,24 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
         raise one.refused(
             f"it repeats tensors of the shapes {a.shape} and {b.shape} in ways other than channel by channel"
         )
+    settings = _settings(one, first, second, period, None if data is None else data.astype(np.int8).tobytes())
+    return one.step(kernel, settings, *((first, second) if data is None else (first,)))
+
+
+def _settings(one: Operator, first: int, second: int, period: int, constant: bytes | None) -> Arithmetic:
+    """Return the settings of a sum, difference or product of two tensors, given by their indices."""
+    a, b, target = one.graph.tensors[first], one.graph.tensors[second], one.target
     if one.kind == "MUL":
-        by = (
-            quantized_multiplier(0.0),
-            quantized_multiplier(0.0),
-            quantized_multiplier(a.scale * b.scale / target.scale),
-        )
+        factors = 0.0, 0.0, a.scale * b.scale / target.scale
     else:
         twice = 2 * max(a.scale, b.scale)
         factors = a.scale / twice, b.scale / twice, twice / ((1 << SUM_SHIFT) * target.scale)
-        by = (quantized_multiplier(factors[0]), quantized_multiplier(factors[1]), quantized_multiplier(factors[2]))
+    by = [quantized_multiplier(factor) for factor in factors]
     least, greatest = one.limits()
-    settings = Arithmetic(
-        count=count,
+    return Arithmetic(
+        count=math.prod(target.shape),
         period=period,
-        constant=None if data is None else data.astype(np.int8).tobytes(),
+        constant=constant,
         first_zero=a.zero_point,
         second_zero=b.zero_point,
         output_zero=target.zero_point,
@@ -83,7 +86,6 @@ def _two_inputs(one: Operator, kernel: str, first: int, second: int) -> Step:
         least=least,
         greatest=greatest,
     )
-    return one.step(kernel, settings, *((first, second) if data is None else (first,)))
 
 
 def repeats(shape: Sequence[int], whole: Sequence[int]) -> bool:

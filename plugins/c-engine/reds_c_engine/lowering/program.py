@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from reds_litert.graph import FileGraph
 
-from reds_c_engine.kernel_records import Kernel, LookupTable
+from reds_c_engine.kernel_records import Kernel
 from reds_c_engine.lowering.convolutions import conv, dense, depthwise, transposed
 from reds_c_engine.lowering.elements import arithmetic, function
 from reds_c_engine.lowering.exits import by_exits
+from reds_c_engine.lowering.fusion import tables_fused
 from reds_c_engine.lowering.images import concatenation, greatest, mean, pad, pool, softmax
 from reds_c_engine.lowering.operator import Operator
 from reds_c_engine.lowering.wide import WIDE_LOWERINGS
 from reds_c_engine.records import Program, Step
 from reds_c_engine.sizes import misfit
-from reds_c_engine.tables import FUNCTIONS, composed
+from reds_c_engine.tables import FUNCTIONS
 from reds_core.errors import UnsupportedError
 
 RENAMING = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
@@ -84,7 +85,7 @@ def lowered(graph: FileGraph, kernels: Mapping[int, Kernel]) -> Program:
         steps += made
     steps = [replace(step, inputs=tuple(renamed.get(i, i) for i in step.inputs)) for step in steps]
     outputs = tuple(renamed.get(index, index) for index in graph.outputs)
-    steps, sections = by_exits(_tables_fused(steps, outputs), outputs)
+    steps, sections = by_exits(tables_fused(steps, outputs), outputs)
     used = {graph.inputs[0], *(step.output for step in steps)}
     sizes = {index: graph.tensors[index].size_bytes for index in sorted(used)}
     return Program(tuple(steps), sections, sizes, graph.inputs[0], outputs, dtype.itemsize * 8)
@@ -121,26 +122,3 @@ def _check_integers(one: Operator, dtype: np.dtype[Any]) -> None:
             raise one.refused(f"tensor '{tensor.name}' of 16 bits has a zero point other than 0")
         if tensor.is_variable:
             raise one.refused("it keeps a state from one run to the next")
-
-
-def _tables_fused(steps: Sequence[Step], outputs: Sequence[int]) -> list[Step]:
-    """Replace two tables in a row by one where nothing else reads what is between them."""
-    readers: dict[int, int] = dict.fromkeys(outputs, 1)
-    for step in steps:
-        for index in step.inputs:
-            readers[index] = readers.get(index, 0) + 1
-    result: list[Step] = []
-    for step in steps:
-        before = result[-1] if result else None
-        if (
-            before is not None
-            and isinstance(before.settings, LookupTable)
-            and isinstance(step.settings, LookupTable)
-            and step.inputs == (before.output,)
-            and readers[before.output] == 1
-        ):
-            table = composed(before.settings.table, step.settings.table)
-            result[-1] = replace(step, settings=replace(step.settings, table=table), inputs=before.inputs)
-        else:
-            result.append(step)
-    return result
