@@ -240,9 +240,10 @@ class _Family:
         path = self._file(member, kind)
         if path is None:
             network = "the full network" if member is None else f"subnetwork '{name}'"
+            without = "" if self.settings.int8 else f", and without {argument('int8', False)}"
             raise InputError(
                 f"'{self.folder}' holds no {kind} file of {network}",
-                f"prune with data and {argument('targets', kind)}, and without {argument('int8', False)}",
+                f"prune with data and {argument('targets', kind)}{without}",
             )
         return path
 

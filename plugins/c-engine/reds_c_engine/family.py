@@ -9,13 +9,14 @@ from types import MappingProxyType
 import numpy as np
 from reds_litert.file_interface import output_names_of
 from reds_litert.graph import FileGraph
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.kernel_packing import read_packed_graph
 
 from reds_c_engine.kernel_records import Kernel
 from reds_c_engine.lowering import check_kinds, layer_name, lowered
 from reds_c_engine.placing import placed
 from reds_c_engine.records import Family, Member, OwnKernels
-from reds_c_engine.store import LARGEST_ROW, WITH_WEIGHTS, WeightStore
+from reds_c_engine.store import LARGEST_ROW, WeightStore
 from reds_core.errors import InputError, UnsupportedError
 
 NO_EXITS: Mapping[str, str] = MappingProxyType({})
@@ -109,7 +110,7 @@ def _check_operators(graph: FileGraph) -> None:
     Raises:
         UnsupportedError: If it has.
     """
-    weights = (operator.inputs[1] for operator in graph.operators if operator.kind in WITH_WEIGHTS)
+    weights = (operator.inputs[1] for operator in graph.operators if operator.kind in WITH_KERNELS)
     for tensor in (graph.tensors[index] for index in (*graph.inputs, *weights)):
         if np.issubdtype(tensor.dtype, np.floating):
             raise UnsupportedError(

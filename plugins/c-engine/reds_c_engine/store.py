@@ -10,8 +10,9 @@ from itertools import pairwise, takewhile
 import numpy as np
 import numpy.typing as npt
 from reds_litert.graph import FileGraph, FileTensor
+from reds_litert.kernel_operators import DEPTHWISE, TRANSPOSED, WITH_KERNELS, channel_axis
 from reds_litert.kernel_packing import KernelPacking
-from reds_litert.slices import KernelSlice, channel_axis, kernel_slices
+from reds_litert.slices import KernelSlice, kernel_slices
 
 from reds_c_engine.kernel_records import Coding, Halves, Kernel, Segment
 from reds_c_engine.packing import packed_kernel, packed_weights
@@ -19,9 +20,6 @@ from reds_core.arrays import IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.transforms import TRUNCATED_BITS, are_truncated, truncated_codes
 
-DEPTHWISE, TRANSPOSED = "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"
-WITH_WEIGHTS = ("CONV_2D", DEPTHWISE, TRANSPOSED, "FULLY_CONNECTED")
-"""Operators whose second input is a kernel."""
 LARGEST_ROW = (1 << 16) - 1
 """The largest number of elements of a row that the engine can express."""
 
@@ -70,7 +68,7 @@ class WeightStore:
         kernels: dict[int, StoredKernel] = {}
         lower = list[FileTensor]()
         for index, operator in enumerate(full.operators):
-            if operator.kind in WITH_WEIGHTS:
+            if operator.kind in WITH_KERNELS:
                 kernel = full.tensors[operator.inputs[1]]
                 if kernel.data is None:
                     continue
@@ -100,7 +98,7 @@ class WeightStore:
         found: dict[int, Kernel] = {}
         added: dict[int, StoredKernel] = {}
         for index, operator in enumerate(member.operators):
-            if operator.kind not in WITH_WEIGHTS:
+            if operator.kind not in WITH_KERNELS:
                 continue
             kernel = member.tensors[operator.inputs[1]]
             if kernel.data is None:
@@ -173,7 +171,7 @@ def _truncated_by(full: FileGraph, members: Sequence[FileGraph]) -> set[FileTens
         truncated = {
             index
             for index, operator in enumerate(member.operators)
-            if operator.kind in WITH_WEIGHTS and is_truncated(member.tensors[operator.inputs[1]])
+            if operator.kind in WITH_KERNELS and is_truncated(member.tensors[operator.inputs[1]])
         }
         for index, part in _slices(full, member).items() if truncated else ():
             operator = member.operators[index]

@@ -24,9 +24,10 @@ from reds_c_engine.member_weights import weight_bytes
 from reds_c_engine.packing import PackedKernel, packed_kernel
 from reds_c_engine.reference import run
 from reds_litert.graph import read_graph
+from reds_litert.kernel_operators import WITH_KERNELS, channel_axis
 from reds_litert.kernel_packing import KernelPacking, give_kernel_packings, read_packed_graph
 from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
-from reds_litert.slices import WITH_KERNELS, KernelSlice, channel_axis
+from reds_litert.slices import KernelSlice
 from reds_litert.usage import weight_bytes_of
 
 from reds_core.errors import UnsupportedError

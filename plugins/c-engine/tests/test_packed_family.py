@@ -14,9 +14,9 @@ pytest.importorskip("tflite_micro", reason="needs the tflite-micro wheel")
 from engine_runs import Run, check_bytes, check_values, odd_network, pruned
 from engines import CompiledEngine, compiled, compiler
 from reds_litert.graph import read_graph
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import WEIGHTS
-from reds_litert.slices import WITH_KERNELS
 
 import reds_core
 

@@ -15,8 +15,8 @@ from reds_core.errors import UnsupportedError
 from reds_core.network import Axis, Fixed, concat, repeat, tile
 from reds_litert.channels import EACH_BY_ITSELF, OF_PAIRS
 from reds_litert.graph import FileGraph, FileOperator
+from reds_litert.kernel_operators import CONV, DENSE, DEPTHWISE, WITH_KERNELS, channel_axis
 from reds_litert.schema import WEIGHTS
-from reds_litert.slices import CONV, DENSE, DEPTHWISE, WITH_KERNELS, channel_axis
 
 TensorAxes = tuple[Axis, ...]
 """The axis of each dimension of a tensor."""

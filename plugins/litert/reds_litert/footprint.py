@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reds_core.errors import InputError
-from reds_litert.graph import OPERATOR_NAMES
 from reds_litert.mac_count import macs_of
-from reds_litert.schema import IDENTIFIER, kind_of, unpacked
+from reds_litert.schema import IDENTIFIER, OPERATOR_NAMES, kind_of, unpacked
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError, UnsupportedError
-from reds_litert.schema import IDENTIFIER, TYPES, kind_of, unpack4, unpacked
+from reds_litert.schema import IDENTIFIER, OPERATOR_NAMES, TYPES, kind_of, unpack4, unpacked
 
-OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-"""The names of the builtin operators by their codes."""
 _INT4 = schema.TensorType.INT4
 
 

@@ -22,9 +22,9 @@ from reds_core.arrays import FloatArray, IntArray
 from reds_core.errors import UnsupportedError
 from reds_core.network import Network, WeightKind
 from reds_core.transforms import UniformQuantiser, codes_of_truncated, truncated_codes
+from reds_litert.biases import bias_of, rescale_bias, scales_of
 from reds_litert.kernel_packing import KernelPacking, Place, give_kernel_packings, kernel_packings_in
 from reds_litert.schema import (
-    BIAS,
     INPUT,
     TYPES,
     WEIGHTS,
@@ -36,7 +36,6 @@ from reds_litert.schema import (
     kind_of,
     pack4,
     packed,
-    replace_bias,
     unpacked,
 )
 
@@ -289,17 +288,13 @@ def _places(model: Any) -> Iterator[_Place]:
             if values is None:
                 continue
             axis = 3 if kind_of(model, operators[0]) == _KINDS.DEPTHWISE_CONV_2D else 0
-            rows = _rows(values, axis).astype(np.float64) * _scales(tensor)[:, None]
-            steps = np.broadcast_to(_scales(tensor), len(rows))
+            rows = _rows(values, axis).astype(np.float64) * scales_of(tensor)[:, None]
+            steps = np.broadcast_to(scales_of(tensor), len(rows))
             yield _Place((at, index), graph, tensor, tuple(operators), axis, rows, steps)
 
 
 def _rows(values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
-
-
-def _scales(tensor: Any) -> FloatArray:
-    return np.asarray(tensor.quantization.scale, np.float64)
 
 
 def _likeness(kernel: FloatArray, place: _Place) -> float:
@@ -346,7 +341,7 @@ def _replace(model: Any, kernel: Kernel, place: _Place, keep_int8: bool) -> None
     give_content(model, tensor, content.view(np.uint8) if keep_int8 else pack4(content))
     give_scales(tensor, scales, place.axis)
     for operator in place.operators:
-        _rescale_bias(model, place.graph, operator, scales)
+        rescale_bias(model, place.graph, operator, scales)
         if not keep_int8:
             operator.opcodeIndex = code_index(model, kind_of(model, operator), _version(model, place.graph, operator))
     if not keep_int8:
@@ -360,7 +355,7 @@ def _low_bit_scales(place: _Place, integers: IntArray) -> FloatArray:
     another one if all channels have one scale in the file, or if the bias needs a larger scale. The scales of fewer
     bits are then those with the least squared difference. A channel of zeros keeps its scale, which may be 0.
     """
-    old = np.broadcast_to(_scales(place.tensor), len(integers))
+    old = np.broadcast_to(scales_of(place.tensor), len(integers))
     largest = np.abs(integers).max(axis=1)
     largest_int8 = np.rint(np.abs(place.values).max(axis=1) / np.where(old > 0, old, 1))
     squares = np.maximum((integers * integers).sum(axis=1), 1)
@@ -379,33 +374,13 @@ def _least_scales(model: Any, place: _Place) -> FloatArray:
     """
     least = np.zeros(len(place.values))
     for operator in place.operators:
-        bias = _bias_of(model, place.graph, operator)
+        bias = bias_of(model, place.graph, operator)
         if bias is not None:
             tensor, values = bias
-            of_input = float(_scales(place.graph.tensors[operator.inputs[INPUT]])[0])
+            of_input = float(scales_of(place.graph.tensors[operator.inputs[INPUT]])[0])
             largest = np.iinfo(TYPES[tensor.type]).max / 2
-            least = np.maximum(least, np.abs(values * _scales(tensor)) / largest / of_input if of_input > 0 else 0)
+            least = np.maximum(least, np.abs(values * scales_of(tensor)) / largest / of_input if of_input > 0 else 0)
     return least
-
-
-def _bias_of(model: Any, graph: Any, operator: Any) -> tuple[Any, npt.NDArray[Any]] | None:
-    """Return the tensor of the bias of an operator and its elements, or None if it has no constant bias."""
-    if len(operator.inputs) <= BIAS or operator.inputs[BIAS] < 0:
-        return None
-    tensor = graph.tensors[operator.inputs[BIAS]]
-    values = elements(model, tensor)
-    return None if values is None else (tensor, values)
-
-
-def _rescale_bias(model: Any, graph: Any, operator: Any, scales: FloatArray) -> None:
-    """Give an operator a bias of its own for new scales of its weights, which are large enough for it."""
-    found = _bias_of(model, graph, operator)
-    if found is None:
-        return
-    bias, values = found
-    new = float(_scales(graph.tensors[operator.inputs[INPUT]])[0]) * scales
-    rounded = np.where(new > 0, np.rint(values * _scales(bias) / np.where(new > 0, new, 1)), values)
-    replace_bias(model, graph, operator, rounded.astype(TYPES[bias.type]), new)
 
 
 def _version(model: Any, graph: Any, operator: Any) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import flatbuffers
@@ -27,6 +26,8 @@ TYPES = {
 """The NumPy type of each type of tensors whose elements take whole bytes."""
 INT4 = schema.TensorType.INT4
 """The type of tensors whose elements take half a byte."""
+OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+"""The names of the builtin operators by their codes."""
 INPUT, WEIGHTS, BIAS = 0, 1, 2
 """Indices among the inputs of a convolution or a fully connected operator."""
 
@@ -100,37 +101,6 @@ def give_scales(tensor: Any, scales: npt.NDArray[np.floating[Any]], axis: int) -
     details = tensor.quantization
     details.scale, details.zeroPoint = scales.astype(np.float32), np.zeros(len(scales), np.int64)
     details.quantizedDimension, details.min, details.max = axis, None, None
-
-
-def replace_bias(
-    model: Any,
-    graph: Any,
-    operator: Any,
-    integers: npt.NDArray[Any],
-    scales: npt.NDArray[np.floating[Any]],
-    place: int = BIAS,
-) -> None:
-    """Give an operator another bias, without changing that of other operators that read the same tensor.
-
-    Args:
-        model: The content of the file.
-        graph: The graph of the operator.
-        operator: The operator, which has a bias.
-        integers: The new bias in the type of the old one.
-        scales: The scale of each element.
-        place: The index of the bias among the inputs of the operator.
-    """
-    index = int(operator.inputs[place])
-    readers = [int(read) for each in graph.operators if each.inputs is not None for read in each.inputs]
-    bias = copy.copy(graph.tensors[index])
-    bias.quantization = copy.copy(bias.quantization)
-    give_content(model, bias, integers.view(np.uint8))
-    give_scales(bias, scales, 0)
-    if readers.count(index) == 1:
-        graph.tensors[index] = bias
-        return
-    graph.tensors.append(bias)
-    operator.inputs = [*operator.inputs[:place], len(graph.tensors) - 1, *operator.inputs[place + 1 :]]
 
 
 def drop_unused_content(model: Any) -> None:

@@ -20,7 +20,9 @@ import numpy.typing as npt
 from reds_core.arrays import FloatArray
 from reds_core.errors import UnsupportedError
 from reds_core.transforms import CODE_BITS, TRUNCATED_BITS, TRUNCATION_GRID, are_truncated, truncated_codes
+from reds_litert.biases import replace_bias
 from reds_litert.graph import FileGraph, FileOperator, FileTensor
+from reds_litert.kernel_operators import WITH_KERNELS, bias_place, channel_axis, input_place
 from reds_litert.kernel_packing import read_packed_graph
 from reds_litert.schema import (
     INT4,
@@ -30,10 +32,9 @@ from reds_litert.schema import (
     give_scales,
     pack4,
     packed,
-    replace_bias,
     unpacked,
 )
-from reds_litert.slices import WITH_KERNELS, KernelSlice, bias_place, channel_axis, input_place, kernel_slices
+from reds_litert.slices import KernelSlice, kernel_slices
 
 FIT = 1e-6
 """The greatest difference between a row of a member and a multiple of the row of the full network, as a share of the
@@ -349,5 +350,4 @@ def _replace(model: Any, graph: Any, at: int, operator: FileOperator, fit: _Fit)
     give_content(model, tensor, pack4(integers) if tensor.type == INT4 else integers.view(np.uint8))
     give_scales(tensor, fit.scales, channel_axis(operator.kind))
     if fit.bias is not None:
-        place = bias_place(operator.kind)
-        replace_bias(model, graph, graph.operators[at], fit.bias, fit.bias_scales, place)
+        replace_bias(model, graph, graph.operators[at], fit.bias, fit.bias_scales)

@@ -14,13 +14,11 @@ import numpy.typing as npt
 from reds_core.arrays import IntArray
 from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrouped, same
 from reds_litert.graph import FileGraph, FileOperator
-from reds_litert.schema import BIAS, INPUT, WEIGHTS
+from reds_litert.kernel_operators import CONV, DENSE, DEPTHWISE, WITH_KERNELS, channel_axis, input_place
+from reds_litert.schema import WEIGHTS
 from reds_litert.skipped_blocks import SUM, adds_constant, contained_operators, skipped_sums
 
-CONV, DEPTHWISE, DENSE, TRANSPOSED = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
-WITH_KERNELS = (CONV, TRANSPOSED, DEPTHWISE, DENSE)
-"""The operators whose kernels can be slices."""
 _CHANGING_NUMBERS_ONLY = ("QUANTIZE", "DEQUANTIZE")
 """Operators that some conversions of a model have and others do not."""
 
@@ -46,21 +44,6 @@ class KernelSlice:
         if kind == DEPTHWISE:
             return np.ascontiguousarray(kernel[..., self.outputs])
         return np.ascontiguousarray(kernel[self.outputs][..., self.inputs])
-
-
-def input_place(kind: str) -> int:
-    """Return the index of the input image among the inputs of an operator with a kernel."""
-    return 2 if kind == TRANSPOSED else INPUT
-
-
-def bias_place(kind: str) -> int:
-    """Return the index of the bias among the inputs of an operator with a kernel."""
-    return 3 if kind == TRANSPOSED else BIAS
-
-
-def channel_axis(kind: str) -> int:
-    """Return the axis of the output channels of a kernel."""
-    return 3 if kind == DEPTHWISE else 0
 
 
 def kernel_slices(full: FileGraph, member: FileGraph) -> dict[int, KernelSlice]:

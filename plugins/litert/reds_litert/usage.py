@@ -11,36 +11,23 @@ The arena is the memory for activations and scratch in a file with a memory plan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
 from reds_core.errors import InputError
+from reds_litert.kernel_operators import WITH_KERNELS, bias_place, channel_axis
 from reds_litert.kernel_packing import KernelPacking, kernel_packings_in
 from reds_litert.memory_metadata import arena_bytes
-from reds_litert.schema import IDENTIFIER, TYPES, kind_of, unpacked
+from reds_litert.schema import IDENTIFIER, OPERATOR_NAMES, TYPES, WEIGHTS, kind_of, unpacked
 
 SCALE_BYTES = 4
 INT4_BITS = 4
 _KINDS, _TYPES = schema.BuiltinOperator, schema.TensorType
-KERNELS = {
-    _KINDS.CONV_2D: range(1, 2),
-    _KINDS.DEPTHWISE_CONV_2D: range(1, 2),
-    _KINDS.FULLY_CONNECTED: range(1, 2),
-    _KINDS.TRANSPOSE_CONV: range(1, 2),
-    _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(1, 9),
-}
-"""The indices of the kernels among the inputs of an operator."""
-BIASES = {
-    _KINDS.CONV_2D: range(2, 3),
-    _KINDS.DEPTHWISE_CONV_2D: range(2, 3),
-    _KINDS.FULLY_CONNECTED: range(2, 3),
-    _KINDS.TRANSPOSE_CONV: range(3, 4),
-    _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM: range(12, 16),
-}
-"""The indices of the biases."""
+LSTM_KERNELS, LSTM_BIASES = range(1, 9), range(12, 16)
+"""The indices of the kernels and of the biases among the inputs of an LSTM operator."""
 SETTING_STATES = (_KINDS.RELU, _KINDS.QUANTIZE)
 """Operators by which the states of LSTM layers are set to zeros; they read no weights."""
 
@@ -79,19 +66,28 @@ def _of_graph(model: Any, graph: Any, packings: Mapping[int, KernelPacking]) -> 
         kind = kind_of(model, operator)
         if kind in SETTING_STATES:
             continue
+        kernels, biases = _places(kind)
         for place, index in enumerate(operator.inputs if operator.inputs is not None else ()):
             if index < 0 or int(index) in sizes or not _is_constant(model, graph.tensors[index]):
                 continue
             tensor = graph.tensors[index]
-            if place in KERNELS.get(kind, ()):
+            if place in kernels:
                 is_integer = tensor.type in (_TYPES.INT8, _TYPES.INT4)
-                channels = int(tensor.shape[3 if kind == _KINDS.DEPTHWISE_CONV_2D else 0])
+                channels = int(tensor.shape[channel_axis(OPERATOR_NAMES[kind])])
                 packing = packings.get(int(index))
                 size = _stored(tensor) if packing is None else packing.size_bytes(_count(tensor), channels)
                 sizes[int(index)] = size + channels * SCALE_BYTES * is_integer
-            elif place in BIASES.get(kind, ()) or _is_weight(tensor):
+            elif place in biases or _is_weight(tensor):
                 sizes[int(index)] = _stored(tensor)
     return sum(sizes.values())
+
+
+def _places(kind: int) -> tuple[Collection[int], Collection[int]]:
+    """Return the indices of the kernels and of the biases among the inputs of an operator."""
+    if kind == _KINDS.UNIDIRECTIONAL_SEQUENCE_LSTM:
+        return LSTM_KERNELS, LSTM_BIASES
+    name = OPERATOR_NAMES.get(kind, "")
+    return ((WEIGHTS,), (bias_place(name),)) if name in WITH_KERNELS else ((), ())
 
 
 def _is_weight(tensor: Any) -> bool:

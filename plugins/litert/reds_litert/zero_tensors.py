@@ -11,25 +11,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from reds_litert.schema import BIAS, INPUT, WEIGHTS, elements, kind_of, packed, replace_bias, unpacked
+from reds_litert.biases import rescale_bias
+from reds_litert.kernel_operators import WITH_KERNELS, input_place
+from reds_litert.schema import OPERATOR_NAMES, kind_of, packed, unpacked
 
 _KINDS = schema.BuiltinOperator
 
 LEAST_SCALE = 1e-8
 """Scales below this are those of tensors without a range."""
-KERNELS = {
-    _KINDS.CONV_2D: (INPUT, WEIGHTS, BIAS),
-    _KINDS.DEPTHWISE_CONV_2D: (INPUT, WEIGHTS, BIAS),
-    _KINDS.FULLY_CONNECTED: (INPUT, WEIGHTS, BIAS),
-    _KINDS.TRANSPOSE_CONV: (2, 1, 3),
-}
-"""Operators with a kernel, and the indices of the input, the kernel and the bias among their inputs."""
 ANY_SCALE = frozenset(
     {
-        *KERNELS,
+        *(getattr(_KINDS, name) for name in WITH_KERNELS),
         _KINDS.ADD,
         _KINDS.BATCH_MATMUL,
         _KINDS.HARD_SWISH,
@@ -97,7 +91,7 @@ def _scaled(model: Any, graph: Any) -> bool:
         kind = kind_of(model, operator)
         if kind not in ANY_SCALE:
             continue
-        source = graph.tensors[operator.inputs[KERNELS.get(kind, (INPUT,))[0]]]
+        source = graph.tensors[operator.inputs[input_place(OPERATOR_NAMES[kind])]]
         before, after = _scale_of(graph.tensors[operator.outputs[0]]), _scale_of(source)
         if before is None or after is None or before >= LEAST_SCALE or after < LEAST_SCALE:
             continue
@@ -111,7 +105,8 @@ def _scaled(model: Any, graph: Any) -> bool:
             details = graph.tensors[index].quantization
             details.scale, details.min, details.max = [after], None, None
         for each in readers:
-            _rescale_bias(model, graph, each, before / after)
+            if OPERATOR_NAMES[kind_of(model, each)] in WITH_KERNELS:
+                rescale_bias(model, graph, each)
         changed = True
     return changed
 
@@ -142,17 +137,3 @@ def _scale_of(tensor: Any) -> float | None:
     if tensor.type != schema.TensorType.INT8 or scales is None or len(scales) != 1:
         return None
     return float(scales[0])
-
-
-def _rescale_bias(model: Any, graph: Any, operator: Any, factor: float) -> None:
-    """Give an operator with a bias the integers of it at the scale that follows from that of its input."""
-    places = KERNELS.get(kind_of(model, operator))
-    if places is None or len(operator.inputs) <= places[2] or operator.inputs[places[2]] < 0:
-        return
-    source, kernel, bias = (graph.tensors[operator.inputs[place]] for place in places)
-    integers = elements(model, bias)
-    if integers is None:
-        return
-    scales = np.float32(source.quantization.scale[0]) * np.asarray(kernel.quantization.scale, np.float64)
-    scaled = np.rint(integers.astype(np.float64) * factor).astype(integers.dtype)
-    replace_bias(model, graph, operator, scaled, scales, places[2])

@@ -11,9 +11,10 @@ from ai_edge_litert import schema_py_generated as schema
 from reds_litert import shared_store
 from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import FileGraph, read_graph
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.schema import BIAS, WEIGHTS, give_content, pack4, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason, SharedFile, shared_file
-from reds_litert.slices import WITH_KERNELS, kernel_slices
+from reds_litert.slices import kernel_slices
 
 
 def kernel(graph: FileGraph, at: int) -> Any:

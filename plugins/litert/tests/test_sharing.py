@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from reds_litert.device_files import interpreter_of, run_one_by_one
 from reds_litert.graph import read_graph
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.schema import WEIGHTS, give_content, packed, unpacked
 from reds_litert.shared_store import Conversions, Reason
 from reds_litert.sharing import layer_name, own_text
-from reds_litert.slices import WITH_KERNELS, kernel_slices
+from reds_litert.slices import kernel_slices
 from reds_litert.targets import Int8Target, Int16x8Target, IntegerTarget
 from reds_tensorflow.framework import TensorFlowFramework
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from reds_litert.graph import FileGraph, read_graph
+from reds_litert.kernel_operators import WITH_KERNELS, channel_axis
 from reds_litert.schema import WEIGHTS
-from reds_litert.slices import WITH_KERNELS, channel_axis, kernel_slices
+from reds_litert.slices import kernel_slices
 
 
 def kernel(graph: FileGraph, at: int) -> Any:

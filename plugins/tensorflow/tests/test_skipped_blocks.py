@@ -14,8 +14,9 @@ from keras import layers as L
 from keras_precision import precision
 from keras_residual import ResidualNetwork
 from keras_unrolled import same_choice, unrolled
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.kernel_packing import read_packed_graph
-from reds_litert.slices import WITH_KERNELS, kernel_slices
+from reds_litert.slices import kernel_slices
 from reds_tensorflow.extraction import extract, variables_by_index
 from reds_tensorflow.framework import TensorFlowFramework
 from reds_tensorflow.loading import load_model

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 import numpy as np
 from reds_litert.graph import read_graph
+from reds_litert.kernel_operators import WITH_KERNELS
 from reds_litert.kernel_packing import KernelPacking, give_kernel_packings
 from reds_litert.schema import elements, give_content, packed, unpacked
-from reds_litert.slices import WITH_KERNELS
 
 from reds_core.transforms import truncated_codes
 
