@@ -19,6 +19,7 @@ def test_back_ends_are_compared_side_by_side(place: Place) -> None:
     assert all(r.backend_s is not None and 0 < r.backend_s <= r.wall_s for r in records)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("highspy") is None, reason="highspy is not installed")
 def test_pulp_with_highs_and_cpsat_in_one_comparison(place: Place) -> None:
     """highspy and OR-Tools cannot be imported in one process."""

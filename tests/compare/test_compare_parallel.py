@@ -178,6 +178,7 @@ def test_another_worker_resumes_the_run_of_a_killed_worker(place: ComparePlace) 
     assert eventually(lambda: not is_alive(child))
 
 
+@pytest.mark.slow
 def test_a_lost_process_of_this_machine_ends_the_comparison_with_one_sentence(place: ComparePlace) -> None:
     asked = ("--pruners", "nested,waiting", "--seeds", "4", "--jobs", "2")
     running = start_compare(place, *asked)

@@ -76,6 +76,7 @@ assert float(tf.reduce_sum(tf.ones((3, 3)) @ tf.ones((3, 3)))) == 27
 """
 
 
+@pytest.mark.slow
 def test_it_lives_beside_tensorflow_loaded_first() -> None:
     """Without deep binding CP-SAT crashed the process of a `reds prune --solver cpsat`."""
     pytest.importorskip("tensorflow")

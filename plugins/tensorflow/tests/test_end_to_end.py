@@ -107,6 +107,7 @@ def test_details_and_curves_are_those_of_the_plan(folder: Path, plan: Plan) -> N
     assert all((row.loss is not None) == (row.network == "full") for row in rows)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_plan(folder: Path, plan: Plan, tmp_path: Path) -> None:
     settings = RunSettings(finetune=FinetuneSettings(epochs=0), targets=("tflite",))
     nested = folder / "nested.keras"

@@ -430,6 +430,7 @@ def test_exits_are_compared_after_the_kind_of_training_that_the_run_has(
     assert (plan.subnetworks[0].exit or "classes") == min(compared, key=lambda name: compared[name])
 
 
+@pytest.mark.slow
 def test_exits_are_compared_with_the_weights_that_they_were_trained_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def pruned(place: Path, out: Path, **chosen: str) -> str:
     return run.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not IS_X86, reason="oneDNN is chosen on x86-64 processors alone")
 def test_channels_may_be_first_on_every_processor(place: Path, tmp_path: Path) -> None:
     assert pruned(place, tmp_path / "run") == "done"

@@ -43,6 +43,7 @@ def test_the_command_checks_a_plugin_of_layers(capsys: pytest.CaptureFixture[str
     assert all(line.startswith("passed   ") for line in checks)
 
 
+@pytest.mark.slow
 def test_a_new_package_of_layers_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(reds_core.new_plugin("layers", "freshly-made", tmp_path))
     (report,) = reds_core.check("reds_freshly_made:FreshlyMadeLayers")
@@ -50,6 +51,7 @@ def test_a_new_package_of_layers_passes_every_check(tmp_path: Path, monkeypatch:
     assert len(report.with_outcome(CheckOutcome.PASSED)) == len(LAYER_CHECKS)
 
 
+@pytest.mark.slow
 def test_a_new_package_of_a_target_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(reds_core.new_plugin("target", "freshly-aimed", tmp_path))
     (report,) = reds_core.check("reds_freshly_aimed:FreshlyAimedTarget")

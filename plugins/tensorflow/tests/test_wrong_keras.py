@@ -66,6 +66,7 @@ def test_a_broken_tensorflow_is_no_bug_of_reds(model: Path, tmp_path: Path, cont
     check_error(inspect(model, PYTHONPATH=str(package.parent)), why)
 
 
+@pytest.mark.slow
 def test_a_backend_in_the_settings_of_keras_does_not_matter(model: Path, tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
