@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from os import PathLike
 from pathlib import Path
 
@@ -66,7 +67,17 @@ def write_report(folder: str | PathLike[str]) -> Path:
             return write_audit_report(load_audit(path), path)
         if (path / THRESHOLDS_FILE).exists():
             return write_early_exit_report(load_thresholds(path), path)
-        is_bench = (path / HISTORY_FILE).exists() or not (path / RUNS_FOLDER).exists()
-        write_of_comparison = write_bench_report if is_bench else write_compare_report
+        write_of_comparison = write_compare_report if _is_of_runs(path) else write_bench_report
         write_of_comparison(path)
         return path / REPORT_FILE
+
+
+def _is_of_runs(folder: Path) -> bool:
+    """Whether the records in a folder are of runs, and not of solves, by the fields of the first one."""
+    with (folder / RECORDS_FILE).open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    try:
+        fields = json.loads(first)
+    except ValueError:  # such as an empty file
+        return (folder / RUNS_FOLDER).exists() and not (folder / HISTORY_FILE).exists()
+    return isinstance(fields, dict) and "run" in fields

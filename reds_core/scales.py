@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -51,9 +52,22 @@ def exists(number: float | None) -> bool:
     return number is not None and math.isfinite(number)
 
 
+def printable(text: str) -> str:
+    """`text` with everything that cannot be shown (controls, lone surrogates) as an escape such as \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
+
+
 def on_terminal(text: str) -> str:
-    """`text` with ordinary spaces in place of narrow ones, which not every terminal, pipe or log can show."""
-    return text.replace(THIN, " ")
+    """`text` with ordinary spaces in place of narrow ones, which not every terminal, pipe or log can show.
+
+    Controls other than the ends of lines, which names in files may hold, are escaped.
+    """
+    return "\n".join(printable(line) for line in text.replace(THIN, " ").split("\n"))
 
 
 def count(number: float | None) -> str:
@@ -91,9 +105,9 @@ class Scale:
         return next((size for name, size in self.typed.items() if name.lower() == unit.lower()), None)
 
     def largest_unit(self, number: float) -> tuple[int, str]:
-        """Return the size and name of the largest unit in which `number` is at least 1."""
+        """Return the size and name of the largest unit in which `number` is at least 1 when it is shown."""
         power = 0
-        while power + 1 < len(self.units) and round(abs(number) / self.step**power, 2 if power else 0) >= self.step:
+        while power + 1 < len(self.units) and round(abs(number) / self.step**power) >= self.step:
             power += 1
         return self.step**power, self.units[power]
 

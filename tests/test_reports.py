@@ -32,7 +32,11 @@ def test_a_run(reds: Reds, place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("has_history", [True, False])
-def test_a_comparison_of_solvers(tmp_path: Path, has_history: bool) -> None:
+@pytest.mark.parametrize("has_runs", [True, False])
+def test_a_comparison_of_solvers(tmp_path: Path, has_history: bool, has_runs: bool) -> None:
+    """Records are told by their fields, and not by what else is in the folder."""
+    if has_runs:
+        (tmp_path / "runs").mkdir()
     records = [proved("p", "dp", 0.1), found("p", "greedy", 900)]
     (tmp_path / "records.jsonl").write_text("".join(map(to_json_line, records)))
     if has_history:
@@ -42,8 +46,10 @@ def test_a_comparison_of_solvers(tmp_path: Path, has_history: bool) -> None:
     assert "greedy" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_comparison_of_runs(tmp_path: Path) -> None:
-    (tmp_path / "runs").mkdir()
+@pytest.mark.parametrize("has_runs", [True, False])
+def test_a_comparison_of_runs(tmp_path: Path, has_runs: bool) -> None:
+    if has_runs:
+        (tmp_path / "runs").mkdir()
     records = [result("nested"), result("uniform")]
     (tmp_path / "records.jsonl").write_text("".join(map(to_json_line, records)))
     assert reds_core.write_report(tmp_path) == tmp_path / "report.html"

@@ -9,21 +9,29 @@ from rich.console import Console
 
 from reds_core.bench.history import BenchRun
 from reds_core.bench.reader import judged_records, read_records
-from reds_core.bench.record import SolveOutcome, SolveRecord
+from reds_core.bench.record import SolveRecord
 from reds_core.bench.record_file import limits_of
+from reds_core.bench.report.results import Kind, kind_of
 from reds_core.bench.task import SolveLimits
 from reds_core.commands.tables import print_table
-from reds_core.knapsack.solution import Limit, Status
 
 IN_GAP = "in gap"
-_KINDS = ("proved", IN_GAP, "found", "nothing", "refused", "failed")
+_NAMES = {
+    Kind.INFEASIBLE: "proved",
+    Kind.OPTIMAL: "proved",
+    Kind.IN_GAP: IN_GAP,
+    Kind.ANSWERED: "found",
+    Kind.NOTHING: "nothing",
+    Kind.REFUSED: "refused",
+    Kind.FAILED: "failed",
+}
 """The columns of the table, which count the solves by their result."""
 
 
 def print_bench(run: BenchRun, folder: Path) -> None:
     """Print the results of each solver, the solvers that were left out and why, and where the files are."""
     records = [r for r in judged_records(read_records(folder)) if _belongs_to(run, r)]
-    kinds = [kind for kind in _KINDS if kind != IN_GAP or run.gap]
+    kinds = [kind for kind in dict.fromkeys(_NAMES.values()) if kind != IN_GAP or run.gap]
     print_table(
         ["solver", "solves", *kinds],
         [_row(label, [r for r in records if r.contender.label == label], kinds) for label in run.contenders],
@@ -46,10 +54,4 @@ def _row(label: str, records: list[SolveRecord], kinds: list[str]) -> list[str]:
 
 
 def _kind(record: SolveRecord) -> str:
-    if record.outcome is not SolveOutcome.ANSWERED:
-        return "refused" if record.outcome is SolveOutcome.REFUSED else "failed"
-    if record.status in (Status.OPTIMAL, Status.INFEASIBLE):
-        return "proved"
-    if record.limit is Limit.GAP:
-        return IN_GAP
-    return "found" if record.value is not None else "nothing"
+    return _NAMES[kind_of(record, None)]

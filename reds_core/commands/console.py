@@ -138,6 +138,6 @@ def print_plan(plan: Plan, folder: Path) -> None:
     print_energy(plan.energy_source, console)
     if plan.max_drop is not None:
         _print_search(plan, plan.max_drop, console)
-    if plan.hashes.data is None:
+    if plan.hashes.data is None and plan.hashes.calibration is None:
         console.print("No int8 files were written, since there is no training data to calibrate them.", soft_wrap=True)
     console.print(f"Files, plan and report are in {folder}", markup=False, highlight=False, soft_wrap=True)

@@ -41,9 +41,10 @@ class Difference:
         mean: the mean of the differences at each seed that both have.
         error: the standard error of that mean: sample deviation of the differences / sqrt(n); None for one seed.
         n: the number of seeds that both have.
-        p_value: of the paired two-sided t-test, whose hypothesis is that the mean difference is 0; None for one seed.
+        p_value: of the paired two-sided t-test, whose hypothesis is that the mean difference is 0; None for one seed,
+            and if all differences are equal, for which the test is not defined.
         detectable: the smallest mean difference that the test would have called significant with this deviation and
-            this number of seeds: half of the confidence interval of the mean; None for one seed.
+            this number of seeds: half of the confidence interval of the mean; None without a test.
     """
 
     mean: float
@@ -54,7 +55,7 @@ class Difference:
 
     @property
     def is_significant(self) -> bool | None:
-        """Whether 0 lies outside the confidence interval of the mean; None for one seed, which cannot tell."""
+        """Whether 0 lies outside the confidence interval of the mean; None without a test."""
         return None if self.p_value is None else self.p_value < 1 - CONFIDENCE
 
 
@@ -69,7 +70,7 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
     error = found.deviation / math.sqrt(found.n)
     if math.isclose(abs(found.mean) + found.deviation, abs(found.mean), rel_tol=1e-9):
         # rounding alone makes the differences unequal, which a t-test cannot divide by
-        return Difference(found.mean, error, found.n, float(found.mean == 0), 0.0)
+        return Difference(found.mean, error, found.n, None, None)
     from scipy import stats
 
     test = stats.ttest_rel([first[seed] for seed in seeds], [second[seed] for seed in seeds])

@@ -33,13 +33,16 @@ def ranks_sentence(ranks: Ranks, noun: str) -> str:
     return f"{opening}, and is better than each of the others."
 
 
-def missing_ranks_sentence(blocks: Sequence[Mapping[str, float]], noun: str, kind: str) -> str:
+def missing_ranks_sentence(
+    blocks: Sequence[Mapping[str, float]], noun: str, kind: str, equal: str = "have the same result"
+) -> str:
     """A sentence that says why contenders are not ranked over blocks.
 
     Args:
         blocks: the results, as for `ranked`.
         noun: what a block is called, in the singular.
         kind: what a contender is called, in the singular.
+        equal: what contenders do that have the same result, for the sentence on those that all do.
     """
     contenders, count = len({label for block in blocks for label in block}), len(whole_blocks(blocks))
     if contenders < LEAST_CONTENDERS or count < LEAST_BLOCKS:
@@ -48,7 +51,7 @@ def missing_ranks_sentence(blocks: Sequence[Mapping[str, float]], noun: str, kin
             f"{noun}s with a result of each of them. Here there are {units.many(contenders, kind)} and "
             f"{units.many(count, noun)}."
         )
-    return f"All {kind}s have the same result on every {noun}, so that they have no order."
+    return f"All {kind}s {equal} on every {noun}, so that they have no order."
 
 
 def ranks_table(ranks: Ranks, caption: str, corner: str) -> Table:

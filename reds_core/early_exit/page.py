@@ -91,7 +91,7 @@ def _interval(interval: tuple[float, float]) -> str:
 
 def _difference(found: AccuracyDifference) -> str:
     low, high = found.interval
-    return f"{100 * found.mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{units.points(found.mean)} ({units.points(low)} to {units.points(high)})"
 
 
 def policies_table(found: ExitThresholds, *, with_comparison: bool = True) -> Table:

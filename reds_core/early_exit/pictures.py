@@ -17,7 +17,7 @@ def curve_picture(found: ExitThresholds) -> Picture:
     has_test = found.exits[-1].accuracy_test is not None
     scale = units.scale_of(found.cost)
     size, unit = scale.largest_unit(found.exits[-1].cost)
-    plot = new_plot(400, f"Mean {COST_NOUNS[found.cost]} ({unit})", "Accuracy (%)")
+    plot = new_plot(400, f"Mean {COST_NOUNS[found.cost]}" + (f" ({unit})" if unit else ""), "Accuracy (%)")
     measures = tuple(dict.fromkeys(point.measure for point in found.curve))
     styles = trace_styles((*measures, _ALONE))
     for measure in measures:

@@ -86,15 +86,18 @@ class Task:
     def described(self) -> Task:
         """Return the same task, filled, with texts in place of objects, for records."""
         own = self.filled
-        return Task(_as_text(own.loss), _as_text(own.metric), _as_text(own.loss_weights), own.kind)
+        return Task(as_text(own.loss), as_text(own.metric), as_text(own.loss_weights), own.kind)
 
 
-def _as_text(value: Any) -> Any:
-    """Return None, a text or a number as it is, and the names of all other objects."""
+def as_text(value: Any) -> Any:
+    """Return a loss, a metric or weights for records: objects by their names, all else as it is.
+
+    Those of several outputs are one text, such as `cls: accuracy, reg: mae`.
+    """
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_as_text(one)}" for name, one in value.items())
+        return ", ".join(f"{name}: {as_text(one)}" for name, one in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(str(_as_text(one)) for one in value)
+        return ", ".join(str(as_text(one)) for one in value)
     return str(getattr(value, "__name__", None) or getattr(value, "name", None) or type(value).__name__)

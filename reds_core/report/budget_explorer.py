@@ -93,7 +93,9 @@ def _explorer(number: int, plan: Plan, family: FamilyFacts, exploration: Explora
     first, last = exploration.points[0], exploration.points[-1]
     said = f"From {_value_text(exploration, first)} at {units.amount(exploration.resource, first.limit)}"
     said += f" to {_value_text(exploration, last)} at {units.amount(exploration.resource, last.limit)}"
-    caption = f"The most importance that any network can keep, by its limit of {noun}"
+    is_proven = all(point.value == point.bound for point in exploration.points)
+    most = "that any network can keep" if is_proven else "that was found"
+    caption = f"The most importance {most}, by its limit of {noun}"
     curve = interactive(curve_plot, f"{identifier}-curve", caption, f"{caption}. {said}.")
     widths_caption = f"Channels of the best network at the chosen limit of {noun}"
     described = f"{widths_caption}. The slider above chooses the limit."

@@ -16,6 +16,8 @@ _LABEL_LIMIT = 24
 _MOST_DRAWN = 60
 """With more classes, the figure shows those that lose the most, and the table has all of them."""
 _MOST_NAMED = 3
+_LEAST_SHOWN = 0.0005
+"""The smallest loss of recall that is not shown as 0.0 points."""
 _SPREAD = 0.13
 """The distance of the dots of two networks, in rows."""
 
@@ -82,11 +84,14 @@ def _weakest(classes: Sequence[ClassDetails]) -> str:
 
 def _worst(name: str, label: str, classes: Sequence[ClassDetails]) -> str:
     losses = [(loss, each) for each in classes if (loss := _loss(each, name)) is not None and name != BEFORE]
-    hit = sorted((pair for pair in losses if pair[0] >= 0.0005), key=lambda pair: -pair[0])[:_MOST_NAMED]
+    hit = sorted((pair for pair in losses if pair[0] >= _LEAST_SHOWN), key=lambda pair: -pair[0])[:_MOST_NAMED]
     if not losses:
         return ""
+    if all(loss <= 0 for loss, _ in losses):
+        reference = "the input model" if any(BEFORE in each.recall for _, each in losses) else "the full network"
+        return f"{label}: no class is recognised less often than by {reference}."
     if not hit:
-        return f"{label}: no class is recognised less often than by the input model."
+        return f"{label}: no class loses {100 * _LEAST_SHOWN:g} points or more."
     named = ", ".join(f"{_named(each)} ({units.points(-loss)} points)" for loss, each in hit)
     return f"{label}: the largest losses are in {named}."
 

@@ -28,7 +28,7 @@ def drop_sentences(record: MaxDropRecord, plan: Plan) -> tuple[str, ...]:
     """
     metric, found = metric_of(plan.options.get("task")), record.found
     noun = units.resource_noun(record.resource)
-    share = _share(found, record, plan)
+    share = units.percent(_share(found, record, plan))
     least = f"The smallest network by {noun} that loses at most {points_text(record.limit_points)} of {metric.name}"
     what = f"needs {share} of the {noun} and {lost_points(found.drop_points)} on held-back data"
     if record.target is not None:
@@ -68,11 +68,11 @@ def drop_table(record: MaxDropRecord, plan: Plan) -> Table:
 def _row(tried: DropRecord, record: MaxDropRecord, plan: Plan, metric: Metric) -> Row:
     budget = f"{100 * tried.budget[record.resource]:.6g}{units.THIN}%"
     points = tried.drop_points
-    text = units.DASH if points is None else f"{points:.2f}".replace("-0.00", "0.00").replace("-", "−")
+    text = units.DASH if points is None else units.two_decimals(points)
     return Row(
         Cell(budget),
         (
-            Cell(_share(tried, record, plan), tried.usage.get(record.resource)),
+            figure(_share(tried, record, plan), units.percent(_share(tried, record, plan))),
             figure(tried.accuracy, metric.text(tried.accuracy)),
             figure(points, text),
             Cell(str(tried.epochs), tried.epochs),
@@ -81,6 +81,6 @@ def _row(tried: DropRecord, record: MaxDropRecord, plan: Plan, metric: Metric) -
     )
 
 
-def _share(tried: DropRecord, record: MaxDropRecord, plan: Plan) -> str:
+def _share(tried: DropRecord, record: MaxDropRecord, plan: Plan) -> float | None:
     used, full = tried.usage.get(record.resource), plan.full.usage.get(record.resource)
-    return units.percent(used / full) if used is not None and full else units.DASH
+    return used / full if used is not None and full else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ from typing import Any
 
 from reds_core.cost.energy_models import EnergySource
 from reds_core.framework.file_kinds import FileKind, FileKinds, file_kinds_of
-from reds_core.framework.task import FEATURE_SIMILARITY, TaskKind
+from reds_core.framework.task import FEATURE_SIMILARITY, TaskKind, as_text
 from reds_core.plan import FULL_NETWORK, Accuracy, DeviceRecord, Plan, SubnetworkRecord
 from reds_core.registry import Registry
 from reds_core.report import units
@@ -24,6 +25,13 @@ _SIMILARITY = (
     "same direction, 0 % if they have nothing in common."
 )
 _OF_TEACHER, _OF_LABELS = "of the input model for the same example", "the labels of the same example"
+
+_ACCURACIES = {"accuracy", "acc", "binaryaccuracy", "categoricalaccuracy", "sparsecategoricalaccuracy"}
+"""The names of the share of correct predictions, in lower case without underscores."""
+_IS_ACCURACY = re.compile(r"(^|_|[^A-Z_](?=A))(acc|accuracy|Accuracy)$")
+"""What the name of another accuracy ends with, as a word of its own."""
+_OUTSIDE_BRACKETS = re.compile(r", (?![^\[]*\])")
+"""What separates the metrics of several outputs."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +234,9 @@ def metric_of(task: Any) -> Metric:
     if name == FEATURE_SIMILARITY:
         other = _OF_TEACHER if task.get("kind") == TaskKind.EMBEDDING.value else _OF_LABELS
         return Metric("feature similarity", heading="similarity", meaning=_SIMILARITY.format(other))
-    if not isinstance(name, str) or not name or "acc" in name.lower():
+    if not name:
         return Metric()
-    return Metric(name, is_share=False)
+    parts = [part.partition("[")[0].rpartition(":")[2].strip() for part in _OUTSIDE_BRACKETS.split(str(as_text(name)))]
+    if all(part.lower().replace("_", "") in _ACCURACIES for part in parts):
+        return Metric()
+    return Metric(str(as_text(name)), is_share=all(_IS_ACCURACY.search(part) for part in parts))

@@ -38,7 +38,7 @@ def gates_block(family: FamilyFacts, members: Sequence[Member]) -> Block | None:
 
 
 def _lost(gate: GateRecord) -> Cell:
-    return Cell(f"{gate.drop_points:.2f}".replace("-", "−"), gate.drop_points, tone="" if gate.is_held else "failed")
+    return Cell(units.two_decimals(gate.drop_points), gate.drop_points, tone="" if gate.is_held else "failed")
 
 
 def _all_int8_points(gate: GateRecord) -> float:
@@ -46,7 +46,7 @@ def _all_int8_points(gate: GateRecord) -> float:
 
 
 def _points(points: float) -> Cell:
-    return Cell(f"{points:.2f}".replace("-", "−"), points)
+    return Cell(units.two_decimals(points), points)
 
 
 def _kept(gate: GateRecord) -> Cell:

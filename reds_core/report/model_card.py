@@ -17,8 +17,8 @@ MARKER = "<!-- written by reds: it is replaced when the run changes; remove this
 """The line by which a card that reds may replace is recognised."""
 
 _LOADING = Path(__file__).parent / "templates" / "loading"
+_OF_DATA = "The accuracies were measured on the test data of the run and say nothing about other data."
 _LIMITS = (
-    "The accuracies were measured on the test data of the run and say nothing about other data.",
     "What limits the original model, such as biases of its training data, limits these models as well.",
     "Figures such as MACs are counted from the layers of a network, and were not measured on a device.",
 )
@@ -64,6 +64,8 @@ def model_card(plan: Plan, folder: Path) -> str:
     on_data = "" if data is None else f", on the data set {escaped(data)}"
     merged = any(record.merged for record in plan.subnetworks)
     weights = "whose channels were merged, each with weights of its own" if merged else "which share their weights"
+    figures = [each for m in facts.largest_first for each in (m.accuracy.after, *m.accuracy.exported.values())]
+    limits = (*([_OF_DATA] if any(figure is not None for figure in figures) else []), *_LIMITS)
     parts = [
         f"---\n{header}---\n{MARKER}",
         "# Nested subnetworks of one trained network",
@@ -75,7 +77,7 @@ def model_card(plan: Plan, folder: Path) -> str:
         "## Files\n\n" + _files(facts),
         "## How to load them\n\n" + "\n".join(_loading(facts)),
         "## How they were made\n\n" + _making(plan, folder),
-        "## Limits\n\n" + "\n".join(f"- {sentence}" for sentence in _LIMITS),
+        "## Limits\n\n" + "\n".join(f"- {sentence}" for sentence in limits),
     ]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
@@ -122,10 +124,10 @@ def _members(facts: FamilyFacts) -> str:
     columns += [f"{facts.metric.name} as {kind.title}" for kind in facts.kinds.exported]
     rows = [
         [
-            f"{_name(member)} ({member.mark})" if member.mark else _name(member),
-            *(units.amount(r, member.usage.get(r)) for r in facts.resources),
-            facts.metric.text(member.accuracy.after),
-            *(facts.metric.text(member.accuracy_of(kind)) for kind in facts.kinds.exported),
+            escaped(f"{_name(member)} ({member.mark})" if member.mark else _name(member)),
+            *(escaped(units.amount(r, member.usage.get(r))) for r in facts.resources),
+            escaped(facts.metric.text(member.accuracy.after)),
+            *(escaped(facts.metric.text(member.accuracy_of(kind))) for kind in facts.kinds.exported),
         ]
         for member in facts.largest_first
     ]
@@ -135,7 +137,10 @@ def _members(facts: FamilyFacts) -> str:
 
 def _files(facts: FamilyFacts) -> str:
     rows = [
-        [f"[{escaped(file.name)}]({file.name})", _name(member), file.kind.title, units.byte_size(file.size)]
+        [
+            f"[{escaped(file.name)}]({file.name})",
+            *map(escaped, (_name(member), file.kind.title, units.byte_size(file.size))),
+        ]
         for member in facts.largest_first
         for file in member.files
         if file.size is not None
@@ -144,7 +149,8 @@ def _files(facts: FamilyFacts) -> str:
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
+    """Return a table in Markdown, of which the cells are Markdown and the titles of columns are not."""
+    lines = [[escaped(column) for column in columns], ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reds_core.knapsack.solution import Limit, Status, relative_gap
 from reds_core.plan import SubnetworkRecord
@@ -31,7 +33,7 @@ class Proof:
     price: float | None
 
 
-def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> Proof:
+def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool, such: str = "") -> Proof:
     """Return the proof of one subnetwork.
 
     It does not depend on the order in which a strategy chose the subnetworks: a choice that is the best around the
@@ -40,12 +42,13 @@ def prove(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> Proo
     Args:
         record: the record of the subnetwork.
         has_smaller, has_larger: whether the family has smaller or larger subnetworks.
+        such: what the settings ask of all widths, such as " in multiples of 8"; see `width_rules`.
     """
     price = relative_gap(record.value, record.bound_independent) if has_smaller or has_larger else None
     return Proof(
         badge=badge(record),
         is_optimal=_is_optimal(record),
-        sentence=_sentence(record, _alternatives(record, has_smaller, has_larger)),
+        sentence=_sentence(record, _alternatives(record, has_smaller, has_larger, such)),
         nesting=_nesting(record, price) if has_smaller or has_larger else "",
         gap=_gap(record),
         price=price,
@@ -72,9 +75,22 @@ def _gap(record: SubnetworkRecord) -> float | None:
     return record.gap if units.exists(record.gap) else relative_gap(record.value, record.bound)
 
 
-def _alternatives(record: SubnetworkRecord, has_smaller: bool, has_larger: bool) -> str:
+def width_rules(options: Mapping[str, Any]) -> str:
+    """Return what the options of a plan ask of all widths, to be added to "widths"; empty if they ask nothing."""
+    rules = options.get("widths")
+    if not isinstance(rules, Mapping):
+        return ""
+    align, least, kept = rules.get("align"), rules.get("min_width"), rules.get("keep")
+    parts = [f"in multiples of {units.count(align)}"] * (isinstance(align, int) and align > 1)
+    parts += [f"of at least {units.count(least)} channels"] * (isinstance(least, int) and least > 1)
+    names = tuple(units.printable(str(name)) for name in kept) if isinstance(kept, list | tuple) else ()
+    parts += [f"with {units.listed(names)} whole"] * bool(names)
+    return f" {', '.join(parts)}" if parts else ""
+
+
+def _alternatives(record: SubnetworkRecord, has_smaller: bool, has_larger: bool, such: str) -> str:
     """Return the choices that a proof refers to."""
-    every = "choice of widths within the budget"
+    every = f"choice of widths{such} within the budget"
     free = record.bound_independent
     if free is not None and record.bound is not None and free <= record.bound:
         return every
@@ -114,20 +130,25 @@ def _nesting(record: SubnetworkRecord, price: float | None) -> str:
     )
 
 
-def family_sentence(record: FamilyRecord | None, multiple: int = 1) -> str:
+def family_sentence(record: FamilyRecord | None, multiple: int = 1, such: str = "", names: Sequence[str] = ()) -> str:
     """Return how a family was chosen and how close it is to the best one; empty without a record.
 
     Args:
         record: the record.
         multiple: the number of which the widths of some subnetworks are multiples, to which its bound is limited.
+        such: what the settings ask of all widths; see `width_rules`.
+        names: the subnetworks that were chosen together, if there are others as well.
     """
     if record is None:
         return ""
     orders = {"bottom-up": "from the smallest up", "top-down": "from the largest down", "joint": "all at once"}
     outwards = f"from {record.order.removeprefix('around ')} outwards"
-    chosen = f"The subnetworks were chosen {orders.get(record.order, outwards)}"
+    who = f"Subnetworks {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "The subnetworks"
+    if len(names) == 1:
+        return ""
+    chosen = f"{who} were chosen {orders.get(record.order, outwards)}"
     stopped = f" The search for a better one stopped at {STOPS[record.limit]}." if record.limit in STOPS else ""
-    such = f" with widths in multiples of {multiple}" if multiple > 1 else ""
+    such = f" with widths in multiples of {multiple}" if multiple > 1 else f" with widths{such}" if such else ""
     if record.bound is None:
         return f"{chosen}. How much better another family could be is unknown.{stopped}"
     if record.bound == record.value:

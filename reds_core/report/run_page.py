@@ -23,7 +23,7 @@ from reds_core.report.merged_channels import merging_sentences
 from reds_core.report.network_view import network_view
 from reds_core.report.page import render
 from reds_core.report.plan_table import extraction_sentence
-from reds_core.report.proof import Proof, family_sentence, proof_summary, prove
+from reds_core.report.proof import Proof, family_sentence, proof_summary, prove, width_rules
 from reds_core.report.run_tables import (
     channels_table,
     files_table,
@@ -70,9 +70,10 @@ def run_page(plan: Plan, folder: Path) -> str:
         InputError: if the details or the training curves are damaged.
     """
     family, details = gather(plan, folder), load_details(folder) or Details()
-    last = len(family.subnetworks) - 1
+    last, such = len(family.subnetworks) - 1, width_rules(plan.options)
+    chosen = [m for m in family.subnetworks if m.record is not None and m.record.extraction is None]
     verdicts = tuple(
-        Verdict(m.label, prove(m.record, has_smaller=index > 0, has_larger=index < last))
+        Verdict(m.label, prove(m.record, index > 0, index < last, such))
         for index, m in enumerate(family.subnetworks)
         if m.record is not None
     )
@@ -88,6 +89,7 @@ def run_page(plan: Plan, folder: Path) -> str:
         metric=family.metric,
         results=results_table(family),
         has_own_weights=any(member.mark == OWN_WEIGHTS for member in family.subnetworks),
+        is_merged=any(record.merged for record in plan.subnetworks),
         sources=(
             *merging_sentences(plan.subnetworks),
             *energy_sentences([plan.energy_source]),
@@ -106,7 +108,10 @@ def run_page(plan: Plan, folder: Path) -> str:
         levels=levels_table(plan, family),
         verdicts=tuple(reversed(verdicts)),
         family_sentence=family_sentence(
-            plan.family, max((m.record.align or 1 for m in family.subnetworks if m.record), default=1)
+            plan.family,
+            max((m.record.align or 1 for m in chosen if m.record), default=1),
+            such,
+            [m.label for m in chosen] if len(chosen) < len(family.subnetworks) else (),
         ),
         search=search_table(family, tuple(reversed(proofs))),
         steps=steps_table(plan),

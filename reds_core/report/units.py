@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from reds_core.scales import Scale as Scale
 from reds_core.scales import count as count
 from reds_core.scales import exists as exists
 from reds_core.scales import on_terminal as on_terminal
+from reds_core.scales import printable as printable
 
 BUDGET_IS_FRACTION_UP_TO = 1
 """A budget of at most this is a fraction of the full network."""
@@ -66,7 +66,7 @@ def small_percent(fraction: float | None) -> str:
     size = abs(100 * fraction)
     if size >= 999.95:
         return f"{count(100 * fraction)}{THIN}%"
-    if size == 0 or size >= 0.95:
+    if size == 0 or size >= 0.995:
         return percent(fraction, 0 if size == 0 else 1)
     if size < 0.001:
         return f"< 0.001{THIN}%"
@@ -78,6 +78,12 @@ def points(difference: float) -> str:
     """A difference of two fractions in percentage points, with its sign: +0.3, −1.2."""
     text = f"{100 * difference:+.1f}"
     return "±0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def two_decimals(number: float) -> str:
+    """A number with two decimals: 0.31, −1.20, 0.00."""
+    text = f"{number:.2f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def p_value(probability: float) -> str:
@@ -109,16 +115,6 @@ def budget_text(resource: str, budget: float) -> str:
     """Format the limit of a resource: ≤ 50 %."""
     limit = f"{100 * budget:.6g}{THIN}%" if is_fraction(budget) else amount(resource, budget)
     return f"≤{THIN}{limit}"
-
-
-def printable(text: str) -> str:
-    """`text` with everything that cannot be shown (controls, lone surrogates) as an escape such as \\x1b."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
-        for c in text
-    )
 
 
 def shortened(text: str, limit: int) -> str:

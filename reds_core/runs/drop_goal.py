@@ -123,7 +123,7 @@ def _check_measurable(settings: RunSettings, has_data: bool) -> None:
     Raises:
         InputError: If there is one.
     """
-    metric, epochs, probe = settings.task.filled.metric, settings.finetune.epochs, settings.max_drop_epochs
+    metric, epochs, probe = settings.task.described().metric, settings.finetune.epochs, settings.max_drop_epochs
     assert settings.max_drop is not None
     for wrong, what, fix in (
         (

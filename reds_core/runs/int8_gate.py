@@ -234,7 +234,7 @@ def check_int8_gate(settings: RunSettings, targets: RunTargets, has_data: bool) 
     if settings.int8_drop is None:
         return
     name = argument("int8_drop")
-    metric = settings.task.filled.metric
+    metric = settings.task.described().metric
     written = [target for target in targets.targets if target.file.is_int8]
     unable = next((each for each in written if settings.fallback not in (None, *each.fallbacks)), None)
     for wrong, what, fix in (

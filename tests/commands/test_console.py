@@ -55,12 +55,13 @@ def test_a_plan_ends_with_where_its_files_are(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.endswith(f"Files, plan and report are in {folder}\n")
 
 
-@pytest.mark.parametrize("data", [None, "0" * 64])
+@pytest.mark.parametrize("hashes", [Hashes(), Hashes(data="0" * 64), Hashes(calibration="0" * 64)])
 def test_a_run_without_data_says_why_there_are_no_int8_files(
-    data: str | None, capsys: pytest.CaptureFixture[str]
+    hashes: Hashes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_plan(Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, Hashes(data=data)), Path("out"))
-    assert ("No int8 files were written, since there is no training data" in capsys.readouterr().out) == (data is None)
+    print_plan(Plan(FullRecord({}), (), (), "nested", "taylor", (), 0, {}, {}, hashes), Path("out"))
+    said = "No int8 files were written, since there is no training data" in capsys.readouterr().out
+    assert said == (hashes == Hashes())
 
 
 def solution(**changes: object) -> Solution:

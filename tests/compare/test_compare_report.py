@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,15 @@ from html_pages import (
     assert_tables_and_figures_are_whole,
 )
 
-from reds_core.compare.record import RESULTS, ResultRecord
+from reds_core.compare.record import RESULTS, ResultRecord, Subnetwork
 from reds_core.compare.report.device_profiles import profiles_of_runs
 from reds_core.compare.report.findings import comparison_findings, comparison_warnings, headline
 from reds_core.compare.report.results import compare_runs
+from reds_core.compare.report.tables import accuracy_table
 from reds_core.compare.report.writing import compare_page, compare_summary, write_compare_report
 from reds_core.framework.profile_records import ProfileRecord, save_profiles
-from reds_core.plan import FullAccuracy
-from reds_core.report.units import THIN
+from reds_core.plan import Accuracy, FullAccuracy
+from reds_core.report.units import DASH, THIN
 from reds_core.system.machine import Machine
 
 NESTED, UNIFORM = (0.90, 0.91, 0.92), (0.89, 0.89, 0.90)
@@ -69,7 +71,7 @@ def test_the_page_shows_means_deviations_and_paired_differences() -> None:
     assert plain(uniform[0][0]) == "89.33 ± 0.58 %|3 seeds"
     # -0.01, -0.02, -0.02: mean -1.67, deviation 0.577, error 0.577 / sqrt(3)
     assert uniform[1][0] == "−1.67 ± 0.33|significant, p = 0.038"
-    assert float(uniform[1][1] or 0) == pytest.approx(-0.05 / 3)
+    assert float(uniform[1][1] or 0) == pytest.approx(-5 / 3), "in the points that the heading says"
     # against the input model's 0.92: -0.02, -0.01, 0
     assert nested[2][0] == "−1.00 ± 1.00"
     assert plain(nested[3][0]) == "30.00 ± 0.00 %"
@@ -103,6 +105,65 @@ def test_two_seeds_cannot_tell_a_lead_of_five_errors() -> None:
     ]
     (sentence,) = comparison_findings(compare_runs(records))
     assert "2 seeds cannot tell; 6.35 points would be significant" in sentence
+
+
+def test_contenders_with_equal_means_share_the_first_place() -> None:
+    records = [result(p, s, a) for p in ("nested", "uniform") for s, a in enumerate((0.90, 0.92))]
+    records.append(result("oneshot", 0, 0.8))
+    comparison = compare_runs(records)
+    (sentence,) = comparison_findings(comparison)
+    assert plain(sentence).endswith("nested, uniform share the highest mean, 91.00 ± 1.41 % (2 seeds).")
+    (block,) = accuracy_table(comparison.recipes[0]).blocks
+    assert [row.cells[1].text for row in block.rows[:2]] == ["best", "best"]
+
+
+def test_equal_differences_are_not_judged() -> None:
+    """Two seeds, at each of which one example more is answered rightly."""
+    records = [result(p, s, a) for p, a in (("nested", 0.9), ("uniform", 0.89)) for s in (0, 1)]
+    (sentence,) = comparison_findings(compare_runs(records))
+    assert sentence.endswith("(paired over 2 seeds): the same difference at each of 2 seeds, which no test can judge.")
+
+
+def test_contenders_are_ranked_over_the_seeds_that_they_share() -> None:
+    """Seeds 0 and 1 are hard, and only one contender has them."""
+    records = [result("nested", s, a) for s, a in enumerate((0.5, 0.6, 0.95, 0.951, 0.952))]
+    records += [result("uniform", s, 0.9 + s / 1000) for s in (2, 3, 4)]
+    comparison = compare_runs(records)
+    (sentence,) = comparison_findings(comparison)
+    assert "nested has 79.06" in plain(sentence)
+    assert "points above uniform (paired over 3 seeds)" in sentence
+    (block,) = accuracy_table(comparison.recipes[0]).blocks
+    assert [row.heading.text for row in block.rows] == ["nested", "uniform"]
+
+
+def test_nobody_is_the_best_without_an_accuracy() -> None:
+    records = [replace(each, subnetwork=unmeasured(each)) for each in family()]
+    comparison = compare_runs(records)
+    assert comparison_findings(comparison) == ()
+    for block in accuracy_table(comparison.recipes[0]).blocks:
+        assert {row.cells[1].text for row in block.rows} == {DASH}
+
+
+def unmeasured(record: ResultRecord) -> Subnetwork:
+    assert record.subnetwork is not None
+    return replace(record.subnetwork, accuracy=Accuracy(None, None, {}))
+
+
+def test_a_label_names_the_scorer_only_if_it_varies_within_a_recipe() -> None:
+    """So that pruners are ranked over recipes, each of which has a scorer of its own."""
+    records = []
+    for recipe, scorer in (("a", "taylor"), ("b", "magnitude")):
+        for pruner, base in (("nested", 0.9), ("oneshot", 0.8), ("uniform", 0.7)):
+            for seed in range(5):
+                each = result(pruner, seed, base + seed / 100)
+                records.append(replace(each, run=replace(each.run, recipe=recipe, scorer=scorer)))
+    assert "Over 10 blocks, the mean ranks differ" in comparison_findings(compare_runs(records))[-1]
+
+
+def test_runs_that_are_not_done_yet_are_counted() -> None:
+    comparison = compare_runs(family(), missing=2)
+    assert headline(comparison).endswith("none failed so far.")
+    assert comparison_warnings(comparison)[0] == "2 runs of the comparison are not done yet."
 
 
 def test_one_seed_cannot_tell() -> None:

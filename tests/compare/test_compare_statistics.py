@@ -41,7 +41,7 @@ def test_paired_difference_by_hand() -> None:
 
 def test_pairing_sees_what_separate_spreads_hide() -> None:
     """Seeds that differ far more than the contenders do: the paired difference is still sure."""
-    found = paired_difference({0: 0.51, 1: 0.72, 2: 0.93}, {0: 0.50, 1: 0.71, 2: 0.92})
+    found = paired_difference({0: 0.51, 1: 0.722, 2: 0.931}, {0: 0.50, 1: 0.71, 2: 0.92})
     assert found is not None
     assert found.is_significant is True
 
@@ -60,13 +60,16 @@ def test_only_seeds_that_both_have_are_compared() -> None:
     assert paired_difference({0: 0.9}, {1: 0.9}) is None
 
 
-def test_differences_that_do_not_vary_need_no_test() -> None:
+def test_differences_that_do_not_vary_cannot_be_tested() -> None:
+    """Student's test divides by their deviation. Seeds that change nothing are no sample."""
     same = paired_difference({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6})
     above = paired_difference({0: 0.51, 1: 0.72, 2: 0.93}, {0: 0.50, 1: 0.71, 2: 0.92})
     assert same is not None
     assert above is not None
-    assert (same.p_value, same.is_significant) == (1.0, False)
-    assert (above.p_value, above.is_significant, above.detectable) == (0.0, True, 0.0)
+    for found in (same, above):
+        assert (found.p_value, found.is_significant, found.detectable) == (None, None, None)
+    assert (same.mean, same.error) == (0.0, 0.0)
+    assert above.mean == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(("n", "tabulated"), [(2, 12.706), (3, 4.303), (4, 3.182), (11, 2.228), (31, 2.042)])

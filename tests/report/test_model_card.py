@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from toy_runs import Workplace
 
-from reds_core.plan import load_plan
+from reds_core.plan import Accuracy, load_plan
 from reds_core.report.model_card import MARKER, is_model_card, model_card, write_model_card
 from reds_core.runs.folder import Mode
 
@@ -35,6 +36,22 @@ def test_a_run_writes_a_card_with_the_figures_of_its_plan(place: Workplace) -> N
         for name in record.files.values():
             assert name is None or f"]({name})" in card
     assert card == model_card(plan, place.out), "the same plan and files give the same card"
+
+
+def test_tables_hold_any_name(place: Workplace) -> None:
+    place.prune(budgets={"macs": 0.5})
+    plan = load_plan(place.out)
+    card = model_card(replace(plan, options={**plan.options, "task": {"metric": "f1|<macro>"}}), place.out)
+    assert "| f1\\|\\<macro\\> |" in card
+
+
+def test_a_card_says_what_the_accuracies_were_measured_on_if_there_are_any(place: Workplace) -> None:
+    place.prune(budgets={"macs": 0.5})
+    plan, said = load_plan(place.out), "The accuracies were measured on the test data of the run"
+    assert said in model_card(plan, place.out)
+    bare = Accuracy(None, None, {})
+    full, subnetworks = replace(plan.full, accuracy=bare), [replace(m, accuracy=bare) for m in plan.subnetworks]
+    assert said not in model_card(replace(plan, full=full, subnetworks=tuple(subnetworks)), place.out)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("huggingface_hub") is None, reason="huggingface_hub is not installed")

@@ -11,7 +11,7 @@ from sample_plans import (
 )
 
 from reds_core.plan import FamilyRecord, SubnetworkRecord
-from reds_core.report.proof import Proof, family_sentence, prove
+from reds_core.report.proof import Proof, family_sentence, prove, width_rules
 
 
 def alone(record: SubnetworkRecord) -> Proof:
@@ -150,6 +150,32 @@ def test_a_family_says_how_it_was_chosen_and_what_is_proven(
 def test_the_proof_of_a_family_says_that_it_is_limited_to_multiples() -> None:
     said = family_sentence(FamilyRecord("bottom-up", 1000, 1000, 0.0), multiple=4)
     assert said.endswith("no family within these budgets with widths in multiples of 4 has a larger sum of values.")
+
+
+@pytest.mark.parametrize(
+    ("rules", "such"),
+    [
+        ({"keep": [], "align": None, "min_width": 1, "max_options": 512}, ""),
+        (
+            {"align": 8, "min_width": 4, "keep": ["stem*"]},
+            " in multiples of 8, of at least 4 channels, with stem* whole",
+        ),
+        ({"align": 1, "min_width": 2}, " of at least 2 channels"),
+        (None, ""),
+    ],
+)
+def test_a_proof_holds_for_the_widths_that_the_settings_allow(rules: object, such: str) -> None:
+    assert width_rules({"widths": rules}) == such
+    proof = prove(subnetwork(0.5, DS_CNN_S, value=7, bound=7), False, False, such)
+    assert proof.sentence == f"Proven optimal: no other choice of widths{such} within the budget keeps more importance."
+
+
+def test_the_proof_of_a_family_names_those_that_were_chosen_together() -> None:
+    record = FamilyRecord("bottom-up", 1000, 1000, 0.0)
+    said = family_sentence(record, such=" in multiples of 8", names=["25 %", "50 %", "75 %"])
+    assert said.startswith("Subnetworks 25 %, 50 % and 75 % were chosen from the smallest up: it is proven that no ")
+    assert said.endswith("with widths in multiples of 8 has a larger sum of values.")
+    assert family_sentence(record, names=["50 %"]) == ""
 
 
 def test_without_a_record_of_a_family_there_is_no_sentence() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_no_page_has_markup_from_a_cell() -> None:
     assert not {"b", "i", "u", "s", "q", "a", "em"} & {tag for tag, _ in Page(html).elements}
 
 
+def test_members_with_merged_channels_share_no_weights(tmp_path: Path) -> None:
+    plan = complete()
+    merged = [replace(member, merged={next(iter(member.widths)): (0,)}) for member in plan.subnetworks]
+    words = " ".join(page_of(replace(plan, subnetworks=tuple(merged)), tmp_path).text.split())
+    assert "these subnetworks have weights of their own, which no other network shares" in words
+    assert "members of one family: a larger one keeps what a smaller one keeps" in words
+    assert "they share their weights" not in words
+    assert "its weights are a part of those" not in words
+
+
 def test_members_that_were_added_are_marked(tmp_path: Path) -> None:
     page = page_of(extended(), tmp_path)
     words = " ".join(page.text.split())
@@ -135,6 +146,7 @@ EMPTY_PAGE: dict[str, Any] = {
     "drop_table": None,
     "metric": metric_of(None),
     "has_own_weights": False,
+    "is_merged": False,
 }
 
 

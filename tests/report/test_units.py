@@ -18,6 +18,8 @@ from reds_core.report import units
         (units.count(1234567), "1 234 567"),
         (units.count(None), "–"),
         (units.MACS.text(999), "999 MAC"),
+        (units.MACS.text(999_400), "999 kMAC"),
+        (units.MACS.text(999_600), "1.00 MMAC"),
         (units.MACS.text(999_999), "1.00 MMAC"),
         (units.MACS.text(2_656_768), "2.66 MMAC"),
         (units.BYTES.text(1023), "1 023 B"),
@@ -27,6 +29,8 @@ from reds_core.report import units
         (units.percent(0.9437), "94.4 %"),
         (units.small_percent(0.0), "0 %"),
         (units.small_percent(0.0031), "0.31 %"),
+        (units.small_percent(0.0095), "0.95 %"),
+        (units.small_percent(0.00996), "1.0 %"),
         (units.small_percent(0.000034), "0.0034 %"),
         (units.small_percent(1e-9), "< 0.001 %"),
         (units.small_percent(0.123), "12.3 %"),
@@ -35,6 +39,8 @@ from reds_core.report import units
         (units.points(-0.0123), "−1.2"),
         (units.points(0.0), "±0.0"),
         (units.points(-0.0001), "±0.0"),
+        (units.two_decimals(-0.001), "0.00"),
+        (units.two_decimals(-1.204), "−1.20"),
         (units.seconds(0.0123), "12.3 ms"),
         (units.seconds(0.0), "0 s"),
         (units.seconds(59.6), "1 min"),
@@ -70,3 +76,8 @@ def test_a_printable_text_can_be_written_and_shortened(text: str, limit: int) ->
     assert len(units.shortened(text, limit)) <= limit
     if text.isprintable():
         assert shown == text
+
+
+def test_names_cannot_command_a_terminal() -> None:
+    """Names of layers come from files of others."""
+    assert units.on_terminal(f"evil\x1b]0;owned\x07\nnext 5{THIN}%") == "evil\\x1b]0;owned\\x07\nnext 5 %"

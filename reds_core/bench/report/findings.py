@@ -112,7 +112,9 @@ def why_unranked(comparison: Comparison) -> str:
     """A sentence that says why there are no mean ranks; empty if there are some, or if nothing was proved."""
     if not comparison.provers or ranked(comparison.blocks) is not None:
         return ""
-    return missing_ranks_sentence(comparison.blocks, "problem", "solver")
+    return missing_ranks_sentence(
+        comparison.blocks, "problem", "solver", f"take equally long, or less than {units.seconds(SHIFT_S)},"
+    )
 
 
 def _gaps(comparison: Comparison) -> str:

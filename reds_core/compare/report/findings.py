@@ -16,10 +16,10 @@ def headline(comparison: RunComparison) -> str:
     """One sentence on the number of runs, recipes and seeds."""
     if not comparison.records:
         return "No run was recorded."
-    failed = len({r.run for r in comparison.failures})
+    failed, missing = len({r.run for r in comparison.failures}), comparison.missing
     recipes = many(len(comparison.recipes), "recipe")
     runs, seeds = comparison.run_count, len({r.run.seed for r in comparison.records})
-    ending = "all finished" if not failed else f"{many(failed, 'run')} failed"
+    ending = f"{many(failed, 'run')} failed" if failed else "none failed so far" if missing else "all finished"
     return f"{many(runs, 'run')} of {recipes} with {many(seeds, 'seed')}, {ending}."
 
 
@@ -31,12 +31,16 @@ def comparison_findings(comparison: RunComparison) -> tuple[str, ...]:
 
 def winner(recipe: RecipeResults, budget: BudgetResults) -> str | None:
     """A sentence on the best mean accuracy at a budget against the second best; None if nothing can be ranked."""
-    ranked = [entry for entry in budget.entries if entry.figures(accuracy)]
-    if not ranked or not recipe.metric.is_share:
+    if not budget.best:
         return None
-    best, place = ranked[0], f"{recipe.name}, {budget.title}"
+    best, place = budget.best[0], f"{recipe.name}, {budget.title}"
     found = best.spread(accuracy)
     assert found is not None
+    if len(budget.best) > 1:
+        labels = units.listed(tuple(entry.label for entry in budget.best), _LISTED)
+        mean = f"{texts.mean(found, recipe.metric)} ({many(found.n, 'seed')})"
+        return f"{place}: {labels} share the highest mean, {mean}."
+    ranked = [entry for entry in budget.entries if entry.figures(accuracy)]
     opening = f"{place}: {best.label} has {texts.mean(found, recipe.metric)} ({many(found.n, 'seed')})"
     if len(ranked) == 1:
         return f"{opening}."
@@ -49,13 +53,17 @@ def _against(metric: Metric, budget: BudgetResults, best: str, second: str) -> s
     if found is None:
         return f"followed by {second}, with which it has no seed in common"
     error = "" if found.error is None else f" ± {texts.number(found.error, metric)}"
-    points = f"{texts.signed(found.mean, metric)}{error} points above {second}"
+    below = f"{texts.number(-found.mean, metric)}{error} points below {second}"
+    points = below if found.mean < 0 else f"{texts.signed(found.mean, metric)}{error} points above {second}"
     return f"{points} (paired over {many(found.n, 'seed')}): {texts.verdict(found, metric)}"
 
 
 def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
     """Sentences on why the results may not be comparable."""
     found = []
+    if comparison.missing:
+        missing = many(comparison.missing, "run")
+        found.append(f"{missing} of the comparison {'is' if comparison.missing == 1 else 'are'} not done yet.")
     for recipe in comparison.recipes:
         found += _uneven(recipe)
         if len({r.data_sha256 for r in recipe.records if r.data_sha256}) > 1:

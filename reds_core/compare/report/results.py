@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,12 +82,15 @@ class BudgetResults:
     Attributes:
         name: name of the budget.
         limits: the budget as given, by resource: a fraction, or an amount in base units.
-        entries: contenders by mean accuracy, the highest first; with another metric, in the order in which they ran.
+        entries: contenders by mean accuracy over the seeds that all of them have, or else over their own, the highest
+            first; with another metric, in the order in which they ran.
+        best: those of them with the highest such mean, several if they are equal; none with another metric.
     """
 
     name: str
     limits: Mapping[str, float]
     entries: tuple[Entry, ...]
+    best: tuple[Entry, ...] = ()
 
     @property
     def title(self) -> str:
@@ -158,11 +162,13 @@ class RunComparison:
 
     Attributes:
         kinds: kinds of files that the runs wrote.
+        missing: the number of runs that were planned and have no record.
     """
 
     records: tuple[ResultRecord, ...]
     recipes: tuple[RecipeResults, ...]
     kinds: FileKinds
+    missing: int = 0
 
     @property
     def failures(self) -> tuple[ResultRecord, ...]:
@@ -175,15 +181,21 @@ class RunComparison:
         return len({r.run for r in self.records})
 
 
-def compare_runs(records: Sequence[ResultRecord]) -> RunComparison:
-    """Group records by recipe, in the order in which the recipes first ran."""
+def compare_runs(records: Sequence[ResultRecord], missing: int = 0) -> RunComparison:
+    """Group records by recipe, in the order in which the recipes first ran.
+
+    Args:
+        records: the records.
+        missing: the number of runs that were planned and have no record.
+    """
     by_recipe: dict[str, list[ResultRecord]] = {}
     for record in records:
         by_recipe.setdefault(record.run.recipe, []).append(record)
     made = [record.subnetwork for record in records if record.subnetwork is not None]
     names = dict.fromkeys(kind for subnetwork in made for kind in subnetwork.accuracy.exported)
     kinds = file_kinds_of(names, Registry().file_kinds())
-    return RunComparison(tuple(records), tuple(_recipe(name, own, kinds) for name, own in by_recipe.items()), kinds)
+    recipes = tuple(_recipe(name, own, kinds) for name, own in by_recipe.items())
+    return RunComparison(tuple(records), recipes, kinds, missing)
 
 
 def _recipe(name: str, records: Sequence[ResultRecord], kinds: FileKinds) -> RecipeResults:
@@ -206,15 +218,25 @@ def _budget(
     for record in records:
         by_label.setdefault(label_of(record.run), {})[record.run.seed] = record
     entries = [Entry(label, dict(sorted(own.items()))) for label, own in by_label.items()]
+    best: tuple[Entry, ...] = ()
     if is_ranked:
-        entries.sort(key=lambda e: -_mean_or_less(e))
+        means = _comparable_means(entries)
+        entries.sort(key=lambda e: -means.get(e.label, -1.0))
+        highest = max(means.values(), default=0.0)
+        best = tuple(e for e in entries if e.label in means and math.isclose(means[e.label], highest, rel_tol=1e-12))
     first = records[0].subnetwork
-    return BudgetResults(name, {} if first is None else first.budget, tuple(entries))
+    return BudgetResults(name, {} if first is None else first.budget, tuple(entries), best)
 
 
-def _mean_or_less(entry: Entry) -> float:
-    found = entry.spread(accuracy)
-    return -1.0 if found is None else found.mean
+def _comparable_means(entries: Sequence[Entry]) -> dict[str, float]:
+    """The mean accuracy of each contender that has any, over the seeds that all of these share if there are some."""
+    measured = {entry.label: entry.figures(accuracy) for entry in entries}
+    measured = {label: figures for label, figures in measured.items() if figures}
+    shared = set.intersection(*map(set, measured.values())) if measured else set()
+    return {
+        label: statistics.fmean(figure for seed, figure in figures.items() if seed in shared or not shared)
+        for label, figures in measured.items()
+    }
 
 
 def _size(budget: BudgetResults) -> float:
@@ -223,9 +245,14 @@ def _size(budget: BudgetResults) -> float:
 
 
 def labels_of(records: Iterable[ResultRecord]) -> Callable[[RunKey], str]:
-    """A function that labels runs by pruner, and by scorer and solver if these differ between the runs of a recipe."""
-    runs = [record.run for record in records]
-    varied = {part for part in ("scorer", "solver") if len({getattr(run, part) for run in runs}) > 1}
+    """A function that labels runs by pruner, and by scorer and solver if these differ between runs of one recipe."""
+    runs = {record.run for record in records}
+    varied = {
+        part
+        for part in ("scorer", "solver")
+        for recipe in {run.recipe for run in runs}
+        if len({getattr(run, part) for run in runs if run.recipe == recipe}) > 1
+    }
 
     def label(run: RunKey) -> str:
         parts = (run.pruner, *(getattr(run, part) for part in ("scorer", "solver") if part in varied))

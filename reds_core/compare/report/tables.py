@@ -30,18 +30,17 @@ def accuracy_table(recipe: RecipeResults) -> Table:
     columns = ("After", f"Against the best{unit}", f"Change{unit}", "Before", "int8", "Used", "Value")
     blocks = []
     for budget in recipe.budgets:
-        best = budget.entries[0] if recipe.metric.is_share else None
-        rows = tuple(_accuracy_row(recipe, budget, entry, best) for entry in budget.entries)
+        rows = tuple(_accuracy_row(recipe, budget, entry) for entry in budget.entries)
         blocks.append(Block(budget.title, rows))
     caption = f"{recipe.name}: {recipe.metric.name} at each budget, mean ± standard deviation over seeds"
     return Table(caption, "Pruner", columns, tuple(blocks), is_sortable=True)
 
 
-def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry, best: Entry | None) -> Row:
-    metric, is_best = recipe.metric, entry is best
+def _accuracy_row(recipe: RecipeResults, budget: BudgetResults, entry: Entry) -> Row:
+    metric, is_best = recipe.metric, entry in budget.best
     share = budget.share(entry)
     worth = entry.spread(value)
-    against = NOTHING if best is None or is_best else texts.difference_cell(entry.above(best), metric)
+    against = texts.difference_cell(entry.above(budget.best[0]), metric) if budget.best else NOTHING
     return Row(
         Cell(entry.label),
         (

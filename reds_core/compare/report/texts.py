@@ -43,13 +43,16 @@ def change_cell(found: Spread | None, metric: Metric) -> Cell:
     if found is None:
         return NOTHING
     deviation = "" if found.deviation is None else f" ± {number(found.deviation, metric)}"
-    return Cell(f"{signed(found.mean, metric)}{deviation}", found.mean)
+    return Cell(f"{signed(found.mean, metric)}{deviation}", _plain(found.mean, metric))
 
 
 def verdict(found: Difference, metric: Metric) -> str:
     """Whether a difference is significant, and if it is not, from which difference on it would have been."""
     if found.p_value is None or found.detectable is None:
-        return f"{many(found.n, 'seed')} cannot tell"
+        if found.n == 1:
+            return "1 seed cannot tell"
+        same = "equal" if found.mean == 0 else "the same difference"
+        return f"{same} at each of {many(found.n, 'seed')}, which no test can judge"
     if found.is_significant:
         return f"significant, {units.p_value(found.p_value)}"
     least = f"{number(found.detectable, metric)}{' points' if metric.is_share else ''}"
@@ -61,4 +64,9 @@ def difference_cell(found: Difference | None, metric: Metric) -> Cell:
     if found is None:
         return NOTHING
     error = "" if found.error is None else f" ± {number(found.error, metric)}"
-    return Cell(f"{signed(found.mean, metric)}{error}", found.mean, note=verdict(found, metric))
+    return Cell(f"{signed(found.mean, metric)}{error}", _plain(found.mean, metric), note=verdict(found, metric))
+
+
+def _plain(difference: float, metric: Metric) -> float:
+    """A difference in the unit in which it is shown."""
+    return 100 * difference if metric.is_share else difference
