@@ -16,8 +16,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from reds_core.errors import InputError, UnsupportedError
-from reds_core.system import RECORDS_FILE, RecordKind, make_folder, write_text
+from kept_records import keep_records
+
+from reds_core.errors import InputError, NoSpaceError, UnsupportedError
+from reds_core.system import RECORDS_FILE, RecordKind, make_folder
+from reds_core.system.folder_lock import locked_folder
 
 
 class Named(Protocol):
@@ -66,9 +69,12 @@ class CellRuns(Generic[C, R]):
         """Run the cells that are not recorded yet. Those that are refused are named and left for later.
 
         Other errors, such as a full disk, end the study, and the cell resumes when it is started again.
+
+        Raises:
+            InputError: If another process runs the study in the folder.
         """
         make_folder(out)
-        with self.records.opened(out) as file:
+        with locked_folder(out, "a study"), self.records.opened(out) as file:
             records, refused = list(file.before), set[str]()
             while True:
                 known = {record.name for record in records} | refused
@@ -77,6 +83,8 @@ class CellRuns(Generic[C, R]):
                     return
                 try:
                     record = self.perform(left[0], out)
+                except NoSpaceError:
+                    raise
                 except (UnsupportedError, InputError) as error:
                     refused.add(left[0].name)
                     _say(f"{left[0].name}: left for later, {error}")
@@ -84,24 +92,13 @@ class CellRuns(Generic[C, R]):
                     records.append(record)
                     file.append(record)
                     _say(f"{len(left) - 1} left: {record}")
-                shutil.rmtree(out / "runs" / left[0].name, ignore_errors=True)
+                    shutil.rmtree(out / "runs" / left[0].name, ignore_errors=True)
 
     def keep(self, out: Path) -> None:
         """Copy records and predictions to the repository, where records of other cells stay."""
-        make_folder(self.kept)
-        found = dict(self._lines(self.kept)) | dict(self._lines(out))
-        if found:
-            write_text(self.kept / RECORDS_FILE, "".join(f"{line}\n" for line in found.values()))
+        keep_records(self.records, out, self.kept, lambda record: record.name)
         for path in out.glob("*.npz"):
             shutil.copyfile(path, self.kept / path.name)
-
-    def _lines(self, folder: Path) -> list[tuple[str, str]]:
-        """The name and the line of each record in a folder."""
-        path = folder / RECORDS_FILE
-        if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [(record.name, line) for record, line in zip(self.records.read(folder), lines, strict=True)]
 
     def main(self, about: str | None, arguments: Sequence[str] | None = None) -> None:
         """Run the study from the command line."""
@@ -118,6 +115,8 @@ class CellRuns(Generic[C, R]):
         parser.add_argument("--plan", action="store_true", help="only list the cells in their order")
         parser.add_argument("--from-records", action="store_true", help="write the page from kept records")
         given = parser.parse_args(arguments)
+        if given.from_records and (given.cells != "*" or vars(given).get("epochs") is not None):
+            parser.error("--from-records writes the page from all kept records; leave out --cells and --epochs")
         patterns, epochs = tuple(given.cells.split(",")), vars(given).get("epochs")
         out = (given.out or (self.out if epochs is None else Path(f"{self.out}-epochs{epochs}"))).resolve()
         page = given.page or (self.page if epochs is None else out / self.page.name)

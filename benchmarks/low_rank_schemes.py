@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kept_records import lines_to_resume
 from page_sections import put
 from scorers import ASSETS
 
@@ -116,7 +117,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "schemes.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = lines_to_resume(path)
     known = {(r.scheme, r.level, r.epochs): r for r in (Measured(**json.loads(line)) for line in lines)}
     subject = Subject()
     records = []

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kept_records import lines_to_resume
+
 NETWORKS = 4
 CASES = ("dnn-s", "ds-cnn-s", "fashion", "resnet8")
 REFERENCE = "all, batch 32, rate 0.003"
@@ -53,7 +55,7 @@ class Record:
 
 def read(path: Path) -> list[Record]:
     """Read the records of a file, if it exists."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = lines_to_resume(path)
     return [
         Record(**{**found, "accuracy": tuple(found["accuracy"]), "loss": tuple(found["loss"])})
         for found in map(json.loads, lines)

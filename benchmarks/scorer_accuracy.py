@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_records import lines_to_resume
 from page_sections import put
 from scipy.stats import spearmanr
 from scorers import ASSETS, CASES, PAGE, WAYS, Case, Way
@@ -140,7 +141,7 @@ class Store:
     def __init__(self, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self._path = out / "scorer-accuracy.jsonl"
-        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+        lines = lines_to_resume(self._path)
         self._found = {(r.case, r.label, r.choice): r for r in (Record(**json.loads(line)) for line in lines)}
 
     def records(self, bench: Bench, way: Way, choices: int, trained: int) -> list[Record]:

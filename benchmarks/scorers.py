@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_records import lines_to_resume
 from page_sections import put
 from scipy.stats import kendalltau, spearmanr
 
@@ -115,7 +116,7 @@ def records(out: Path) -> list[Record]:
     """All records, including those of earlier runs."""
     out.mkdir(parents=True, exist_ok=True)
     store = out / "scorers.jsonl"
-    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
+    lines = lines_to_resume(store)
     found = {(r.case, r.label): r for r in (Record(**json.loads(line)) for line in lines)}
     for case in CASES:
         for way in WAYS:

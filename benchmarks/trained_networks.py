@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kept_records import lines_to_resume
+
 from reds_core import Registry
 from reds_core.framework import (
     Arrays,
@@ -121,7 +123,7 @@ def kib(size_bytes: int) -> str:
 
 def read_records(path: Path, kind: type[R]) -> list[R]:
     """Return the records in a file, which need not exist."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = lines_to_resume(path)
     return [kind(**json.loads(line)) for line in lines]
 
 

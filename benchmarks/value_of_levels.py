@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from kept_records import lines_to_resume
 from page_sections import put
 from scipy.stats import spearmanr
 from scorers import ASSETS, CASES
@@ -185,7 +186,7 @@ def records(subject: Subject, out: Path, count: int, epochs: int) -> list[Traine
     """Train the choices that are not in the file yet."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "records.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = lines_to_resume(path)
     found = {(r.case, r.choice, r.epochs): r for r in (Trained(**json.loads(line)) for line in lines)}
     made = []
     for number, drawn in zip(range(count), subject.choices(), strict=False):

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from end_to_end import RECORDS
+from kept_records import keep_records
 from worth_arms import ARMS, BUDGETS, NETWORKS, SEEDS, TARGET, PlannedRun, planned
 from worth_page import page
 from worth_records import RUNS, WorthRecord, labels_file
@@ -130,9 +131,9 @@ def predictions(path: Path, x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def keep(out: Path) -> None:
-    """Copy records and predictions to the repository."""
-    make_folder(KEPT)
-    for path in (*out.glob("*.jsonl"), *out.glob("*.npz")):
+    """Copy records and predictions to the repository, where records of other runs stay."""
+    keep_records(RUNS, out, KEPT, lambda record: record.key)
+    for path in out.glob("*.npz"):
         shutil.copyfile(path, KEPT / path.name)
 
 
@@ -157,7 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arms", default=",".join(ARMS), help="comma-separated")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)), help="percent of the weight bytes")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="comma-separated")
-    parser.add_argument("--epochs", type=int, help="of training, in place of those of each network")
+    parser.add_argument(
+        "--epochs", type=int, help="of training, in place of those of each network, on trial: nothing is kept"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/worth"), help="folder of records and predictions")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the tables go")
     parser.add_argument("--plan", action="store_true", help="only show the runs and their order")
@@ -177,7 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             run_all(runs, given.out.resolve())
         finally:
-            keep(given.out.resolve())
+            if given.epochs is None:
+                keep(given.out.resolve())
     records = RUNS.read(KEPT) if KEPT.exists() else ()
     write_text(given.page, page(records, KEPT))
 

@@ -223,6 +223,8 @@ def _parse_plugin(text: str, kind: str) -> tuple[str, dict[str, str]]:
         key, equals, setting = (piece.strip() for piece in entry.partition("="))
         if not key or not equals:
             raise _malformed(text, kind)
+        if key in options:
+            raise InputError(f"option '{key}' of {kind} '{name.strip()}' is given twice", "give it once")
         options[key] = setting
     return name.strip(), options
 

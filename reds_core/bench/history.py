@@ -65,6 +65,8 @@ class BenchRun:
         machine: where the command ran; with Dask, solves may have run elsewhere, as their records say.
         versions: versions of reds-core, numpy and the libraries that run the solves.
         gap: proven relative gap at which solvers may stop; left out if none was asked for.
+        problem_hashes: the SHA-256 of each of the problems.
+        contender_versions: the version of each contender, in their order.
     """
 
     started_at: str
@@ -88,6 +90,8 @@ class BenchRun:
     machine: Machine
     versions: Mapping[str, str]
     gap: float | None = field(default=None, metadata={LEFT_OUT: True})
+    problem_hashes: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
+    contender_versions: tuple[str, ...] = field(default=(), metadata={LEFT_OUT: True})
 
 
 @dataclass(frozen=True)

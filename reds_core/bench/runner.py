@@ -222,4 +222,6 @@ def _run_of(
         warnings=pool.warnings,
         machine=this_machine(),
         versions=library_versions(("joblib", *({"distributed"} if settings.backend == DASK else ()))),
+        problem_hashes=tuple(each.facts.sha256 for each in problems),
+        contender_versions=tuple(each.contender.version for each in selection.entries),
     )

@@ -45,7 +45,13 @@ def print_bench(run: BenchRun, folder: Path) -> None:
 def _belongs_to(run: BenchRun, record: SolveRecord) -> bool:
     """Whether the record is of a solve that this run asked for, even if an earlier run made it."""
     asked = SolveLimits(run.time_limit_s, run.memory_limit_bytes, run.threads, run.seed, run.gap)
-    return asked == limits_of(record) and record.problem.name in run.problems and record.repeat < run.repeat
+    versions = dict(zip(run.contenders, run.contender_versions, strict=True))
+    return (
+        asked == limits_of(record)
+        and record.problem.sha256 in run.problem_hashes
+        and record.repeat < run.repeat
+        and versions.get(record.contender.label) == record.contender.version
+    )
 
 
 def _row(label: str, records: list[SolveRecord], kinds: list[str]) -> list[str]:

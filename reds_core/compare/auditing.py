@@ -17,20 +17,22 @@ from reds_core.system.users_code import import_names
 from reds_core.watcher import Watcher
 
 
-def audit_finished(run: Path, out: Path, watcher: Watcher, registry: Registry | None = None) -> None:
+def audit_finished(run: Path, out: Path, watcher: Watcher, registry: Registry | None = None) -> str:
     """Audit a finished run against its input model, unless that is done already.
 
-    Channels are not attributed, which takes long. If the run cannot be audited, for example because it has no classes,
-    the watcher is warned, and the run has no audit.
+    Channels are not attributed, which takes long.
 
     Args:
         run: the folder of the run.
         out: the folder of its audit.
         watcher: notified of progress and warnings.
         registry: the plugins to choose from; None for all that are installed.
+
+    Returns:
+        Why the run cannot be audited, for example because it has no classes; empty if it is audited.
     """
     if (out / AUDIT_FILE).exists():
-        return
+        return ""
     options = load_plan(run).options
     try:
         imports = import_names(tuple(options.get("imports") or ()))  # the recipe that the user gave names them
@@ -46,6 +48,8 @@ def audit_finished(run: Path, out: Path, watcher: Watcher, registry: Registry | 
         )
     except RedsError as error:
         watcher.warn(f"the run is not audited: {error}")
+        return str(error)
+    return ""
 
 
 def audit_of(folder: Path | None) -> Audit | None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from os import PathLike
 from pathlib import Path
 
 from reds_core.compare.record import RunKey
 from reds_core.cost.budget import parse_budgets
-from reds_core.errors import InputError, argument, command
+from reds_core.errors import InputError, RedsError, argument, command
+from reds_core.exchange.command_solver import is_command
 from reds_core.knapsack.solver import Solver
-from reds_core.plugin import Plugin, parse_plugin_list, plugin_text
+from reds_core.plugin import Plugin, build_options, parse_plugin_list, plugin_text
 from reds_core.pruning.pruner import Pruner
 from reds_core.registry import Registry
-from reds_core.runs.calibration_setting import examples_wanted
 from reds_core.runs.participants import refuse_unknown, refuse_unused, run_participants, unused_options
 from reds_core.runs.recipe import Recipe, load_recipe
 from reds_core.runs.settings import RunSettings, merged_options
@@ -25,7 +25,9 @@ from reds_core.system.files import absolute, given_path
 from reds_core.system.users_code import absolute_imports
 
 _AUTO = "auto"
-_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_.=-]")
+_NOT_IN_FILE_NAMES = re.compile(r"[^\w.=-]")
+_LONGEST_NAME_BYTES = 240
+"""File systems limit names to 255 bytes, of which suffixes take some."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
         )
     recipes = _recipes(grid.recipes)
     pruners, scorers, solvers = (
-        _variants(text, kind)
+        _variants(text, kind, registry)
         for text, kind in ((grid.pruners, Pruner.kind), (grid.scorers, Scorer.kind), (grid.solvers, Solver.kind))
     )
     _refuse_duplicates(grid.seeds, "seed")
@@ -108,6 +110,8 @@ def planned_runs(grid: Grid, registry: Registry) -> tuple[RunPlan, ...]:
                 unused = unused_options(registry, run.recipe.settings.options, run_participants(run.recipe.settings))
                 idle.append(set(unused))
                 run = _without_options(run, unused)
+                if len(run.name.encode()) > _LONGEST_NAME_BYTES:
+                    raise InputError(f"the name of run '{run.name}' is too long", "give the recipe a shorter file name")
                 if run.name in runs:
                     raise InputError(f"two runs would be named '{run.name}'", "give a recipe another file name")
                 runs[run.name] = run
@@ -121,9 +125,12 @@ def _recipes(given: Sequence[str | PathLike[str]]) -> dict[str, Recipe]:
     _refuse_duplicates([path.stem for path in paths], "recipe")
     recipes = {}
     for path in paths:
-        recipe = load_recipe(path)
-        if recipe.model is not None and not Path(recipe.model).exists():
-            raise InputError(f"recipe '{path}': model file '{recipe.model}' does not exist", "check the path")
+        recipe = load_recipe(absolute(path))
+        settings = recipe.settings
+        files = {"model file": recipe.model, "data": recipe.data, "latency table": settings.latency_table}
+        for what, file in (*files.items(), ("calibration data", settings.calibration)):
+            if file is not None and Path(file).is_absolute() and not Path(file).exists():
+                raise InputError(f"recipe '{path}': {what} '{file}' does not exist", "check the path")
         if recipe.data_sha256 is not None:
             raise InputError(
                 f"the data of recipe '{path}' was given as objects in Python, which a recipe cannot hold",
@@ -136,27 +143,46 @@ def _recipes(given: Sequence[str | PathLike[str]]) -> dict[str, Recipe]:
 
 
 def _absolute(recipe: Recipe) -> Recipe:
-    """Make the paths of a recipe absolute, so that they are valid in any working directory."""
+    """Resolve the links in the paths of a recipe, so that each file has one name. Names of data sets stay."""
 
     def located(path: str | None) -> str | None:
-        return path if path is None or not Path(path).exists() else str(absolute(path))
+        return path if path is None or not Path(path).is_absolute() else str(absolute(path))
 
-    data = recipe.data if recipe.data == "digits" else located(recipe.data)
-    calibration = recipe.settings.calibration
     settings = replace(
         recipe.settings,
         latency_table=located(recipe.settings.latency_table),
-        calibration=located(calibration) if examples_wanted(calibration) is None else calibration,
+        calibration=located(recipe.settings.calibration),
         imports=absolute_imports(recipe.settings.imports),
     )
-    return Recipe(located(recipe.model), data, None, settings)
+    return Recipe(located(recipe.model), located(recipe.data), None, settings)
 
 
-def _variants(text: str | None, kind: str) -> tuple[_Variant, ...]:
-    named = parse_plugin_list(text, kind) if text is not None else []
-    variants = [_Variant(plugin_text(name, options), name, options) for name, options in named]
-    _refuse_duplicates([variant.label for variant in variants], kind)
+def _variants(text: str | None, kind: str, registry: Registry) -> tuple[_Variant, ...]:
+    if text is None:
+        return ()
+    if kind == Solver.kind and is_command(text.strip()):  # not a list, since its arguments may have commas
+        return (_Variant(text.strip(), text.strip(), {}),)
+    variants = [_Variant(plugin_text(name, given), name, given) for name, given in parse_plugin_list(text, kind)]
+    seen: dict[str, str] = {}
+    for variant in variants:
+        complete = plugin_text(variant.plugin, _complete(variant, kind, registry))
+        if complete in seen:
+            other = "" if seen[complete] == variant.label else f", also as '{seen[complete]}'"
+            raise InputError(f"{kind} '{variant.label}' is named twice{other}", "name it once, or with other options")
+        seen[complete] = variant.label
     return tuple(variants)
+
+
+def _complete(variant: _Variant, kind: str, registry: Registry) -> dict[str, str]:
+    """All options of a variant in one order, so that those that are spelt differently are the same."""
+    base = next(base for base in (Pruner, Scorer, Solver) if base.kind == kind)
+    if kind == Solver.kind and variant.plugin == _AUTO:
+        return variant.options
+    try:
+        options = build_options(registry.get(base, variant.plugin), variant.options)
+    except RedsError:  # which is raised with the name of the recipe later
+        return variant.options
+    return {field.name: repr(getattr(options, field.name)) for field in fields(options)}
 
 
 def _refuse_duplicates(names: Iterable[object], what: str) -> None:

@@ -44,10 +44,12 @@ class RunEnd:
     Attributes:
         outcome: how the run ended.
         reason: why, in a sentence; empty if the run finished.
+        audit_failure: why the run, which finished, could not be audited; empty if it was, or was not to be.
     """
 
     outcome: RunOutcome
     reason: str
+    audit_failure: str = ""
 
 
 Perform = Callable[[RunPaths, Callable[[str], None]], RunEnd]
@@ -135,7 +137,7 @@ def _ending(running: Isolated) -> RunEnd:
     if reply is not None:
         if str(reply["outcome"]) == INTERRUPTED:
             raise KeyboardInterrupt
-        return RunEnd(RunOutcome(str(reply["outcome"])), str(reply["reason"]))
+        return RunEnd(RunOutcome(str(reply["outcome"])), str(reply["reason"]), str(reply.get("audit_failure", "")))
     status = running.process.returncode
     how = f"with status {status} and no answer"
     if status < 0:

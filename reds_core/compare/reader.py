@@ -27,13 +27,16 @@ def read_results(path: str | PathLike[str]) -> tuple[ResultRecord, ...]:
 
 
 def latest(records: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
-    """Drop the records that later ones of the same run replace: a result replaces a failure and that of its budget."""
+    """Drop the records that later ones of the same run replace: a result replaces a failure and that of its budget.
+
+    A failure never replaces results: what failed then is an audit.
+    """
     found: dict[RunKey, dict[str | None, ResultRecord]] = {}
     for record in records:
         own = found.setdefault(record.run, {})
         if record.subnetwork is None:
-            own.clear()
-            own[None] = record
+            if not own.keys() - {None}:
+                own[None] = record
         else:
             own.pop(None, None)
             own[record.subnetwork.name] = record

@@ -120,6 +120,7 @@ class ResultRecord:
         data_sha256: hash of the data.
         jobs: number of runs that were performed at the same time; above 1 they may have shared cores.
         audit: whom the subnetwork hurts, if the comparison audits its runs.
+        audit_failure: why the run could not be audited; left out if it was, or was not to be.
     """
 
     run: RunKey
@@ -141,6 +142,7 @@ class ResultRecord:
     data_sha256: str | None = None
     jobs: int = 1
     audit: SubnetworkAudit | None = field(default=None, metadata={LEFT_OUT: True})
+    audit_failure: str | None = field(default=None, metadata={LEFT_OUT: True})
 
 
 RESULTS = RecordKind(ResultRecord, "a pruning run", "reds compare")

@@ -19,7 +19,7 @@ from reds_core.comparison.worker_pool import LOKY, WorkerPool, check_number, ope
 from reds_core.errors import InputError, argument
 from reds_core.plan import Accuracy, FullAccuracy, Plan, SubnetworkRecord
 from reds_core.registry import Registry
-from reds_core.runs.recipe import recipe_text
+from reds_core.runs.recipe import load_recipe, recipe_text
 from reds_core.system.files import absolute, make_folder, remove_partial_files, write_text
 from reds_core.system.libraries import require_libraries
 
@@ -119,6 +119,9 @@ def run_grid(
                 pool.run(_jobs(missing, folder, settings.audit, pool, watcher, perform))
             ) as results:
                 for number, result in results:
+                    if result.is_locked:
+                        watcher.warn(f"{missing[number].name} is left for later: {result.end.reason}")
+                        continue
                     made = _records(missing[number], result, pool.jobs, records.before)
                     records.append(*made)
                     done += 1
@@ -151,27 +154,33 @@ def _paths(folder: Path, run: RunPlan, is_audited: bool = False) -> RunPaths:
 
 
 def _write_recipes(runs: Sequence[RunPlan], folder: Path) -> None:
-    """Write the recipe of every run; raise InputError if the folder has another recipe by the same name."""
-    texts = {_paths(folder, run).recipe: recipe_text(run.recipe) for run in runs}
-    for path, text in texts.items():
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+    """Write the recipe of every run; raise InputError if the folder has another recipe by the same name.
+
+    Recipes are compared by their settings, since those that an earlier version wrote lack what has been added since.
+    """
+    missing: dict[Path, str] = {}
+    for run in runs:
+        path, text = _paths(folder, run).recipe, recipe_text(run.recipe)
+        if not path.exists():
+            missing[path] = text
+        elif path.read_text(encoding="utf-8") != text and recipe_text(load_recipe(path)) != text:
             raise InputError(
                 f"the recipe of '{path.stem}' differs from that of the run in '{folder}'",
                 f"give another folder with {argument('out')}, or the recipe another file name",
             )
-    for path, text in texts.items():
-        if not path.exists():
-            write_text(path, text)
+    for path, text in missing.items():
+        write_text(path, text)
 
 
 def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], settings: CompareSettings) -> list[RunPlan]:
     """Runs that lack the record of a budget, or its audit.
 
-    A recorded failure counts as done unless it is to be retried.
+    A recorded failure, also that of an audit, counts as done unless it is to be retried.
     """
     there: dict[object, set[str | None]] = {}
     for record in latest(before):
-        if settings.audit and record.subnetwork is not None and record.audit is None:
+        is_tried = record.audit is not None or (record.audit_failure is not None and not settings.retry)
+        if settings.audit and record.subnetwork is not None and not is_tried:
             continue
         there.setdefault(record.run, set()).add(None if record.subnetwork is None else record.subnetwork.name)
 
@@ -183,7 +192,10 @@ def _missing(runs: Sequence[RunPlan], before: Sequence[ResultRecord], settings: 
 
 
 def _records(run: RunPlan, result: RunResult, jobs: int, before: Sequence[ResultRecord]) -> tuple[ResultRecord, ...]:
-    """The records of a run that has ended. Those of a run that was only audited keep the times of the run itself."""
+    """The records of a run that has ended.
+
+    Those of a run that was only audited keep the times of the run itself, and its results if the audit failed.
+    """
     settings, plan = run.recipe.settings, result.plan
     known = {each.subnetwork.name: each for each in latest(before) if each.run == run.key and each.subnetwork}
 
@@ -209,11 +221,15 @@ def _records(run: RunPlan, result: RunResult, jobs: int, before: Sequence[Result
             jobs=jobs,
         )
 
+    if plan is None and known:
+        return tuple(replace(each, audit_failure=result.end.reason) for each in known.values())
     if plan is None:
         return (record(None),)
     return tuple(
         replace(
-            known.get(each.name) or record(_subnetwork(plan, each)), audit=subnetwork_audit(result.audit, each.name)
+            known.get(each.name) or record(_subnetwork(plan, each)),
+            audit=subnetwork_audit(result.audit, each.name),
+            audit_failure=result.end.audit_failure or None,
         )
         for each in plan.subnetworks
     )

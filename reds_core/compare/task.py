@@ -41,6 +41,7 @@ class RunResult:
         end: how the run ended.
         plan: the plan; None unless the run finished.
         audit: the audit of the run; None if it has none.
+        is_locked: whether the run was not started, since another process is writing to its folder.
         wall_s: seconds of the process; None if it resumed a run.
         started_at: start of the process, UTC, ISO 8601.
         machine: where it ran.
@@ -52,6 +53,7 @@ class RunResult:
     wall_s: float | None
     started_at: str
     machine: Machine
+    is_locked: bool = False
 
 
 def perform_task(task: RunTask, perform: Perform, told: Callable[[str], None]) -> RunResult:
@@ -69,7 +71,9 @@ def perform_task(task: RunTask, perform: Perform, told: Callable[[str], None]) -
     if not paths.recipe.exists():
         make_folder(paths.recipe.parent)
         write_text(paths.recipe, task.recipe)
-    wait_for_release(paths.folder, RELEASE_S)
+    if not wait_for_release(paths.folder, RELEASE_S):
+        end = RunEnd(RunOutcome.REFUSED, f"another process is writing to '{paths.folder}'")
+        return RunResult(end, None, None, None, utc_now(), this_machine(), is_locked=True)
     is_resumed = paths.folder.exists()
     started_at, started = utc_now(), time.monotonic()
     end = perform(paths, told)

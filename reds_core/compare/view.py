@@ -34,6 +34,8 @@ class CompareView(JobsView, CompareWatcher):
         for record in records:
             if record.outcome is not RunOutcome.FINISHED:
                 self.complain(f"{run.name} failed: {record.reason}")
+        for reason in dict.fromkeys(record.audit_failure for record in records if record.audit_failure):
+            self.complain(f"{run.name} is not audited: {reason}")
 
     def reporting(self) -> None:
         self.show("writing the report", "")

@@ -14,7 +14,7 @@ class CompareWatcher(ComparisonWatcher):
     """
 
     def warn(self, text: str) -> None:
-        """Called before the first run with a warning for the user, a clause without a full stop."""
+        """Called with a warning for the user, a clause without a full stop, before the first run or after one."""
 
     def started(self, run: RunPlan) -> None:
         """Called when a run starts or resumes, or was submitted to a cluster."""

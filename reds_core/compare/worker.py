@@ -38,8 +38,7 @@ def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
     recipe, folder, log = (Path(str(request[key])) for key in ("recipe", "folder", "log"))
     try:
         prune(recipe=recipe, out=folder, mode=Mode.RESUME, watcher=Log(log))
-        if "audit" in request:
-            audit_finished(folder, Path(str(request["audit"])), Log(log))
+        failure = audit_finished(folder, Path(str(request["audit"])), Log(log)) if "audit" in request else ""
     except (ContractViolation, PluginFailure) as error:
         return {"outcome": RAISED, "reason": str(error)}
     except RedsError as error:
@@ -50,7 +49,7 @@ def answer(request: NamedArrays) -> Mapping[str, npt.ArrayLike]:
         return {"outcome": OUT_OF_MEMORY, "reason": "the machine ran out of memory"}
     except Exception as error:
         return {"outcome": RAISED, "reason": " ".join(f"{type(error).__name__}: {error}".split())}
-    return {"outcome": FINISHED, "reason": ""}
+    return {"outcome": FINISHED, "reason": "", "audit_failure": failure}
 
 
 if __name__ == "__main__":

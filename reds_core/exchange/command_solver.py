@@ -6,6 +6,7 @@ The program reads the problem from a file and writes its answer to another. It r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -79,6 +80,18 @@ class CommandSolver(Solver):
     features = Feature.ALL
     claims = Claim.OPTIMAL | Claim.INFEASIBLE | Claim.BOUND
     arguments: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def version(cls) -> str:
+        """The beginning of the SHA-256 of the program and of the files that its arguments name, in hexadecimal.
+
+        A program that was changed, or another one of the same name in another folder, is another solver.
+        """
+        digest = hashlib.sha256()
+        for path in (located(cls.arguments[0]), *(os.path.join(caller_folder(), each) for each in cls.arguments[1:])):
+            if path is not None and os.path.isfile(path):
+                digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        return digest.hexdigest()[:12]
 
     def solve(self, problem: KnapsackProblem, controls: Controls) -> Answer:
         deadline = None if controls.time_limit_s is None else time.monotonic() + controls.time_limit_s

@@ -144,6 +144,12 @@ def read_data(source: str, reading: Reading, input_shape: tuple[int | None, ...]
         ) from error
 
 
+def is_path_text(source: str) -> bool:
+    """Whether data that is not there is named like a file or a folder, and not like a data set of a framework."""
+    path = Path(source)
+    return not _SCHEME.match(source) and (path.suffix != "" or path.name != source)
+
+
 def _loaded(source: str, reading: Reading, input_shape: tuple[int | None, ...] | None) -> tuple[Any, Any]:
     path = given_path(source, "data")
     if source == "digits":
@@ -154,7 +160,7 @@ def _loaded(source: str, reading: Reading, input_shape: tuple[int | None, ...] |
         return _folder(path, input_shape, reading)
     if path.exists():
         return _npz(path, reading.labelled)
-    if not _SCHEME.match(source) and (path.suffix or path.name != source):
+    if is_path_text(source):
         raise InputError(f"data '{source}' does not exist", "give digits, a named data set, an .npz or a folder")
     return reading.framework.load_dataset(source)
 

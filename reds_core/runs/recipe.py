@@ -13,6 +13,7 @@ from typing import Any
 from reds_core.cost.budget import budget_texts, parse_budgets
 from reds_core.errors import InputError
 from reds_core.runs.calibration_setting import examples_wanted
+from reds_core.runs.dataset import is_path_text
 from reds_core.runs.settings import RunSettings
 from reds_core.system.files import absolute, given_path, write_text
 from reds_core.system.records import to_plain
@@ -48,7 +49,8 @@ class Recipe:
 def load_recipe(path: str | PathLike[str]) -> Recipe:
     """Read a recipe, whose keys are model, data, out and the fields of `RunSettings`. Missing keys have their defaults.
 
-    Paths are relative to the folder of the recipe. Data that does not exist there is taken as the name of a data set.
+    Paths are relative to the folder of the recipe. Data that does not exist there is taken as the name of a data set,
+    unless it is named like a file.
     Budgets are {resource: amounts}, or texts as on the command line.
 
     Raises:
@@ -66,7 +68,7 @@ def load_recipe(path: str | PathLike[str]) -> Recipe:
         found["imports"] = tuple(str(here / name) if is_file(name) else name for name in found["imports"])
     data = found.get("data")
     is_named = data != "digits" and found.get("data_sha256") is None
-    if data is not None and is_named and (here / data).exists():
+    if data is not None and is_named and ((here / data).exists() or is_path_text(data)):
         found["data"] = str(here / data)
     calibration = found.get("calibration")
     if calibration is not None and calibration != "digits" and (here / calibration).exists():

@@ -301,7 +301,19 @@ def test_the_shifted_mean_counts_open_problems_as_the_time_limit() -> None:
     assert results["b"].shifted_mean_s is None
 
 
-def test_the_shifted_mean_counts_what_a_stopped_solve_used_of_its_limit() -> None:
-    stopped = found("q", "a", 5, bound=6, wall_s=70.0, cpu_s=0.03, limit=Limit.TIME)
+def test_a_problem_without_a_proof_counts_as_the_time_limit() -> None:
+    """However little of it the solver computed, such as one that waits."""
+    stopped = found("q", "a", 5, bound=6, wall_s=60.0, cpu_s=0.03, limit=Limit.TIME)
     (solver,) = compare([proved("p", "a", 9.0, cpu_s=0.0), stopped]).solvers
-    assert solver.shifted_mean_s == pytest.approx(0.01)
+    assert solver.shifted_mean_s == pytest.approx((0.01 * 60.01) ** 0.5 - 0.01)
+
+
+def test_repeats_that_fail_reach_no_value_and_are_not_fast() -> None:
+    records = [proved("p", "dp", 5.0)]
+    records += [failed("p", "flaky", SolveOutcome.CRASHED, "gone", wall_s=0.01, repeat=r) for r in (0, 1)] + [
+        proved("p", "flaky", 50.0, repeat=2)
+    ]
+    results = {each.label: each for each in compare(records).solvers}
+    assert results["dp"].times_within(0.0) == {"p": 5.0}
+    assert results["flaky"].times_within(0.0) == {"p": math.inf}
+    assert results["flaky"].runs["p"].loss is None

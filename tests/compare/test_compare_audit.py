@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from compare_tools import ComparePlace, Performer, result
 
 from reds_core.audit.result import load_audit
-from reds_core.compare.reader import results_frame
-from reds_core.compare.record import SubnetworkAudit
+from reds_core.compare.process import RunEnd, RunPaths
+from reds_core.compare.reader import latest, results_frame
+from reds_core.compare.record import RunOutcome, SubnetworkAudit
+from reds_core.compare.report.findings import comparison_warnings
 from reds_core.compare.report.results import compare_runs
 from reds_core.compare.report.tables import audit_table
 
@@ -43,6 +49,50 @@ def test_runs_that_finished_without_an_audit_get_one_later(place: ComparePlace) 
     frame = results_frame(place.out)
     assert frame.flips.tolist() == [each.audit.flips for each in audited if each.audit]
     assert frame.worst_class.notna().all()
+
+
+def test_an_audit_that_fails_leaves_the_results_of_the_run(place: ComparePlace) -> None:
+    grid: dict[str, Any] = {"pruners": "uniform"}
+    _, plain = place.run(**grid)
+
+    def crash(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
+        return RunEnd(RunOutcome.CRASHED, "its process ended by SIGKILL")
+
+    run, records = place.run(perform=crash, audit=True, **grid)
+    assert (run.kept, run.done) == (0, 1)
+    assert [replace(each, audit_failure=None) for each in records] == list(plain)
+    assert {each.audit_failure for each in records} == {"its process ended by SIGKILL"}
+    perform = Performer()
+    again, _ = place.run(perform=perform, audit=True, **grid)
+    assert (again.kept, perform.made) == (1, []), "what failed is only repeated if that is asked for"
+    retried, audited = place.run(perform=perform, audit=True, retry=True, **grid)
+    assert (retried.kept, len(perform.made)) == (0, 1)
+    assert all(each.audit is not None and each.audit_failure is None for each in audited)
+
+
+def test_a_run_that_cannot_be_audited_is_tried_once_and_named(place: ComparePlace) -> None:
+    grid: dict[str, Any] = {"pruners": "uniform"}
+    place.run(**grid)
+    with np.load(place.folder / "data.npz") as data:
+        arrays = dict(data)
+    np.savez(place.folder / "data.npz", **{**arrays, "x_test": arrays["x_test"] + 1})
+    perform = Performer()
+    _, records = place.run(perform=perform, audit=True, **grid)
+    assert {each.outcome for each in records} == {RunOutcome.FINISHED}
+    assert all("data" in str(each.audit_failure) for each in records)
+    place.run(perform=perform, audit=True, **grid)
+    assert len(perform.made) == 1
+    warnings = comparison_warnings(compare_runs(records))
+    assert any(each.startswith("1 run could not be audited, such as toy--uniform--") for each in warnings)
+
+
+def test_failures_of_earlier_versions_do_not_hide_results(place: ComparePlace) -> None:
+    """They were recorded when an audit failed after the run had finished."""
+    _, records = place.run(pruners="uniform")
+    late = replace(records[0], outcome=RunOutcome.CRASHED, reason="SIGKILL", subnetwork=None)
+    assert latest([*records, late]) == tuple(records)
+    assert latest([late, *records]) == tuple(records)
+    assert latest([late, late]) == (late,)
 
 
 def test_the_report_has_a_table_of_audits_if_there_are_any() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from compare_tools import ComparePlace, Performer, write_recipe
 from toy_plugins import toy_registry
 from toy_runs import Interrupted, Tripwire, tripping_registry, without_times
 
+from reds_core.compare import task
 from reds_core.compare.grid import Grid, planned_runs
 from reds_core.compare.process import RunEnd, RunPaths
 from reds_core.compare.reader import results_frame
 from reds_core.compare.record import RunKey, RunOutcome
 from reds_core.errors import InputError
 from reds_core.plan import load_plan
+from reds_core.registry import Registry
 from reds_core.runs.recipe import load_recipe
+from reds_core.system.folder_lock import locked_folder
 
 
 def test_the_cross_product_has_a_name_for_each_run(place: ComparePlace) -> None:
@@ -75,6 +79,8 @@ def test_options_reach_only_the_runs_whose_plugins_have_them(place: ComparePlace
         ({"scorers": "tailor"}, "unknown scorer 'tailor'"),
         ({"solvers": "brut"}, "unknown solver 'brut'"),
         ({"pruners": "nested,nested"}, "pruner 'nested' is named twice"),
+        ({"pruners": "nested,nested[family=auto]"}, "pruner 'nested[family=auto]' is named twice, also as 'nested'"),
+        ({"solvers": "dp[table_limit=1,table_limit=2]"}, "option 'table_limit' of solver 'dp' is given twice"),
         ({"seeds": (1, 1)}, "seed '1' is named twice"),
     ],
 )
@@ -94,6 +100,10 @@ def test_bad_recipes_are_refused_before_anything_starts(place: ComparePlace) -> 
         ((place.folder / "none.yaml",), "does not exist"),
         ((write_recipe(place.folder, "typo", prunner="nested"),), "key 'prunner' is unknown"),
         ((write_recipe(place.folder, "gone", model="gone.keras"),), "model file .*gone.keras' does not exist"),
+        (
+            (write_recipe(place.folder, "lost", data="lost.npz"),),
+            "recipe '.*lost.yaml': data '.*lost.npz' does not exist",
+        ),
         ((write_recipe(place.folder, "latency", budgets={"latency": 0.5}),), "recipe 'latency'.*latency"),
     ]
     for recipes, why in cases:
@@ -101,6 +111,55 @@ def test_bad_recipes_are_refused_before_anything_starts(place: ComparePlace) -> 
         with pytest.raises(InputError, match=why):
             place.run(*recipes, perform=perform)
         assert perform.made == []
+
+
+def test_names_of_data_sets_are_no_paths_of_the_current_folder(
+    place: ComparePlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "mnist").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    (run,) = planned_runs(Grid((write_recipe(place.folder, data="mnist"),)), toy_registry())
+    assert run.recipe.data == "mnist"
+
+
+def test_recipes_of_earlier_versions_are_compared_by_their_settings(place: ComparePlace) -> None:
+    """They lack the settings that were added since."""
+    place.run(pruners="uniform")
+    (path,) = (place.out / "runs").glob("*.yaml")
+    lines = path.read_text().splitlines(keepends=True)
+    assert any(line.startswith("qat_activations:") for line in lines)
+    path.write_text("".join(line for line in lines if not line.startswith("qat_activations:")))
+    run, _ = place.run(pruners="uniform")
+    assert (run.kept, run.done) == (1, 0)
+    path.write_text("".join(lines).replace("holdout: 0.1", "holdout: 0.2"))
+    with pytest.raises(InputError, match="differs from that of the run"):
+        place.run(pruners="uniform")
+
+
+def test_a_run_whose_folder_is_in_use_is_left_for_later(place: ComparePlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "RELEASE_S", 0.0)
+    folder = place.out / "runs" / planned_runs(Grid((place.recipe,), "uniform"), toy_registry())[0].name
+    folder.mkdir(parents=True)
+    with locked_folder(folder, "an audit"):
+        run, records = place.run(pruners="uniform")
+        assert (run.kept, run.done, records) == (0, 0, ())
+    run, records = place.run(pruners="uniform")
+    assert (run.done, len(records)) == (1, 2)
+
+
+def test_recipes_may_have_any_name_that_is_not_too_long(place: ComparePlace) -> None:
+    recipes = [write_recipe(place.folder, name) for name in ("モデル", "データ")]
+    names = [run.name for run in planned_runs(Grid(recipes), toy_registry())]
+    assert [name.partition("--")[0] for name in names] == ["モデル", "データ"]
+    with pytest.raises(InputError, match="is too long; give the recipe a shorter file name"):
+        planned_runs(Grid((write_recipe(place.folder, "n" * 230),)), toy_registry())
+
+
+def test_commands_may_have_commas(place: ComparePlace) -> None:
+    command = f"cmd:{sys.executable} solver.py -a 1,2 {{problem}} {{answer}}"
+    (run,) = planned_runs(Grid((place.recipe,), solvers=command), Registry())
+    assert run.key.solver == command
 
 
 def test_a_record_holds_what_the_plan_says(place: ComparePlace) -> None:

@@ -342,6 +342,19 @@ def test_the_commands_take_them(reds: Reds, place: Workplace, tmp_path: Path, mo
     assert {s.solver for s in reds_core.load_plan(place.out).subnetworks} == {command}
 
 
+def test_another_program_of_the_same_name_is_another_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another folder, or after a change, also of a script that an interpreter is given."""
+    versions = []
+    for folder, body in (("a", "pass"), ("b", "exit(7)"), ("c", "pass")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        program(tmp_path / folder, body)
+        for text in ("./mine {mps} {answer}", f"{sys.executable} mine {{mps}} {{answer}}"):
+            versions.append(command_solver(f"cmd:{text}").version())
+    assert versions[:2] == versions[4:]
+    assert len(set(versions)) == 4
+
+
 def test_comparisons_take_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each solve runs in a folder of its own, but the program is found in that of the user."""
     monkeypatch.chdir(tmp_path)

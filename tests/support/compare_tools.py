@@ -57,11 +57,12 @@ class Performer:
         try:
             registry = self.registries.get(number, toy_registry())
             prune(recipe=paths.recipe, out=paths.folder, mode=Mode.RESUME, registry=registry)
+            failure = ""
             if paths.audit is not None:
-                audit_finished(paths.folder, paths.audit, Watcher(), registry)
+                failure = audit_finished(paths.folder, paths.audit, Watcher(), registry)
         except RedsError as error:
             return RunEnd(RunOutcome.REFUSED, str(error))
-        return RunEnd(RunOutcome.FINISHED, "")
+        return RunEnd(RunOutcome.FINISHED, "", failure)
 
 
 @dataclass(frozen=True)

@@ -130,21 +130,33 @@ class SolverRun:
 
     @property
     def proof_or_limit_s(self) -> float:
-        """Median seconds to a proof, or what the solves used until the time limit stopped them.
+        """Median seconds to a proof. Without one, it counts as the time limit.
 
-        Other solves without a proof count as their time limit. This is the penalised average runtime with the factor 1
-        (PAR1): a lower bound of the time to a proof.
+        This is the penalised average runtime with the factor 1 (PAR1).
         """
         if math.isfinite(self.proof_s):
             return self.proof_s
-        stopped_s = [s.time_s for s in self.solves if s.record.limit is Limit.TIME]
-        return statistics.median(stopped_s or [s.record.time_limit_s for s in self.solves])
+        return statistics.median(s.record.time_limit_s for s in self.solves)
 
     @property
     def value(self) -> int | None:
-        """The (lower) median of the values reached."""
-        values = [s.record.value for s in self._answered if s.record.value is not None]
-        return statistics.median_low(values) if values else None
+        """The (lower) median of the values reached, below which are solves without one; None if it is one of these."""
+        values = [s.record.value if s.record.outcome is SolveOutcome.ANSWERED else None for s in self.solves]
+        median = statistics.median_low(-math.inf if value is None else value for value in values)
+        return None if median == -math.inf else int(median)
+
+    def time_within_s(self, loss: float) -> float:
+        """Median seconds to a value within this relative loss of the best known one; infinite if not reached."""
+        known = self.known.value
+        assert known is not None
+        return statistics.median(
+            s.time_s
+            if s.record.outcome is SolveOutcome.ANSWERED
+            and s.record.value is not None
+            and relative_loss(known, s.record.value) <= loss
+            else math.inf
+            for s in self.solves
+        )
 
     @property
     def bound(self) -> int | None:
@@ -204,11 +216,7 @@ class SolverResults:
 
     def times_within(self, loss: float) -> dict[str, float]:
         """Seconds to a value within this relative loss, by problem with a known value; infinite if not reached."""
-        return {
-            name: statistics.median(run.times_s) if run.loss is not None and run.loss <= loss else math.inf
-            for name, run in self.runs.items()
-            if run.known.value is not None
-        }
+        return {name: run.time_within_s(loss) for name, run in self.runs.items() if run.known.value is not None}
 
     @property
     def shifted_mean_s(self) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from reds_core.compare.report import texts
 from reds_core.compare.report.ranking import ranks_finding
 from reds_core.compare.report.results import BudgetResults, RecipeResults, RunComparison, accuracy
@@ -68,8 +70,16 @@ def comparison_warnings(comparison: RunComparison) -> tuple[str, ...]:
         found += _uneven(recipe)
         if len({r.data_sha256 for r in recipe.records if r.data_sha256}) > 1:
             found.append(f"{recipe.name}: its runs did not all use the same data.")
-        if _other_models(recipe):
+        # models that each run trains have hashes of their own
+        files = Counter({r.run: r.model_sha256 for r in recipe.records if r.model_sha256}.values())
+        if len(files) > 1 and max(files.values()) > 1:
+            found.append(f"{recipe.name}: its runs did not all start from the same model file.")
+        elif _other_models(recipe):
             found.append(f"{recipe.name}: runs of one seed did not start from the same network.")
+    unaudited = {r.name: r.audit_failure for r in comparison.records if r.audit_failure}
+    if unaudited:
+        name, reason = next(iter(unaudited.items()))
+        found.append(f"{many(len(unaudited), 'run')} could not be audited, such as {name}: {reason}.")
     most = max((r.jobs for r in comparison.records), default=1)
     if most > 1:
         found.append(
