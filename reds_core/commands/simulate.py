@@ -126,7 +126,10 @@ def simulate_command(
             rich_help_panel=_TRACE,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="The seed of everything random.", rich_help_panel=_TRACE)] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The seed of a generated trace.", show_default="0", rich_help_panel=_TRACE),
+    ] = None,
     energy_error: Annotated[
         float,
         typer.Option(

@@ -65,7 +65,7 @@ class SubnetworkBudget:
         return {r: a.capacity(full[r]) for r, a in self.amounts.items()}
 
 
-def parse_amount(resource: str, text: str) -> Amount:
+def parse_amount(resource: str, text: str, what: str | None = None) -> Amount:
     """Parse one budget entry.
 
     A percentage, and a number of at most 1 without a unit, is a share of the full network; anything else is an amount.
@@ -74,6 +74,7 @@ def parse_amount(resource: str, text: str) -> Amount:
     Args:
         resource: the name of the resource, as `resource_named` returns it.
         text: the entry.
+        what: what the entry is, for messages; None for a budget.
 
     Raises:
         InputError: if the entry is malformed or not above 0, or if its unit does not fit the resource.
@@ -84,7 +85,8 @@ def parse_amount(resource: str, text: str) -> Amount:
     def refuse(why: str) -> InputError:
         units = ", ".join(unit for unit in scale.typed if unit)
         return InputError(
-            f"budget {resource}={text} {why}", f"write a share such as 0.5 or 50%, or an amount in {units}"
+            f"{f'budget {resource}=' if what is None else f'{what} '}{text} {why}",
+            f"write a share such as 0.5 or 50%, or an amount in {units}",
         )
 
     typed = read_typed(text)

@@ -74,7 +74,10 @@ def given_costs(network: Network, kind: CostKind, texts: Sequence[str]) -> ExitC
             f"{name} holds {len(texts)} costs, and the network has {len(network.outputs)} exits with the last",
             "give one for each exit",
         )
-    amounts = [parse_amount(unit, text) for text in texts]
+    try:
+        amounts = [parse_amount(unit, text, name) for text in texts]
+    except InputError as error:
+        raise InputError(error.what, f"{error.fix}, or say by {argument('cost')} what else they are") from error
     fraction = next((each for each in amounts if each.is_fraction), None)
     if fraction is not None:
         raise InputError(f"{name} holds the share {fraction.text}", "give amounts with units, such as 1.2ms or 3.5mJ")

@@ -8,16 +8,19 @@ from os import PathLike
 from typing import Any
 
 from reds_core.cost import resources
+from reds_core.early_exit.costs import counted_macs
 from reds_core.errors import InputError, argument
 from reds_core.framework.data import Data
 from reds_core.framework.finetuning import FinetuneSettings, Teacher
 from reds_core.framework.framework import Framework
 from reds_core.framework.task import Task
 from reds_core.framework.training import Training
+from reds_core.network import Network
 from reds_core.network.exits import exit_name, exit_names
 from reds_core.plugin import PluginOptions
 from reds_core.progress import Verbose, following
 from reds_core.registry import Registry, given_registry
+from reds_core.report import units
 from reds_core.runs.dataset import Dataset
 from reds_core.runs.exit_points import AUTO, ExitPoint, chosen_points
 from reds_core.runs.forms import DataObject, Imports
@@ -130,8 +133,12 @@ def exits(
             raise InputError(f"model '{network.name}' has early exits already", "give the model without them")
         points = chosen_points(network, at)
         made = framework.with_exits(loaded, [point.layer for point in points], seed)
+        _check_costs(framework.inspect(made), points)
         with temporary_folder() as tried:  # a name or a layer that cannot be saved is told before the training
-            framework.save_model(made, tried / path.name)
+            try:
+                framework.save_model(made, tried / path.name)
+            except InputError as error:
+                raise InputError(error.what.replace(str(tried / path.name), str(path)), error.fix) from error
         test: Data | None = None
         if source is None:
             followed.warn("the heads of the exits have random weights, since no data is given on which to train them")
@@ -145,6 +152,22 @@ def exits(
                 )
         framework.save_model(made, path)
         return tuple(_records(framework, made, points, test))
+
+
+def _check_costs(network: Network, points: Sequence[ExitPoint]) -> None:
+    """Refuse exits whose heads take as much as what they leave out.
+
+    Raises:
+        InputError: If there is one.
+    """
+    costs = counted_macs(network).alone
+    for place, point in enumerate(points):
+        if costs[place] >= costs[place + 1]:
+            macs = units.amount("macs", costs[place])
+            raise InputError(
+                f"an exit at '{point.layer}' takes {macs}, no less than the output after it",
+                "give an earlier layer, or leave it out",
+            )
 
 
 def _records(framework: Framework, model: Any, points: Sequence[ExitPoint], test: Data | None) -> list[ExitRecord]:

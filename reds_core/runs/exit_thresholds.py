@@ -14,7 +14,7 @@ from reds_core.audit.records import AUDIT_FILE
 from reds_core.cost.budget import parse_amount
 from reds_core.early_exit.choosing import IntegerAnswers, ThresholdChoice
 from reds_core.early_exit.confidence import MEASURES, Measure, integer_margins
-from reds_core.early_exit.costs import COST_KINDS, ExitCosts, amounts_of
+from reds_core.early_exit.costs import COST_KINDS, ExitCosts, amounts_of, counted_macs
 from reds_core.early_exit.record import THRESHOLDS_FILE, ExitThresholds, IntegerRecord, ThresholdTarget
 from reds_core.early_exit.writing import write_early_exit
 from reds_core.errors import InfeasibleError, InputError, UnsupportedError, argument
@@ -210,8 +210,8 @@ def _check_free(folder: Path, mode: Mode) -> None:
 
 
 def _check_depth(subject: ExitNetwork, costs: ExitCosts) -> None:
-    """Refuse outputs that are not ordered by depth, since an earlier exit would then cost more than a later one."""
-    if np.any(np.diff(costs.alone) <= 0):
+    """Refuse outputs that are not ordered by depth, by what is counted; what is measured may be equal."""
+    if np.any(np.diff(counted_macs(subject.network).alone) <= 0) or np.any(np.diff(costs.passing) < 0):
         raise InputError(
             f"the outputs {', '.join(subject.names)} are not ordered by what they cost, so they are not exits by depth",
             "give a model whose outputs become more costly, the last one being that of the whole network",
@@ -221,7 +221,7 @@ def _check_depth(subject: ExitNetwork, costs: ExitCosts) -> None:
 def _target(cost: float | str | None, accuracy: float | None, costs: ExitCosts, last: float) -> ThresholdTarget:
     """Return the target, which is by default the accuracy of the last exit on held-back examples."""
     if cost is not None:
-        amount = parse_amount(amounts_of(costs.kind), str(cost))
+        amount = parse_amount(amounts_of(costs.kind), str(cost), argument("target_cost"))
         limit = float(amount.number) * (costs.alone[-1] if amount.is_fraction else 1)
         share = f", {units.percent(float(amount.number), 0)} of the whole network" if amount.is_fraction else ""
         return ThresholdTarget(limit, None, f"a mean cost of at most {units.amount(costs.kind, limit)}{share}")

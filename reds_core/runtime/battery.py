@@ -19,6 +19,8 @@ DOUBLES_EVERY_C = 10.0
 _LARGEST_NJ = 10**15
 _LARGEST_SUM_NJ = 2**62
 NJ_PER_MJ = 10**6
+_STEP_TOLERANCE = 1e-3
+"""By which share steps may differ from whole microseconds."""
 LARGEST_CAPACITY_MJ = _LARGEST_NJ / NJ_PER_MJ
 
 
@@ -76,7 +78,7 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
         members: What an inference of each member really takes.
 
     Raises:
-        InputError: If the trace brings more energy than 64 bits can count.
+        InputError: If the trace brings more energy than 64 bits can count, or has steps of fractions of microseconds.
         InfeasibleError: If the battery cannot hold the energy of a single inference, or no member answers any request
             in time.
     """
@@ -93,6 +95,11 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
             "no subnetwork answers a request within its deadline",
             f"give deadlines of at least {NANOSECONDS.text(quickest * 1000)}, the latency of the quickest one",
         )
+    step_us = max(round(trace.step_s * 1e6), 1)
+    if abs(trace.step_s * 1e6 - step_us) > _STEP_TOLERANCE * step_us:
+        raise InputError(
+            f"steps of {NANOSECONDS.text(trace.step_s * 1e9)} are not whole microseconds", "give longer steps"
+        )
     income = _whole(trace.harvest_mW * (battery.efficiency * trace.step_s * 1e6))
     if income.sum(dtype=np.float64) > _LARGEST_SUM_NJ:
         raise InputError(
@@ -104,7 +111,7 @@ def plant_of(trace: Trace, battery: Battery, members: tuple[Figures, ...]) -> Pl
         members=members,
         capacity_nJ=battery.capacity_nJ,
         queue=battery.queue,
-        step_us=max(round(trace.step_s * 1e6), 1),
+        step_us=step_us,
         income_nJ=income,
         leakage_nJ=_whole(warmer * (battery.leakage_mW * uJ_per_mW * 1000.0)),
         requests=trace.requests.astype(np.int64),

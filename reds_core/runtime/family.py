@@ -46,6 +46,7 @@ class _Network:
     macs: int
     widths: Mapping[str, int]
     settings: Mapping[str, Mapping[str, int]]
+    exit: str | None = None
 
 
 def family_points(
@@ -81,7 +82,8 @@ def family_points(
 
 def _networks(plan: Plan) -> tuple[_Network, ...]:
     members = [
-        _Network(m.name, m.accuracy, m.files, m.usage["macs"], m.widths, m.settings or {}) for m in plan.subnetworks
+        _Network(m.name, m.accuracy, m.files, m.usage["macs"], m.widths, m.settings or {}, m.exit)
+        for m in plan.subnetworks
     ]
     full = _Network(FULL, plan.full.accuracy, plan.full.files, plan.full.usage["macs"], {}, {})
     return (*members, full)
@@ -136,6 +138,7 @@ def _recorded(networks: Sequence[_Network], records: Mapping[str, ProfileRecord]
                 latency_source=f"profile on {_where(record)}",
                 energy_source=record.energy.about or record.energy.source,
                 is_measured=record.energy.source == RAPL,
+                exit=network.exit,
                 widths=network.widths,
                 settings=network.settings,
             )
@@ -171,6 +174,7 @@ def _modelled(networks: Sequence[_Network], model: EnergyModel, folder: Path, *,
                 accuracy_source=source,
                 latency_source=f"{energy.about} and its power",
                 energy_source=energy.about,
+                exit=network.exit,
                 widths=network.widths,
                 settings=network.settings,
             )

@@ -21,6 +21,7 @@ class Observation:
             still busy, in microseconds; -1 if none waits.
         waiting: The number of requests that wait.
         temperature_mC: The temperature in thousandths of a degree Celsius.
+        arrived: The number of requests that arrived in this step.
     """
 
     charge_nJ: int
@@ -28,6 +29,7 @@ class Observation:
     slack_us: int
     waiting: int
     temperature_mC: int
+    arrived: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class OperatingPoint:
         latency_source: Where the latency comes from.
         energy_source: Where the energy comes from.
         is_measured: Whether latency and energy were both measured, not modelled.
-        exit: The exit at which inference ends; None for the only one.
+        exit: The early exit at which inference ends; None for the last output.
         widths: The number of channels of each group; empty for the full network.
         settings: The level that each transform has in each layer, such as weights of 4 bits.
     """

@@ -193,20 +193,18 @@ class RunningPlant:
         return PlantState(self.charge, self.busy, tuple(self.waiting), self.member)
 
     def arrive(self) -> int:
-        """Let the requests of the next step arrive, and drop those that no member can answer in time any more.
+        """Drop the requests that no member can answer in time any more, and let those of the next step arrive.
 
         Returns:
             The number of requests that were missed.
         """
         plant, step = self.plant, self.step
-        arriving = int(plant.requests[step])
-        taken = min(arriving, plant.queue - len(self.waiting))
-        self.waiting += [int(plant.deadline_us[step])] * taken
-        missed = arriving - taken
+        arriving, deadline = int(plant.requests[step]), int(plant.deadline_us[step])
         earliest = self.busy + self._fastest
-        while self.waiting and self.waiting[0] < earliest:
-            del self.waiting[0]
-            missed += 1
+        in_time = [left for left in self.waiting if left >= earliest]
+        taken = min(arriving, plant.queue - len(in_time)) if deadline >= earliest else 0
+        missed = len(self.waiting) - len(in_time) + arriving - taken
+        self.waiting = in_time + [deadline] * taken
         self._tally.missed += missed
         return missed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reds_core.errors import ContractViolation
-from reds_core.runtime.compiled import compiled_simulation, simulate_compiled
+from reds_core.runtime.compiled import LARGEST_FAMILY, compiled_simulation, simulate_compiled
 from reds_core.runtime.governor import Controller, LawController
 from reds_core.runtime.observation import SLEEP, Action, Observation
 from reds_core.runtime.plant import Course, Moment, Outcome, Plant, RunningPlant
@@ -21,7 +21,8 @@ def simulate_steps(plant: Plant, controller: Controller, begin: Moment) -> Outco
         ContractViolation: If the governor chooses a member that does not exist.
     """
     library = compiled_simulation()
-    if library is None or not isinstance(controller, LawController):
+    is_countable = len(plant.members) <= LARGEST_FAMILY
+    if library is None or not isinstance(controller, LawController) or not is_countable:
         return simulate_in_python(plant, controller, begin)
     return simulate_compiled(library, plant, controller.members, controller.law, begin)
 
@@ -39,11 +40,15 @@ def simulate_in_python(plant: Plant, controller: Controller, begin: Moment) -> O
     """
     running, remembered = RunningPlant(plant, begin.plant), begin.governor
     course = Course.empty(plant.steps)
-    harvest, temperature = plant.harvest_uW.tolist(), plant.temperature_mC.tolist()
+    harvest, temperature, requests = (
+        figures.tolist() for figures in (plant.harvest_uW, plant.temperature_mC, plant.requests)
+    )
     for step in range(plant.steps):
         missed = running.arrive()
         charge = running.charge
-        observed = Observation(charge, harvest[step], running.slack_us, len(running.waiting), temperature[step])
+        observed = Observation(
+            charge, harvest[step], running.slack_us, len(running.waiting), temperature[step], requests[step]
+        )
         action = controller.decide(remembered, observed)
         _check(action, len(plant.members))
         remembered = action.state

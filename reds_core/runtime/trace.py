@@ -82,14 +82,14 @@ def read_trace(path: Path) -> Trace:
         InputError: If it cannot be read, a column is missing, it has fewer than two rows, a field is not a number of
             its range, or times do not rise in equal steps.
     """
-    header = _header(path)
+    header, above = _header(path)
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise InputError(f"trace '{path}' has no column {' and no column '.join(missing)}", f"give {_FORM}")
     twice = [name for name in (*COLUMNS, REQUESTS) if header.count(name) > 1]
     if twice:
         raise InputError(f"trace '{path}' has two columns {twice[0]}", "remove one of them")
-    columns = _columns(path, header, [name for name in (*COLUMNS, REQUESTS) if name in header])
+    columns = _columns(path, header, above, [name for name in (*COLUMNS, REQUESTS) if name in header])
     if len(columns["time_s"]) < 2:
         found = ("no row", "one row only")[len(columns["time_s"])]
         raise InputError(f"trace '{path}' has {found}", "give at least 2, from which the step follows")
@@ -97,7 +97,8 @@ def read_trace(path: Path) -> Trace:
     requests = columns.get(REQUESTS, np.ones(len(columns["time_s"])))
     if (requests != np.floor(requests)).any():
         row = int(np.flatnonzero(requests != np.floor(requests))[0])
-        raise InputError(f"trace '{path}' has {requests[row]:g} requests in row {row + 2}", "give whole numbers")
+        found = f"{requests[row]:g} requests in row {_row(path, row)}"
+        raise InputError(f"trace '{path}' has {found}", "give whole numbers")
     return Trace(
         path.stem,
         step,
@@ -113,19 +114,21 @@ def read_trace(path: Path) -> Trace:
 _FORM = f"a CSV file with the columns {','.join(COLUMNS)}"
 
 
-def _header(path: Path) -> list[str]:
-    """The names in the first row."""
+def _header(path: Path) -> tuple[list[str], int]:
+    """The names in the first row that is not empty, and the number of lines to its end."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = next(csv.reader(file), [])
+            rows = csv.reader(file)
+            first = next((row for row in rows if row), [])
+            before = rows.line_num
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"trace '{path}' cannot be read ({type(error).__name__})", f"give {_FORM}") from error
     if not any(field.strip() for field in first):
         raise InputError(f"trace '{path}' is empty", f"give {_FORM}")
-    return [name.strip() for name in first]
+    return [name.strip() for name in first], before
 
 
-def _columns(path: Path, header: list[str], names: list[str]) -> dict[str, FloatArray]:
+def _columns(path: Path, header: list[str], above: int, names: list[str]) -> dict[str, FloatArray]:
     """The columns of these names, by name.
 
     Raises:
@@ -135,7 +138,7 @@ def _columns(path: Path, header: list[str], names: list[str]) -> dict[str, Float
     try:
         with path.open(encoding="utf-8-sig") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a file without rows, which is refused later
-            read: FloatArray = np.loadtxt(file, delimiter=",", skiprows=1, usecols=places, ndmin=2, comments=None)
+            read: FloatArray = np.loadtxt(file, delimiter=",", skiprows=above, usecols=places, ndmin=2, comments=None)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"trace '{path}' cannot be read ({type(error).__name__})", f"give {_FORM}") from error
     except ValueError:  # reads again, more slowly, for the field that is wrong
@@ -149,10 +152,18 @@ def _columns(path: Path, header: list[str], names: list[str]) -> dict[str, Float
         wrong = np.flatnonzero(~((column >= lowest) & (column <= _LARGEST[name])))
         if wrong.size:
             raise InputError(
-                f"trace '{path}' has {column[wrong[0]]:g} as {name} in row {wrong[0] + 2}",
+                f"trace '{path}' has {column[wrong[0]]:g} as {name} in row {_row(path, int(wrong[0]))}",
                 f"give a number from {lowest:g} to {_LARGEST[name]:g} in every row",
             )
     return found
+
+
+def _row(path: Path, index: int) -> int:
+    """The number of the line of a row, given its place below the header among the rows that are not empty."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        lines = [rows.line_num for row in rows if row]
+    return lines[index + 1]
 
 
 def _slow_column(path: Path, rows: list[list[str]], place: int, name: str) -> FloatArray:
@@ -164,7 +175,7 @@ def _slow_column(path: Path, rows: list[list[str]], place: int, name: str) -> Fl
             found[index] = float(text)
         except ValueError:
             raise InputError(
-                f"trace '{path}' has {repr(text) if text else 'nothing'} as {name} in row {index + 2}",
+                f"trace '{path}' has {repr(text) if text else 'nothing'} as {name} in row {_row(path, index)}",
                 "give a number in every row, for instance the mean of its neighbours",
             ) from None
     return found
@@ -181,7 +192,7 @@ def _step(path: Path, times: FloatArray) -> float:
     if falling.size:
         row = int(falling[0])
         raise InputError(
-            f"trace '{path}' goes from {times[row]:g} s to {times[row + 1]:g} s in row {row + 3}",
+            f"trace '{path}' goes from {times[row]:g} s to {times[row + 1]:g} s in row {_row(path, row + 1)}",
             "give rows in the order of time_s, one of each time",
         )
     step = float(np.quantile(lengths, 0.5, method="lower"))  # a median that is one of the lengths
@@ -190,7 +201,8 @@ def _step(path: Path, times: FloatArray) -> float:
         row = int(uneven[0])
         kind = "a gap" if lengths[row] > step else "a shorter step"
         raise InputError(
-            f"trace '{path}' has {kind} of {lengths[row]:g} s before row {row + 3}, where other steps take {step:g} s",
+            f"trace '{path}' has {kind} of {lengths[row]:g} s before row {_row(path, row + 1)}, where other steps take "
+            f"{step:g} s",
             "give equal steps, by resampling it",
         )
     return float((times[-1] - times[0]) / (len(times) - 1))

@@ -89,7 +89,7 @@ def simulate(
     hours: float | None = None,
     step_s: float | None = None,
     energy_error: float = 0.0,
-    seed: int = 0,
+    seed: int | None = None,
     options: PluginOptions | None = None,
     mode: Mode | str = Mode.REFUSE,
     registry: Registry | None = None,
@@ -127,7 +127,7 @@ def simulate(
         step_s: The length of its steps in seconds. By default it is 1.
         energy_error: The share by which the true energies of inferences are above those that governors know, such as
             0.3, or below them, such as -0.3.
-        seed: The seed of generated traces.
+        seed: The seed of a generated trace. By default it is 0.
         options: Options of plugins, as `{plugin: {key: text}}`.
         mode: What to do if `out` already holds a simulation: `"refuse"` or `"overwrite"`.
         registry: The plugins to choose from. By default they are all that are installed.
@@ -169,10 +169,10 @@ def simulate(
     figures = tuple(Figures.of(point) for point in points)
     beaten = tuple(point for point in family.points if point not in points)
     wanted = TraceOptions(harvest_mW, deadline_ms, hours, step_s)
+    battery = Battery(1.0 if capacity_mJ is None else capacity_mJ, initial, efficiency, leakage_mW, queue)
     given = _trace(trace, figures, wanted, seed, efficiency, leakage_mW)
-    battery = Battery(
-        _usual_capacity(figures, given) if capacity_mJ is None else capacity_mJ, initial, efficiency, leakage_mW, queue
-    )
+    if capacity_mJ is None:
+        battery = replace(battery, capacity_mJ=_usual_capacity(figures, given))
     plant = plant_of(given, battery, _with_error(figures, energy_error))
     _check_free(folder, how)
     make_folder(folder)
@@ -250,7 +250,7 @@ def _trace(
     trace: str | PathLike[str],
     members: Sequence[Figures],
     wanted: TraceOptions,
-    seed: int,
+    seed: int | None,
     efficiency: float,
     leakage_mW: float,
 ) -> Trace:
@@ -267,6 +267,7 @@ def _trace(
                 f"{suggestion(str(path), GENERATED)}give a CSV file, or one of {', '.join(GENERATED)}",
             )
         given = [name for name in ("harvest_mW", "deadline_ms", "hours", "step_s") if getattr(wanted, name) is not None]
+        given += ["seed"] * (seed is not None)
         if given:
             raise InputError(
                 f"{argument(given[0])} is given together with the trace '{path}', which states it", "leave it out"
@@ -282,7 +283,7 @@ def _trace(
         deadline_ms=4 * slowest_ms if wanted.deadline_ms is None else wanted.deadline_ms,
         duration_s=hours * 3600,
         step_s=step,
-        seed=seed,
+        seed=seed or 0,
     )
     return generate_trace(str(trace), settings)
 

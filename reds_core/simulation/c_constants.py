@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reds_core.runtime.compiled import LARGEST_FAMILY
 from reds_core.runtime.laws import Law, ProportionalIntegralLaw, ThresholdLaw
 from reds_core.runtime.operating_points import Figures
 
@@ -13,7 +14,9 @@ CONSTANTS_FILE = "reds_governor_config.h"
 def constants_text(
     laws: Mapping[str, Law], names: Sequence[str], members: Sequence[Figures], numbers: Sequence[int]
 ) -> str | None:
-    """Return the constants of the governors that `reds_governor.c` implements; None if there are none.
+    """Return the constants of the governors that `reds_governor.c` implements.
+
+    None if there are none, or more members than it can number.
 
     Args:
         laws: The laws of governors by their names.
@@ -22,7 +25,7 @@ def constants_text(
         numbers: Their numbers in an export of the whole family for the C engine.
     """
     parts = [_law(law) for law in laws.values() if isinstance(law, ThresholdLaw | ProportionalIntegralLaw)]
-    if not parts:
+    if not parts or len(members) > LARGEST_FAMILY:
         return None
     costs = "\n".join(
         f"  {{INT64_C({member.energy_nJ}), INT64_C({member.latency_us})}}, /* {place}: {_comment(name)} */"

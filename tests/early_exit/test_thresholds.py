@@ -193,6 +193,13 @@ def test_given_costs_and_an_amount(folder: Path, tmp_path: Path) -> None:
     assert found.policy.held_back.all.cost <= 4e6
 
 
+def test_measured_costs_may_be_equal(folder: Path, tmp_path: Path) -> None:
+    """As far as a clock can tell."""
+    found = chosen(folder, tmp_path / "t", cost="latency", exit_costs="1ms,1ms,9ms", target_cost="4ms")
+    assert [each.cost for each in found.exits] == [1e6, 1e6, 9e6]
+    assert found.policy.held_back.all.cost <= 4e6
+
+
 def test_targets_that_nothing_reaches_are_infeasible(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InfeasibleError, match="because the first exit already takes 75 MAC"):
         chosen(folder, tmp_path / "t", target_cost=0.01)
@@ -208,7 +215,8 @@ def test_targets_that_nothing_reaches_are_infeasible(folder: Path, tmp_path: Pat
         ({"cost": "ram"}, "cost cannot be 'ram'"),
         ({"target_cost": 0.5, "target_accuracy": 0.9}, "are both given"),
         ({"target_accuracy": 90}, "target_accuracy is 90"),
-        ({"target_cost": "much"}, "is malformed"),
+        ({"target_cost": "much"}, "^target_cost much is malformed"),
+        ({"exit_costs": "1ms,2ms,3ms"}, "exit_costs 1ms has a unit 'ms'.* or say by cost what else they are"),
         ({"energy_model": "nucleo-l4r5zi"}, "energy_model has no effect, since cost is macs"),
         ({"exit_costs": ["5", "6"]}, "holds 2 costs"),
         ({"cost": "instructions"}, "no profile states the instructions up to each exit"),

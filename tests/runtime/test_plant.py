@@ -69,6 +69,21 @@ def test_requests_that_find_no_place_are_missed() -> None:
     assert outcome.course.answered.tolist() == [0, 4]
 
 
+@pytest.mark.parametrize("queue", [1, 16])
+def test_expired_requests_hold_no_place(queue: int) -> None:
+    """Each expires before the next step, in the first of which the battery is empty."""
+    outcome = run(plant([1] * 5, capacity_mJ=100, queue=queue, deadline_ms=500), [0], charge_mJ=0)
+    assert outcome.course.answered.tolist() == [0, 1, 1, 1, 1]
+    assert outcome.course.missed.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_requests_that_expire_behind_one_that_waits_longer_hold_no_place() -> None:
+    income, deadlines, requests = [0, 0, 1000, 0], [5000, 500, 500, 500], [1, 3, 0, 3]
+    outcome = run(plant(income, capacity_mJ=1000, queue=4, deadline_ms=deadlines, requests=requests), [0], charge_mJ=0)
+    assert outcome.course.answered.tolist() == [0, 0, 0, 4]
+    assert outcome.course.missed.tolist() == [0, 0, 3, 0]
+
+
 def test_an_inference_that_ends_in_a_later_step_keeps_the_device_busy() -> None:
     """80 ms take four steps of 25 ms, of which the third ends with 5 ms to go."""
     outcome = run(plant(0, 5, requests=[2, 0, 0, 0, 0], step_us=25_000), [2])

@@ -71,6 +71,18 @@ def test_times_may_count_from_1970_and_fields_may_be_quoted(tmp_path: Path) -> N
     assert read_trace(written(tmp_path, '"0","1","2","3"', '"1","1","2","3"', "")).steps == 2
 
 
+def test_empty_lines_are_left_out_and_counted(tmp_path: Path) -> None:
+    """So that messages name lines as an editor does."""
+    assert read_trace(written(tmp_path, "0,1,2,3", "", "1,1,2,3", header=f"\n\n{HEADER}")).steps == 2
+    for rows, reason in (
+        (("", "0,1,2,3", "", "1,-1,2,3"), "has -1 as harvest_mW in row 5"),
+        (("0,1,2,3", "", "1,much,2,3"), "has 'much' as harvest_mW in row 4"),
+        (("0,1,2,3", "", "1,1,2,3", "", "1,1,2,3"), "goes from 1 s to 1 s in row 6"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            read_trace(written(tmp_path, *rows))
+
+
 def test_files_without_the_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column deadline_ms and no column temperature_C; give a CSV file with"):
         read_trace(written(tmp_path, "0,1", header="time_s,harvest_mW"))

@@ -195,6 +195,8 @@ def test_courses_are_not_kept(run: Path, tmp_path: Path, monkeypatch: pytest.Mon
     [
         ({"queue": 3.5}, "queue cannot be 3.5; give a whole number"),
         ({"seed": 1.5}, "seed cannot be 1.5; give a whole number"),
+        ({"leakage_mW": -5.0}, "the leakage in mW cannot be -5"),
+        ({"step_s": 1e-7, "hours": 1e-8}, "steps of 0.10 ns|steps of 100 ns are not whole microseconds"),
         ({"hours": "24"}, "hours cannot be '24'; give a number"),
         ({"initial": True}, "initial cannot be True; give a number"),
         ({"governors": []}, "no governor is named; give governors, such as threshold"),

@@ -88,12 +88,13 @@ class PredictiveController(Controller):
     def decide(self, state: State, observed: Observation) -> Action:
         """Plan if a block begins, note what is observed, and run the member of the plan."""
         step, wanted, residue, requests, harvest, total, *days = state
+        requests += observed.arrived
         if step % self.block_steps == 0:
             usual = min(total * self.block_steps // step, harvest) if step else 0
             if step:
                 self._note(days, step // self.block_steps - 1, harvest)
                 harvest = 0
-            wanted = self._planned(step, requests + observed.waiting, usual, days, observed)
+            wanted = self._planned(step, requests, usual, days, observed)
         gained = observed.harvest_uW * self.situation.step_us // 1000
         waiting = max(observed.waiting, 0)
         member = SLEEP
@@ -101,7 +102,7 @@ class PredictiveController(Controller):
             energies = [self.members[m].energy_nJ for m in self.rungs]
             rung, residue = alternated(energies, wanted, residue, waiting)
             member = fitted(self.members, self.rungs[rung], observed)
-        return Action((step + 1, wanted, residue, requests + waiting, harvest + gained, total + gained, *days), member)
+        return Action((step + 1, wanted, residue, requests, harvest + gained, total + gained, *days), member)
 
     def _note(self, days: list[int], block: int, harvest: int) -> None:
         place = block % self.options.blocks

@@ -25,8 +25,8 @@ class ProportionalIntegralOptions:
 
     def __post_init__(self) -> None:
         """Refuse what no battery and no horizon can be."""
-        if not 0 <= self.target <= 1:
-            raise InputError(f"option pi.target cannot be {self.target:g}", "give a share from 0 to 1")
+        if not 0 <= self.target < 1:  # a battery that leaks is never full when a step begins
+            raise InputError(f"option pi.target cannot be {self.target:g}", "give a share from 0 to below 1")
         if self.horizon is not None and not 1 <= self.horizon <= 2**LONGEST_SHIFT:
             raise InputError(f"option pi.horizon cannot be {self.horizon}", f"give 1 to {2**LONGEST_SHIFT} requests")
 

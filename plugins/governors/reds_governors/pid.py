@@ -56,8 +56,9 @@ class PidOptions:
 
     def __post_init__(self) -> None:
         """Refuse targets and gains that control nothing."""
-        if self.target is not None and not 0 <= self.target <= 1:
-            raise InputError(f"option pid.target cannot be {self.target:g}", "give a share from 0 to 1")
+        # a battery that leaks is never full when a step begins
+        if self.target is not None and not 0 <= self.target < 1:
+            raise InputError(f"option pid.target cannot be {self.target:g}", "give a share from 0 to below 1")
         if self.horizon is not None and not 1 <= self.horizon <= 2**LONGEST_SHIFT:
             raise InputError(f"option pid.horizon cannot be {self.horizon}", f"give 1 to {2**LONGEST_SHIFT} requests")
         for name in ("proportional", "integral", "derivative"):

@@ -13,7 +13,8 @@ class ThresholdOptions:
     """Options of `threshold`.
 
     Attributes:
-        lowest: The share of the capacity up to which the cheapest member runs.
+        lowest: The share of the capacity above which thresholds rise in even steps, the first one a step above it. It
+            has no effect on families with two members on the hull, whose only threshold is `highest`.
         highest: The share of the capacity from which the most accurate member runs.
         hysteresis: The share of the capacity by which the charge has to fall below a threshold until the smaller member
             runs again.
@@ -25,11 +26,11 @@ class ThresholdOptions:
 
     def __post_init__(self) -> None:
         """Refuse thresholds that do not rise, and a hysteresis that is none."""
-        if not 0 <= self.lowest < self.highest <= 1:
+        if not 0 <= self.lowest < self.highest < 1:  # a battery that leaks is never full when a step begins
             raise InputError(
                 f"options threshold.lowest={self.lowest:g} and threshold.highest={self.highest:g} are not two rising "
                 "shares",
-                "give numbers from 0 to 1, the lowest first",
+                "give numbers from 0 to below 1, the lowest first",
             )
         if not 0 < self.hysteresis <= 1:
             raise InputError(
@@ -40,8 +41,8 @@ class ThresholdOptions:
 class ThresholdGovernor(Governor):
     """Runs larger members the fuller the battery is, and changes back only after the charge fell by a margin.
 
-    The thresholds are evenly spaced between two shares of the capacity. By default they are high, so that larger
-    members only take what the battery will soon have no room for, and the rest is kept for the cheapest one.
+    The thresholds rise in even steps from one share of the capacity to another. By default they are high, so that
+    larger members only take what the battery will soon have no room for, and the rest is kept for the cheapest one.
     """
 
     name = "threshold"

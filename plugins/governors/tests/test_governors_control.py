@@ -241,12 +241,21 @@ def test_the_plan_is_the_best_choice_of_its_knapsack() -> None:
     """Over two blocks of one hour without harvest, 1.5 mJ for each request pay for half of each of two members."""
     options = {"blocks": "24", "horizon": "2", "reserve": "0"}
     controller = REGISTRY.create(Governor, "mpc", {"mpc": options}).controller(Situation(MEMBERS, 20_000 * MJ, 10**6))
-    observed = Observation(round(1.5 * 7200 * MJ), 0, 500_000, 1, 25_000)
+    observed = Observation(round(1.5 * 7200 * MJ), 0, 500_000, 1, 25_000, arrived=1)
     problem, energies = controller.problem(0, 3600, 0, [-1] * 24, observed)  # type: ignore[attr-defined]
     assert energies == [0, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000]
     assert [resource.capacity for resource in problem.sum_resources] == [observed.charge_nJ]
     wanted = controller.decide(controller.start, observed).state[1]
     assert wanted in (1_000_000, 1_500_000, 2_000_000)  # 1 and 2 mJ in turn are worth as much
+
+
+def test_requests_that_wait_are_counted_once() -> None:
+    """However long they wait for energy that does not come."""
+    controller = REGISTRY.create(Governor, "mpc").controller(Situation(MEMBERS, 2000 * MJ, 10**6))
+    plant = constant(0.0, 50, deadline_us=np.full(50, 600_000_000, np.int64))
+    outcome = simulate_in_python(plant, controller, Moment(PlantState(0), controller.start))
+    assert len(outcome.end.plant.waiting) == plant.queue
+    assert outcome.end.governor[3] == 50
 
 
 @pytest.mark.parametrize("solver", ["dp", "greedy"])
@@ -263,6 +272,9 @@ def test_any_solver_can_plan(solver: str) -> None:
     ("name", "options", "reason"),
     [
         ("threshold", {"lowest": "0.9", "highest": "0.5"}, "are not two rising shares"),
+        ("threshold", {"highest": "1"}, "are not two rising shares; give numbers from 0 to below 1"),
+        ("pi", {"target": "1"}, "option pi.target cannot be 1; give a share from 0 to below 1"),
+        ("pid", {"target": "1"}, "option pid.target cannot be 1"),
         ("threshold", {"hysteresis": "0"}, "option threshold.hysteresis cannot be 0"),
         ("pi", {"target": "2"}, "option pi.target cannot be 2"),
         ("pi", {"horizon": "0"}, "option pi.horizon cannot be 0"),

@@ -10,6 +10,8 @@ from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.schema import WEIGHTS
 
 SUM = "ADD"
+CHANGING_NUMBERS_ONLY = ("QUANTIZE", "DEQUANTIZE")
+"""Operators that some conversions of a model have and others do not."""
 _SAME_NAME = 8
 """How much more two operators are worth as a pair if their tensors have the same names, which come from layers."""
 
@@ -49,7 +51,7 @@ def contained_operators(
         pairs.append((of_full[i - 1], of_member[j - 1]))
         i, j = i - 1, j - 1
     pairs.reverse()
-    return tuple(pairs) if _lacks_only_blocks(full, member, dict(pairs)) else ()
+    return tuple(pairs) if _lacks_only_blocks(full, member, of_full, dict(pairs)) else ()
 
 
 def skipped_sums(full: FileGraph, paired: Collection[int]) -> dict[int, int]:
@@ -70,10 +72,13 @@ def skipped_sums(full: FileGraph, paired: Collection[int]) -> dict[int, int]:
     return found
 
 
-def _lacks_only_blocks(full: FileGraph, member: FileGraph, pairs: Mapping[int, int]) -> bool:
-    """Whether all that a member lacks are operands of sums, which it lacks as well or has with a constant instead."""
-    lacking = {at for at in range(len(full.operators)) if at not in pairs}
-    made = {output for at in lacking for output in full.operators[at].outputs}
+def _lacks_only_blocks(full: FileGraph, member: FileGraph, of_full: Collection[int], pairs: Mapping[int, int]) -> bool:
+    """Whether all that a member lacks of `of_full` are operands of sums, which it lacks or has with a constant."""
+    made: set[int] = set()
+    for at, operator in enumerate(full.operators):
+        is_passing = operator.kind in CHANGING_NUMBERS_ONLY and made.intersection(operator.inputs)
+        if at not in pairs and (at in of_full or is_passing):
+            made.update(operator.outputs)
     sums = skipped_sums(full, pairs)
     for at, operator in enumerate(full.operators):
         is_reading = made.difference(sums).intersection(operator.inputs)

@@ -16,11 +16,9 @@ from reds_litert.channels import Axes, Channels, Source, Step, passed_on, regrou
 from reds_litert.graph import FileGraph, FileOperator
 from reds_litert.kernel_operators import CONV, DENSE, DEPTHWISE, WITH_KERNELS, channel_axis, input_place
 from reds_litert.schema import WEIGHTS
-from reds_litert.skipped_blocks import SUM, adds_constant, contained_operators, skipped_sums
+from reds_litert.skipped_blocks import CHANGING_NUMBERS_ONLY, SUM, adds_constant, contained_operators, skipped_sums
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
-_CHANGING_NUMBERS_ONLY = ("QUANTIZE", "DEQUANTIZE")
-"""Operators that some conversions of a model have and others do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ def _needed(graph: FileGraph, outputs: Sequence[int]) -> Iterable[int]:
 
 def _counted(graph: FileGraph, operators: Iterable[int]) -> list[int]:
     """Return those of some operators that do more than change numbers."""
-    return [index for index in operators if graph.operators[index].kind not in _CHANGING_NUMBERS_ONLY]
+    return [index for index in operators if graph.operators[index].kind not in CHANGING_NUMBERS_ONLY]
 
 
 class _Follower:
@@ -264,7 +262,7 @@ def _sources(graph: FileGraph) -> dict[int, int]:
     """The tensor from which each output of an operator that only changes numbers is made."""
     found: dict[int, int] = {}
     for operator in graph.operators:
-        if operator.kind in _CHANGING_NUMBERS_ONLY:
+        if operator.kind in CHANGING_NUMBERS_ONLY:
             source = operator.inputs[0]
             found[operator.outputs[0]] = found.get(source, source)
     return found

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from int8_graphs import GraphBuilder, options
 from reds_litert.graph import FileGraph, read_graph
 from reds_litert.kernel_operators import WITH_KERNELS, channel_axis
 from reds_litert.schema import WEIGHTS
-from reds_litert.slices import kernel_slices
+from reds_litert.slices import kernel_slices, matched_operators
 
 
 def kernel(graph: FileGraph, at: int) -> Any:
@@ -67,3 +68,38 @@ def test_a_network_is_the_whole_of_itself(small_family: Any) -> None:
 def test_graphs_of_other_operators_have_no_slices(small_family: Any) -> None:
     full, member = small_family.graphs
     assert kernel_slices(full, replace(member, operators=member.operators[:-1])) == {}
+
+
+SHAPE = (1, 4, 4, 3)
+
+
+def with_exit(blocks: tuple[bool, bool], ends_early: bool) -> FileGraph:
+    """A network of two residual blocks, each of which may be missing, with an exit between both."""
+    build = GraphBuilder()
+    outputs = []
+    source = x = build.tensor(SHAPE)
+    for has_block, kinds in zip(blocks, (("TANH", "MEAN"), ("LOGISTIC", "SOFTMAX")), strict=True):
+        if has_block:
+            inner = build.operator(kinds[0], [x], build.tensor(SHAPE))
+            inner = build.operator("QUANTIZE", [inner], build.tensor(SHAPE))
+            x = build.operator("ADD", [x, inner], build.tensor(SHAPE), options("AddOptions"))
+        x = build.operator("RELU", [x], build.tensor(SHAPE))
+        outputs.append(build.operator(kinds[1], [x], build.tensor(SHAPE)))
+        if ends_early:
+            break
+    return read_graph(build.content(source, *outputs))
+
+
+def test_a_member_may_skip_a_block_and_end_at_an_exit() -> None:
+    full = with_exit((True, True), False)
+    kinds = [operator.kind for operator in full.operators]
+    for blocks, ends_early, wanted in (
+        ((False, True), True, ["RELU", "MEAN"]),
+        ((True, True), True, ["TANH", "ADD", "RELU", "MEAN"]),
+        ((False, True), False, ["RELU", "MEAN", "LOGISTIC", "ADD", "RELU", "SOFTMAX"]),
+        ((True, False), False, ["TANH", "ADD", "RELU", "MEAN", "RELU", "SOFTMAX"]),
+    ):
+        member = with_exit(blocks, ends_early)
+        pairs = matched_operators(full, member)
+        assert [kinds[at] for at, _ in pairs] == wanted
+        assert [member.operators[at].kind for _, at in pairs] == wanted

@@ -7,7 +7,7 @@ compiled code off. `reds_governor.c` and `reds_governor.h` are also what devices
 
 from __future__ import annotations
 
-from reds_core.runtime.compiled.library import compiled_simulation, simulate_compiled
+from reds_core.runtime.compiled.library import LARGEST_FAMILY, compiled_simulation, simulate_compiled
 from reds_core.runtime.compiled.sources import governor_sources
 
-__all__ = ["compiled_simulation", "governor_sources", "simulate_compiled"]
+__all__ = ["LARGEST_FAMILY", "compiled_simulation", "governor_sources", "simulate_compiled"]

@@ -17,6 +17,8 @@ from reds_core.runtime.observation import State
 from reds_core.runtime.operating_points import Figures
 from reds_core.runtime.plant import Counts, Course, Moment, Outcome, Plant, PlantState
 
+LARGEST_FAMILY = 255
+"""The largest number of members that the structures of `reds_governor.h` can number."""
 _KINDS: dict[type[Law], int] = {StaticLaw: 0, ThresholdLaw: 1, ProportionalIntegralLaw: 2, TimedThresholdLaw: 3}
 
 

@@ -61,17 +61,20 @@ static void drop_first(const plant *of, moment *now) {
 }
 
 static int64_t arrive(const plant *of, moment *now, int64_t step, int64_t time_us) {
-  int64_t arriving = of->requests[step], missed = 0;
+  const int64_t earliest = now->busy_us + of->fastest_us;
+  int64_t arriving = of->requests[step], place, in_time = 0, missed;
+  for (place = 0; place < now->waiting; place++) {
+    const int64_t until = now->ring[(now->first + place) % of->places];
+    if (until - time_us >= earliest) now->ring[(now->first + in_time++) % of->places] = until;
+  }
+  missed = now->waiting - in_time;
+  now->waiting = in_time;
+  if (of->deadline_us[step] < earliest) return missed + arriving;
   for (; arriving > 0 && now->waiting < of->places; arriving--) {
     now->ring[(now->first + now->waiting) % of->places] = time_us + of->deadline_us[step];
     now->waiting++;
   }
-  missed = arriving;
-  while (now->waiting > 0 && now->ring[now->first] - time_us < now->busy_us + of->fastest_us) {
-    drop_first(of, now);
-    missed++;
-  }
-  return missed;
+  return missed + arriving;
 }
 
 static int64_t run(const plant *of, moment *now, int member, int64_t time_us, tally *all, int64_t *missed) {
