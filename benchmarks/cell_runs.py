@@ -19,8 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from kept_records import keep_records
 
 from reds_core.errors import InputError, NoSpaceError, UnsupportedError
-from reds_core.system import RECORDS_FILE, RecordKind, make_folder
-from reds_core.system.folder_lock import locked_folder
+from reds_core.system import RECORDS_FILE, RecordKind, locked_folder, make_folder
 
 
 class Named(Protocol):

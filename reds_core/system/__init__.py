@@ -14,6 +14,7 @@ from reds_core.system.files import (
     write_text,
     written_beside,
 )
+from reds_core.system.folder_lock import locked_folder
 from reds_core.system.isolation import run_isolated, serve
 from reds_core.system.library_call import interruptible
 from reds_core.system.machine import Machine, this_machine, utc_now
@@ -34,6 +35,7 @@ __all__ = [
     "interruptible",
     "is_out_of_space",
     "limit_memory",
+    "locked_folder",
     "make_folder",
     "read_archive",
     "reason_of",
