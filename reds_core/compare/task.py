@@ -11,7 +11,7 @@ from reds_core.compare.auditing import audit_of
 from reds_core.compare.process import Perform, RunEnd, RunPaths
 from reds_core.compare.record import RunOutcome
 from reds_core.errors import InputError
-from reds_core.plan import Plan, load_plan
+from reds_core.plan import PLAN_FILE, Plan, load_plan
 from reds_core.system.files import make_folder, write_text
 from reds_core.system.folder_lock import wait_for_release
 from reds_core.system.machine import Machine, this_machine, utc_now
@@ -41,10 +41,10 @@ class RunResult:
         end: how the run ended.
         plan: the plan; None unless the run finished.
         audit: the audit of the run; None if it has none.
-        is_locked: whether the run was not started, since another process is writing to its folder.
         wall_s: seconds of the process; None if it resumed a run.
         started_at: start of the process, UTC, ISO 8601.
         machine: where it ran.
+        is_locked: whether the run was not started, since another process is writing to its folder.
     """
 
     end: RunEnd
@@ -78,6 +78,8 @@ def perform_task(task: RunTask, perform: Perform, told: Callable[[str], None]) -
     started_at, started = utc_now(), time.monotonic()
     end = perform(paths, told)
     wall_s = None if is_resumed else time.monotonic() - started
+    if end.outcome is not RunOutcome.FINISHED and paths.audit is not None and (paths.folder / PLAN_FILE).exists():
+        end = RunEnd(RunOutcome.FINISHED, "", end.reason)  # the plan is written last, so it is the audit that failed
     plan = audit = None
     if end.outcome is RunOutcome.FINISHED:
         try:

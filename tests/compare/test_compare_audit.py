@@ -70,6 +70,18 @@ def test_an_audit_that_fails_leaves_the_results_of_the_run(place: ComparePlace) 
     assert all(each.audit is not None and each.audit_failure is None for each in audited)
 
 
+def test_a_crash_of_the_first_audit_leaves_the_results_of_the_run(place: ComparePlace) -> None:
+    def crash(paths: RunPaths, told: Callable[[str], None]) -> RunEnd:
+        Performer()(replace(paths, audit=None), told)
+        return RunEnd(RunOutcome.CRASHED, "its process ended by SIGKILL")
+
+    _, records = place.run(perform=crash, audit=True, pruners="uniform")
+    assert {(each.outcome, each.audit_failure) for each in records} == {
+        (RunOutcome.FINISHED, "its process ended by SIGKILL")
+    }
+    assert all(each.subnetwork is not None for each in records)
+
+
 def test_a_run_that_cannot_be_audited_is_tried_once_and_named(place: ComparePlace) -> None:
     grid: dict[str, Any] = {"pruners": "uniform"}
     place.run(**grid)
