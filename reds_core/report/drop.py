@@ -67,12 +67,12 @@ def drop_table(record: MaxDropRecord, plan: Plan) -> Table:
 
 def _row(tried: DropRecord, record: MaxDropRecord, plan: Plan, metric: Metric) -> Row:
     budget = f"{100 * tried.budget[record.resource]:.6g}{units.THIN}%"
-    points = tried.drop_points
+    points, share = tried.drop_points, _share(tried, record, plan)
     text = units.DASH if points is None else units.two_decimals(points)
     return Row(
         Cell(budget),
         (
-            figure(_share(tried, record, plan), units.percent(_share(tried, record, plan))),
+            figure(share, units.percent(share)),
             figure(tried.accuracy, metric.text(tried.accuracy)),
             figure(points, text),
             Cell(str(tried.epochs), tried.epochs),

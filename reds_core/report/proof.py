@@ -139,13 +139,11 @@ def family_sentence(record: FamilyRecord | None, multiple: int = 1, such: str = 
         such: what the settings ask of all widths; see `width_rules`.
         names: the subnetworks that were chosen together, if there are others as well.
     """
-    if record is None:
+    if record is None or len(names) == 1:
         return ""
     orders = {"bottom-up": "from the smallest up", "top-down": "from the largest down", "joint": "all at once"}
     outwards = f"from {record.order.removeprefix('around ')} outwards"
-    who = f"Subnetworks {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "The subnetworks"
-    if len(names) == 1:
-        return ""
+    who = f"Subnetworks {', '.join(names[:-1])} and {names[-1]}" if names else "The subnetworks"
     chosen = f"{who} were chosen {orders.get(record.order, outwards)}"
     stopped = f" The search for a better one stopped at {STOPS[record.limit]}." if record.limit in STOPS else ""
     such = f" with widths in multiples of {multiple}" if multiple > 1 else f" with widths{such}" if such else ""

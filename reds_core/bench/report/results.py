@@ -85,6 +85,11 @@ class Solve:
         return self.record.wall_s if spent_s is None else spent_s
 
     @property
+    def value(self) -> int | None:
+        """The value of the answer; None without one."""
+        return self.record.value if self.record.outcome is SolveOutcome.ANSWERED else None
+
+    @property
     def proof_s(self) -> float:
         """Seconds to a proof of optimality or infeasibility; infinite without one."""
         return self.time_s if self.kind <= Kind.INFEASIBLE else math.inf
@@ -141,8 +146,7 @@ class SolverRun:
     @property
     def value(self) -> int | None:
         """The (lower) median of the values reached, below which are solves without one; None if it is one of these."""
-        values = [s.record.value if s.record.outcome is SolveOutcome.ANSWERED else None for s in self.solves]
-        median = statistics.median_low(-math.inf if value is None else value for value in values)
+        median = statistics.median_low(-math.inf if s.value is None else s.value for s in self.solves)
         return None if median == -math.inf else int(median)
 
     def time_within_s(self, loss: float) -> float:
@@ -150,12 +154,7 @@ class SolverRun:
         known = self.known.value
         assert known is not None
         return statistics.median(
-            s.time_s
-            if s.record.outcome is SolveOutcome.ANSWERED
-            and s.record.value is not None
-            and relative_loss(known, s.record.value) <= loss
-            else math.inf
-            for s in self.solves
+            s.time_s if s.value is not None and relative_loss(known, s.value) <= loss else math.inf for s in self.solves
         )
 
     @property
